@@ -1,0 +1,126 @@
+"""thaniya.toml -> Config. An error names file, key and what was expected."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from thaniya_core.errors import ConfigInvalid, WrongUsage
+from thaniya_core.formats.quantities import parse_duration, parse_size
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class Size(int):
+    """Bytes; in TOML a number or `"10G"`."""
+
+
+class Seconds(int):
+    """Seconds; in TOML a number or `"15m"`."""
+
+
+class Paths(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where things lie. Relative paths count from the directory of the configuration file."""
+
+    state: Path = Path("state")
+    spool: Path = Path("spool")
+    """Uploads on their way from the slot to the volume; on the file system of slots and volume nothing is copied."""
+    slots: Path = Path("slots")
+    """Directories of the slot accounts."""
+
+
+class Gate(Struct, frozen=True, forbid_unknown_fields=True):
+    """How clients come in."""
+
+    control_account: Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")] = "thaniya"
+    listen: str = "127.0.0.1"
+    """Address of the embedded server."""
+    port: Port = 2222
+    """Port of the embedded server; 0 takes a free one."""
+
+
+class SlotLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """When an upload is let in and when it is ended."""
+
+    silence: Seconds = Seconds(900)
+    """An upload that gets no byte for so long expires."""
+    margin: Size = Size(256 * 1024**2)
+    """What allocation leaves free on the disk of the slots."""
+    assumed: Size = Size(1024**3)
+    """What is kept free for an upload that does not say how large it will be."""
+
+
+class JobLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """How work is retried."""
+
+    workers: Annotated[int, Meta(ge=1, le=64)] = 2
+    attempts: Count = 10
+    first_delay: Seconds = Seconds(5)
+    """The first retry waits so long, each further one twice as long as the one before."""
+    longest_delay: Seconds = Seconds(3600)
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    paths: Paths = Paths()
+    gate: Gate = Gate()
+    slots: SlotLimits = SlotLimits()
+    jobs: JobLimits = JobLimits()
+    file: Path = field(default=Path("thaniya.toml"))
+    """Where it was read from; not a key of the file."""
+
+
+def find_config(given: Path | None) -> Path:
+    """The configuration file to use: the one given, $THANIYA_CONFIG, ./thaniya.toml or /etc/thaniya/thaniya.toml.
+
+    Raises:
+        ConfigInvalid: there is none.
+    """
+    if given is not None:
+        candidates = [given]
+    elif os.environ.get("THANIYA_CONFIG"):
+        candidates = [Path(os.environ["THANIYA_CONFIG"])]
+    else:
+        candidates = [Path("thaniya.toml"), Path("/etc/thaniya/thaniya.toml")]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.absolute()
+    raise ConfigInvalid(
+        f"no configuration file: looked for {', '.join(str(path) for path in candidates)}",
+        hint="make one with `thaniya init DIRECTORY`, or name it with --config",
+    )
+
+
+def load_config(file: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigInvalid: it cannot be read, is no TOML, or a key is unknown or of the wrong kind.
+    """
+    try:
+        text = file.read_bytes()
+        config = msgspec.toml.decode(text, type=Config, dec_hook=_decode_quantity)
+    except OSError as exc:
+        raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}") from exc
+    except (msgspec.MsgspecError, WrongUsage, UnicodeDecodeError) as exc:
+        raise ConfigInvalid(f"{file}: {exc}", hint="see docs/configuration.md") from exc
+    base = file.absolute().parent
+    paths = Paths(state=base / config.paths.state, spool=base / config.paths.spool, slots=base / config.paths.slots)
+    return msgspec.structs.replace(config, paths=paths, file=file.absolute())
+
+
+def _decode_quantity(kind: type, value: Any) -> object:
+    """msgspec's hook for the types it does not know."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise WrongUsage(f'expected a number or text such as "10G", got {value!r}')
+    if kind is Size:
+        return Size(parse_size(value))
+    if kind is Seconds:
+        return Seconds(parse_duration(value))
+    raise NotImplementedError(kind)

@@ -1,0 +1,118 @@
+"""gzip, bzip2, xz or nothing, as streams: the same module for client and server.
+
+The formats are those of the programs of the same names (RFC 1952 for gzip), so that any decompressor reads them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import IO, BinaryIO, cast
+
+from xopen import xopen
+
+
+class Compression(StrEnum):
+    """How a file is compressed."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+
+    @property
+    def suffix(self) -> str:
+        """What the format adds to a file's name: `.gz`; empty for none."""
+        return _SUFFIXES[self]
+
+    @property
+    def default_level(self) -> int:
+        """Fast rather than small: gzip 1 (Intel's ISA-L), xz 3; bzip2 knows one useful level, 9."""
+        return _LEVELS[self]
+
+    @property
+    def decompress_command(self) -> str:
+        """The shell command that writes a file of this form decompressed to its output; `cat` for none."""
+        return "cat" if self is Compression.NONE else f"{self.value} -dc"
+
+
+_SUFFIXES = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.BZIP2: ".bz2", Compression.XZ: ".xz"}
+_LEVELS = {Compression.NONE: 0, Compression.GZIP: 1, Compression.BZIP2: 9, Compression.XZ: 3}
+_XOPEN_NAMES = {Compression.GZIP: "gz", Compression.BZIP2: "bz2", Compression.XZ: "xz"}
+
+
+def compression_of(name: str) -> Compression:
+    """What a file's name says of its compression: `home.tar.gz` is gzip."""
+    for compression, suffix in _SUFFIXES.items():
+        if suffix and name.endswith(suffix):
+            return compression
+    return Compression.NONE
+
+
+def strip_suffix(name: str) -> str:
+    """The name without its compression's suffix: `home.tar.gz` becomes `home.tar`."""
+    return name.removesuffix(compression_of(name).suffix)
+
+
+def open_writer(target: IO[bytes], compression: Compression, level: int | None = None) -> BinaryIO:
+    """A stream that compresses what is written to it into `target`.
+
+    Closing it finishes the compressed form and leaves `target` open. gzip is done in a thread of its own, so that
+    reading, compressing and sending overlap; what `target.write` raises there comes out of a later write or of close.
+    """
+    kept_open = cast(BinaryIO, _KeptOpen(target))
+    if compression is Compression.NONE:
+        return kept_open
+    return xopen(
+        kept_open,
+        "wb",
+        compresslevel=compression.default_level if level is None else level,
+        threads=1 if compression is Compression.GZIP else 0,
+        format=_XOPEN_NAMES[compression],
+    )
+
+
+def open_reader(source: IO[bytes], compression: Compression) -> BinaryIO:
+    """A stream that decompresses `source`; closing it leaves `source` open.
+
+    Reading raises OSError, EOFError or an error of the decompressor when the data is broken or cut short.
+    """
+    kept_open = cast(BinaryIO, _KeptOpen(source))
+    if compression is Compression.NONE:
+        return kept_open
+    return xopen(kept_open, "rb", threads=0, format=_XOPEN_NAMES[compression])
+
+
+class _KeptOpen:
+    """A binary stream whose close is not passed on."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def write(self, data: bytes) -> int:
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        if not self.closed:
+            self._stream.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def readable(self) -> bool:
+        return self._stream.readable()
+
+    def writable(self) -> bool:
+        return self._stream.writable()
+
+    def seekable(self) -> bool:
+        return False
+
+    def __enter__(self) -> _KeptOpen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,70 @@
+"""Sizes and durations as people write them: `10G`, `1.5 TiB`, `90s`, `1h30m`."""
+
+from __future__ import annotations
+
+import re
+
+from thaniya_core.errors import WrongUsage
+
+_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_UNITS = ["", "k", "m", "g", "t", "p"]
+_DURATION_PART = re.compile(r"([0-9]+)([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of `10G`, `1.5TiB`, `512 k` or a plain number; units are powers of 1024.
+
+    Raises:
+        WrongUsage: the text is not a size.
+    """
+    if isinstance(text, int):
+        return text
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise WrongUsage(f"{text!r} is not a size", hint="write it like 500M, 10G or 1.5T")
+    return int(float(match["number"]) * 1024 ** _UNITS.index(match["unit"].lower()))
+
+
+def format_size(size_bytes: int | None) -> str:
+    """A size for people, with units of 1024: `1.4 GiB`."""
+    if size_bytes is None:
+        return "-"
+    if abs(size_bytes) < 1024:
+        return f"{size_bytes} B"
+    value = float(size_bytes)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        value /= 1024
+        if abs(value) < 1024:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1024:.1f} PiB"
+
+
+def parse_duration(text: str | int) -> int:
+    """Seconds of `90s`, `15m`, `1h30m`, `7d`, `2w` or a plain number of seconds.
+
+    Raises:
+        WrongUsage: the text is not a duration.
+    """
+    if isinstance(text, int):
+        return text
+    stripped = text.strip().lower()
+    if stripped.isdigit():
+        return int(stripped)
+    parts = _DURATION_PART.findall(stripped)
+    if not parts or "".join(number + unit for number, unit in parts) != stripped:
+        raise WrongUsage(f"{text!r} is not a duration", hint="write it like 90s, 15m, 1h30m or 7d")
+    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def format_duration(seconds: float) -> str:
+    """A duration for people: `4.2 s`, `3 min`, `2 h 5 min`, `3 d`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} d"

@@ -1,0 +1,227 @@
+"""The things a server knows of: frozen values, no input or output."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.names import Series
+
+
+class Role(StrEnum):
+    """What a user may do. Over SSH every role may do the same: make and read its own backups."""
+
+    BACKUP = "backup"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class PublicKey(Struct, frozen=True):
+    """An SSH public key of a user."""
+
+    algorithm: str
+    """As in authorized_keys: `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`."""
+    blob: str
+    """The key in base64."""
+    comment: str
+    fingerprint: str
+    """`SHA256:…`, as `ssh-keygen -l` shows it."""
+    added_at: datetime
+
+    @property
+    def line(self) -> str:
+        """The key as in authorized_keys, without its comment."""
+        return f"{self.algorithm} {self.blob}"
+
+
+class User(Struct, frozen=True):
+    """Who may back up."""
+
+    name: str
+    created_at: datetime
+    role: Role = Role.BACKUP
+    enabled: bool = True
+    keys: tuple[PublicKey, ...] = ()
+    quota_bytes: int | None = None
+    """Of archived backups and open uploads together; None: no limit."""
+    max_uploads: int = 2
+    """Uploads at the same time."""
+
+
+class SlotState(StrEnum):
+    READY = "ready"
+    TAKEN = "taken"
+    CLOSING = "closing"
+    DEGRADED = "degraded"
+    """It could not be cleaned and needs an administrator."""
+    DISABLED = "disabled"
+
+
+class Slot(Struct, frozen=True):
+    """A system account that takes one upload at a time."""
+
+    name: str
+    state: SlotState = SlotState.READY
+    upload_id: str | None = None
+    """The upload that holds the slot; None while no upload does."""
+    reason: str = ""
+    """Why it is degraded or disabled."""
+
+
+class UploadState(StrEnum):
+    OPEN = "open"
+    CLOSING = "closing"
+    SPOOLED = "spooled"
+    ARCHIVED = "archived"
+    ABORTED = "aborted"
+    """Ended by the client or an administrator."""
+    EXPIRED = "expired"
+    """The client was silent for too long."""
+    REJECTED = "rejected"
+    """Sums, sizes or kinds of files were wrong, or it was larger than allowed."""
+    FAILED = "failed"
+    """It ended on our side."""
+
+    @property
+    def is_ended(self) -> bool:
+        return self not in (UploadState.OPEN, UploadState.CLOSING, UploadState.SPOOLED)
+
+
+class Upload(Struct, frozen=True):
+    """One use of a slot by one user."""
+
+    id: str
+    user: str
+    host: str
+    name: str
+    slot: str
+    created_at: datetime
+    last_activity_at: datetime
+    """When bytes were last seen to arrive."""
+    state: UploadState = UploadState.OPEN
+    expected_bytes: int | None = None
+    reserved_bytes: int = 0
+    """What allocation keeps free for it."""
+    allowed_bytes: int | None = None
+    """More than this is rejected; None: no limit but the space."""
+    received_bytes: int = 0
+    received_files: int = 0
+    peer: str = ""
+    """The client's address."""
+    ending: UploadState | None = None
+    """While closing: the state it will end in; None when it goes on to the archive."""
+    reason: str = ""
+    """Why it ended, or why archiving is being retried."""
+    completed_at: datetime | None = None
+    manifest_digest: str = ""
+    """SHA-256 of the manifest that came with `complete`; empty without one. The manifest itself is in the spool."""
+    ended_at: datetime | None = None
+    stored_bytes: int | None = None
+    """Once archived: bytes on the volume."""
+
+    @property
+    def series(self) -> Series:
+        return Series(self.user, self.host, self.name)
+
+
+class SlotUsage(Struct, frozen=True):
+    """What lies in a slot's upload directory and who is connected."""
+
+    size_bytes: int
+    files: int
+    changed_at: datetime | None
+    """The newest change of a file; None while it is empty."""
+    sessions: int | None
+    """Open logins; None where this process cannot know."""
+
+
+class Collected(Struct, frozen=True):
+    """What was taken out of a slot."""
+
+    files: tuple[str, ...]
+    refused: tuple[str, ...]
+    """What is no plain file with a legal name, each with the reason: `a: is a symbolic link`."""
+
+
+class Volume(Struct, frozen=True):
+    """A directory, usually a mount point, that holds archived backups."""
+
+    id: str
+    label: str
+    path: Path
+    active: bool = True
+    """Takes new backups."""
+
+
+class Backup(Struct, frozen=True):
+    """An archived upload, as the catalog knows it."""
+
+    document: BackupDocument
+    volume: str
+    """The volume's id."""
+    broken: str = ""
+    """What the last verification found; empty when it is good or was never verified."""
+    verified_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return self.document.id
+
+    @property
+    def series(self) -> Series:
+        return self.document.series
+
+
+class JobKind(StrEnum):
+    ARCHIVE = "archive"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    """Given up; an administrator may retry it."""
+
+    @property
+    def is_ended(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED)
+
+
+class Job(Struct, frozen=True):
+    """Queued work."""
+
+    id: str
+    kind: JobKind
+    subject: str
+    """What it works on: for archive the upload's id."""
+    created_at: datetime
+    not_before: datetime
+    """A retry waits until then."""
+    state: JobState = JobState.QUEUED
+    attempts: int = 0
+    reason: str = ""
+    """Why the last attempt failed."""
+    claimed_by: str = ""
+    """host:pid of the worker that runs it."""
+    claim_until: datetime | None = None
+    """After this the claim is void, and another worker may take the job."""
+    ended_at: datetime | None = None
+
+
+class Event(Struct, frozen=True, omit_defaults=True):
+    """A line of the audit log."""
+
+    at: datetime
+    actor: str
+    """`alice@203.0.113.7` over SSH, `login:root` for a person at the server, `service`."""
+    action: str
+    """Noun and verb: `upload.open`, `user.disable`."""
+    subject: str = ""
+    """What it was done to: an id, a name."""
+    ok: bool = True
+    detail: str = ""

@@ -1,0 +1,123 @@
+"""What persisted state looks like to the rest of the server.
+
+A transaction is the only way to change state. It must not be assumed that one process or one host works on it: what
+was read before is stale, and everything a decision rests on is read inside the transaction that carries it out.
+Transactions are short (no other input or output inside) and do not nest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from thaniya_core.formats.names import Series
+from thaniya_core.model import Backup, Event, Job, Slot, Upload, User, Volume
+
+R = TypeVar("R")
+
+
+class ReadTable(Protocol[R]):
+    """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id."""
+
+    def get(self, key: str) -> R | None: ...
+
+    def all(self) -> list[R]:
+        """Every record, in the order of the keys."""
+        ...
+
+
+class Table(Protocol[R]):
+    """Records that a transaction may change."""
+
+    def get(self, key: str) -> R | None: ...
+
+    def all(self) -> list[R]:
+        """Every record, in the order of the keys."""
+        ...
+
+    def put(self, record: R) -> None:
+        """Write a record, in place of the one with its key if there is one."""
+        ...
+
+    def remove(self, key: str) -> bool:
+        """Remove a record; False when there is none."""
+        ...
+
+
+class StateView(Protocol):
+    """The state as it was at one instant."""
+
+    @property
+    def users(self) -> ReadTable[User]: ...
+    @property
+    def slots(self) -> ReadTable[Slot]: ...
+    @property
+    def uploads(self) -> ReadTable[Upload]: ...
+    @property
+    def volumes(self) -> ReadTable[Volume]: ...
+    @property
+    def jobs(self) -> ReadTable[Job]: ...
+
+
+class StateTransaction(Protocol):
+    """The state under the lock. Everything changed is written at the end, or nothing when an exception leaves it."""
+
+    @property
+    def users(self) -> Table[User]: ...
+    @property
+    def slots(self) -> Table[Slot]: ...
+    @property
+    def uploads(self) -> Table[Upload]: ...
+    @property
+    def volumes(self) -> Table[Volume]: ...
+    @property
+    def jobs(self) -> Table[Job]: ...
+
+
+class Store(Protocol):
+    """All persisted state of a server.
+
+    Every method raises StateUnreadable when a state file is broken; the file is left as it is.
+    """
+
+    def read(self) -> StateView:
+        """The newest committed state, without a lock."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[StateTransaction]:
+        """Lock, read, let change, write durably, unlock. Works between threads and processes."""
+        ...
+
+    def catalog_series(self) -> list[Series]:
+        """Every series with at least one backup in the catalog, sorted."""
+        ...
+
+    def read_catalog(self, series: Series) -> list[Backup]:
+        """A series' backups, the oldest first; empty for an unknown series."""
+        ...
+
+    def catalog_transaction(self, series: Series) -> AbstractContextManager[Table[Backup]]:
+        """Change one series' backups. A series whose last backup is removed vanishes."""
+        ...
+
+    def add_history(self, record: Upload | Job) -> None:
+        """Keep an ended upload or job, under the month it ended in; adding the same id again replaces it."""
+        ...
+
+    def read_upload_history(self) -> Iterator[Upload]:
+        """Ended uploads, the newest `ended_at` first, read month by month."""
+        ...
+
+    def read_job_history(self) -> Iterator[Job]:
+        """Ended jobs, in the order of `read_upload_history`."""
+        ...
+
+    def add_event(self, event: Event) -> None:
+        """Append to the audit log. Safe between processes; a torn last line harms nothing."""
+        ...
+
+    def read_events(self, since: datetime | None = None) -> Iterator[Event]:
+        """Events, the oldest first. A line that cannot be read is passed over."""
+        ...

@@ -1,0 +1,211 @@
+"""Files: written atomically and durably, copied carefully, moved, removed.
+
+Durable means: after the call the data and the directory entry survive a power cut (fsync of the file, then of its
+directory).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
+
+CHUNK_BYTES = 1024 * 1024
+
+
+@contextmanager
+def os_errors(doing: str) -> Iterator[None]:
+    """Translate an OSError of the block: `doing` completes the sentence "cannot …".
+
+    Raises:
+        NoSpace: the disk or a quota of the file system is full.
+        NotAllowed, NotFound, ThaniyaError: for the other causes.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise from_os_error(doing, exc) from exc
+
+
+def from_os_error(doing: str, exc: OSError) -> ThaniyaError:
+    """The error for an OSError that came while `doing` something."""
+    where = f": {os.fsdecode(exc.filename)}" if exc.filename else ""
+    message = f"cannot {doing}: {exc.strerror or exc}{where}"
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(message, hint="free space on that file system, then try again")
+    if exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotAllowed(message)
+    if exc.errno in (errno.ENOENT, errno.ENOTDIR):
+        return NotFound(message)
+    return ThaniyaError(message)
+
+
+def fsync_directory(directory: Path) -> None:
+    """Make the entries of a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_file(file: Path) -> None:
+    """Make the data of a file durable."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(file: Path, data: bytes, mode: int = 0o640) -> None:
+    """Write a file durably so that a reader, and a crash, meet the old or the new content, never a part."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        _write_new(temporary, data, mode)
+        temporary.replace(file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_directory(file.parent)
+
+
+def _write_new(file: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        os.fchmod(descriptor, mode)
+        stream.write(data)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def make_directories(directory: Path, mode: int = 0o750) -> None:
+    """Make a directory and what is missing above it, durably; harmless when it is there."""
+    missing: list[Path] = []
+    current = directory
+    while not current.exists():
+        missing.append(current)
+        current = current.parent
+    for path in reversed(missing):
+        path.mkdir(mode=mode, exist_ok=True)
+        fsync_directory(path.parent)
+
+
+def open_regular(file: Path) -> int:
+    """A descriptor to read a regular file; a link, device, pipe or directory is refused with OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(file))
+    return descriptor
+
+
+def hash_file(file: Path, on_chunk: Callable[[int], None] | None = None) -> tuple[str, int]:
+    """SHA-256 in lower-case hex and size in bytes of a regular file. Links are not followed."""
+    return _read_through(file, None, on_chunk)
+
+
+def copy_file(source: Path, target: Path, on_chunk: Callable[[int], None] | None = None) -> tuple[str, int]:
+    """Copy a regular file to a new one, durably but for the directory entry.
+
+    Gives SHA-256 and size of what was read.
+    """
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
+    try:
+        result = _read_through(source, descriptor, on_chunk)
+        os.fsync(descriptor)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    return result
+
+
+def _read_through(source: Path, target: int | None, on_chunk: Callable[[int], None] | None) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    size = 0
+    buffer = bytearray(CHUNK_BYTES)
+    view = memoryview(buffer)
+    with os.fdopen(open_regular(source), "rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(view[:count])
+            if target is not None:
+                write_all(target, view[:count])
+            size += count
+            if on_chunk is not None:
+                on_chunk(count)
+    return digest.hexdigest(), size
+
+
+def write_all(descriptor: int, data: memoryview) -> None:
+    """Write all of the data, however many calls the kernel needs."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def on_same_file_system(one: Path, other: Path) -> bool:
+    """Whether a rename can move a file between two existing paths."""
+    return one.stat().st_dev == other.stat().st_dev
+
+
+def publish_directory(incoming: Path, final: Path) -> None:
+    """Move a finished directory of flat files to its place, durably: it is wholly there or not there at all.
+
+    Every file and directory on the way is fsynced. Both paths lie on one file system; `final` does not exist.
+    """
+    for entry in sorted(incoming.iterdir()):
+        fsync_file(entry)
+    fsync_directory(incoming)
+    make_directories(final.parent)
+    incoming.rename(final)
+    fsync_directory(final.parent)
+    fsync_directory(incoming.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all below it, or a file; harmless when it is not there. Links are not followed."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        path.unlink(missing_ok=True)
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that an ordinary user can still write on the file system of a path."""
+    usage = os.statvfs(path)
+    return usage.f_bavail * usage.f_frsize
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the kernel's exclusive lock (flock) of a file, made when missing. A killed process holds none."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(file: Path) -> int | None:
+    """Take the kernel's exclusive lock of a file, or None when another holds it. Close the descriptor to let go."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

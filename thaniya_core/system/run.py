@@ -1,0 +1,226 @@
+"""The only place that starts processes. Both output streams are drained at once and each process has a deadline."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from msgspec import Struct
+
+from thaniya_core.errors import CommandFailed
+
+_STDERR_LINES = 50
+_LINE_BYTES = 64 * 1024
+
+
+class Completed(Struct, frozen=True):
+    """A process that has ended."""
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> Completed:
+    """Run a program to its end and give back what it wrote.
+
+    Args:
+        argv: the program and its arguments; no shell is involved.
+        timeout_s: after so many seconds the process is killed.
+        stdin: what the program reads.
+        cwd: the directory it runs in.
+        env: variables to set on top of this process's.
+        check: raise for an exit code other than 0.
+
+    Raises:
+        CommandFailed: the program is missing, failed or ran out of time.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=stdin,
+            capture_output=True,
+            timeout=timeout_s,
+            cwd=cwd,
+            env=_environment(env),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise CommandFailed(
+            f"`{shlex.join(argv)}` did not end within {timeout_s:g} s and was killed", exit_code=None
+        ) from exc
+    except OSError as exc:
+        raise _cannot_start(argv, exc) from exc
+    completed = Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    if check and completed.exit_code != 0:
+        raise command_failed(argv, completed.exit_code, completed.stderr.decode("utf-8", "replace").splitlines())
+    return completed
+
+
+def command_failed(argv: Sequence[str], exit_code: int, stderr_lines: Sequence[str]) -> CommandFailed:
+    """The error of a program that ended badly: its command line, exit code and the end of its stderr."""
+    tail = "; ".join(line for line in stderr_lines[-5:] if line)
+    return CommandFailed(
+        f"`{shlex.join(argv)}` ended with exit code {exit_code}" + (f": {tail}" if tail else ""),
+        exit_code=exit_code,
+    )
+
+
+class Process:
+    """A running program with pipes to it. Use as a context manager: leaving it by an exception kills the program.
+
+    stderr is drained by a thread from the start; its last lines are kept in `stderr_lines`.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        stdin: bool = False,
+        stdout: bool = False,
+        pass_fds: Sequence[int] = (),
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        on_stderr: Callable[[str], None] | None = None,
+    ) -> None:
+        """Start the program.
+
+        Args:
+            argv: the program and its arguments.
+            timeout_s: after so many seconds it is killed.
+            stdin: open a pipe to write to; otherwise it reads nothing.
+            stdout: open a pipe to read from; otherwise its output is thrown away.
+            pass_fds: descriptors that the program inherits under the same numbers.
+            cwd: the directory it runs in.
+            env: variables to set on top of this process's.
+            on_stderr: called in the draining thread with each line.
+
+        Raises:
+            CommandFailed: it cannot be started.
+        """
+        self.argv = tuple(argv)
+        self.stderr_lines: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._timed_out = False
+        self._timeout_s = timeout_s
+        self._on_stderr = on_stderr
+        try:
+            self._popen = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=tuple(pass_fds),
+                cwd=cwd,
+                env=_environment(env),
+            )
+        except OSError as exc:
+            raise _cannot_start(argv, exc) from exc
+        self._drain = threading.Thread(target=self._drain_stderr, name=f"stderr of {argv[0]}", daemon=True)
+        self._drain.start()
+        self._deadline = threading.Timer(timeout_s, self._run_out)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """The pipe to the program."""
+        if self._popen.stdin is None:
+            raise ValueError("the process was started without a pipe to its stdin")
+        return self._popen.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe from the program."""
+        if self._popen.stdout is None:
+            raise ValueError("the process was started without a pipe from its stdout")
+        return self._popen.stdout
+
+    def kill(self) -> None:
+        """End the program at once; harmless when it has ended."""
+        self._popen.kill()
+
+    def wait(self) -> int:
+        """Close the pipes, wait for the end and give the exit code.
+
+        Raises:
+            CommandFailed: the program ran out of time.
+        """
+        try:
+            if self._popen.stdin is not None:
+                self._popen.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended without reading everything: its exit code tells why
+        exit_code = self._popen.wait()
+        self._drain.join()
+        self._deadline.cancel()
+        if self._popen.stdout is not None:
+            self._popen.stdout.close()
+        if self._timed_out:
+            raise CommandFailed(f"`{shlex.join(self.argv)}` did not end within {self._timeout_s:g} s and was killed")
+        return exit_code
+
+    def check(self) -> None:
+        """Wait for the end.
+
+        Raises:
+            CommandFailed: the exit code is not 0, or the program ran out of time.
+        """
+        exit_code = self.wait()
+        if exit_code != 0:
+            raise command_failed(self.argv, exit_code, list(self.stderr_lines))
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        try:
+            self.wait()
+        except CommandFailed:
+            if kind is None:
+                raise
+
+    def _run_out(self) -> None:
+        self._timed_out = True
+        self._popen.kill()
+
+    def _drain_stderr(self) -> None:
+        stream = self._popen.stderr
+        if stream is None:
+            return
+        with stream:
+            while line := stream.readline(_LINE_BYTES):
+                text = line.decode("utf-8", "replace").rstrip("\n")
+                self.stderr_lines.append(text)
+                if self._on_stderr is not None:
+                    self._on_stderr(text)
+
+
+def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if extra is None else {**os.environ, **extra}
+
+
+def _cannot_start(argv: Sequence[str], exc: OSError) -> CommandFailed:
+    if isinstance(exc, FileNotFoundError):
+        return CommandFailed(f"the program {argv[0]!r} is not there", hint=f"install {argv[0]}")
+    return CommandFailed(f"{argv[0]!r} cannot be started: {exc.strerror}")
