@@ -117,6 +117,10 @@ def load_config(file: Path) -> Config:
 
 def _decode_quantity(kind: type, value: Any) -> object:
     """msgspec's hook for the types it does not know."""
+    if kind is Path:
+        if not isinstance(value, str):
+            raise WrongUsage(f"expected a path, got {value!r}")
+        return Path(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise WrongUsage(f'expected a number or text such as "10G", got {value!r}')
     if kind is Size:

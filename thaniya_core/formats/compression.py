@@ -5,10 +5,19 @@ The formats are those of the programs of the same names (RFC 1952 for gzip), so 
 
 from __future__ import annotations
 
+import lzma
+import zlib
 from enum import StrEnum
 from typing import IO, BinaryIO, cast
 
 from xopen import xopen
+
+try:
+    from isal.igzip_lib import IsalError as _IsalError
+except ImportError:  # xopen brings it only for the processors it is made for
+    _ISAL_ERROR: type[Exception] = zlib.error
+else:
+    _ISAL_ERROR = cast(type[Exception], _IsalError)
 
 
 class Compression(StrEnum):
@@ -38,6 +47,9 @@ class Compression(StrEnum):
 _SUFFIXES = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.BZIP2: ".bz2", Compression.XZ: ".xz"}
 _LEVELS = {Compression.NONE: 0, Compression.GZIP: 1, Compression.BZIP2: 9, Compression.XZ: 3}
 _XOPEN_NAMES = {Compression.GZIP: "gz", Compression.BZIP2: "bz2", Compression.XZ: "xz"}
+
+DECOMPRESSION_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, _ISAL_ERROR)
+"""What reading a broken or cut stream raises."""
 
 
 def compression_of(name: str) -> Compression:
@@ -74,7 +86,7 @@ def open_writer(target: IO[bytes], compression: Compression, level: int | None =
 def open_reader(source: IO[bytes], compression: Compression) -> BinaryIO:
     """A stream that decompresses `source`; closing it leaves `source` open.
 
-    Reading raises OSError, EOFError or an error of the decompressor when the data is broken or cut short.
+    Reading raises one of DECOMPRESSION_ERRORS when the data is broken or cut short.
     """
     kept_open = cast(BinaryIO, _KeptOpen(source))
     if compression is Compression.NONE:
@@ -91,6 +103,11 @@ class _KeptOpen:
 
     def read(self, size: int = -1) -> bytes:
         return self._stream.read(size)
+
+    def readinto(self, buffer: memoryview) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def write(self, data: bytes) -> int:
         return self._stream.write(data)

@@ -122,7 +122,7 @@ def check_manifest(manifest: Manifest) -> Manifest:
 
     Raises:
         IllegalName: a name that no uploaded file may bear.
-        WrongUsage: a malformed sum, a negative size, or a name that is there twice.
+        WrongUsage: a malformed sum, a negative number, or a name that is there twice.
     """
     seen: set[str] = set()
     for file in manifest.files:
@@ -132,8 +132,8 @@ def check_manifest(manifest: Manifest) -> Manifest:
         seen.add(file.name)
         if not _SHA256.fullmatch(file.sha256):
             raise WrongUsage(f"the manifest's sum of {file.name} is not 64 lower-case hex digits")
-        if file.size_bytes is not None and file.size_bytes < 0:
-            raise WrongUsage(f"the manifest's size of {file.name} is negative")
+        if any(number is not None and number < 0 for number in (file.size_bytes, file.original_bytes, file.entries)):
+            raise WrongUsage(f"the manifest has a negative number for {file.name}")
     return manifest
 
 
@@ -213,7 +213,7 @@ def encode_restore(document: BackupDocument) -> bytes:
     tools = {"sha256sum"}
     commands: list[str] = []
     for file in document.files:
-        command = restore_command(file)
+        command = restore_command(file, restore_directory(file, document.files))
         if command:
             commands.append(command)
             tools |= {word for word in re.split(r"[ |]+", command) if word in ("gzip", "bzip2", "xz", "tar", "cp")}
@@ -237,8 +237,19 @@ def encode_restore(document: BackupDocument) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def restore_command(file: BackupFile) -> str:
-    """The shell command that restores one file into $TARGET; empty for lists and logs.
+def restore_directory(file: BackupFile, files: Iterable[BackupFile]) -> str:
+    """The directory below the target that a file is restored into; empty for the target itself.
+
+    A single tar archive is restored into the target. Where a backup holds several, each gets a directory of its own, so
+    that the trees do not mix: `home.tar.gz` goes into `home`.
+    """
+    if file.kind is not FileKind.TAR or sum(other.kind is FileKind.TAR for other in files) < 2:
+        return ""
+    return strip_suffix(file.name).removesuffix(".tar")
+
+
+def restore_command(file: BackupFile, directory: str = "") -> str:
+    """The shell command that restores one file into $TARGET, or into a directory below it; empty for lists and logs.
 
     Legal names need no quotes, but a leading directory keeps programs from taking any for an option.
     """
@@ -250,7 +261,10 @@ def restore_command(file: BackupFile) -> str:
             *tar_extract_extras(file),
             "--file=-",
         ]
-        return f'{file.compression.decompress_command} ./{file.name} | tar {shlex.join(options)} --directory="$TARGET"'
+        target = f'"$TARGET"/{directory}' if directory else '"$TARGET"'
+        made = f"mkdir -p {target} && " if directory else ""
+        unpack = f"tar {shlex.join(options)} --directory={target}"
+        return f"{made}{file.compression.decompress_command} ./{file.name} | {unpack}"
     if file.kind is FileKind.FILE:
         return f'cp -p ./{file.name} "$TARGET"/{file.name}'
     return ""

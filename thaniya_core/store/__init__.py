@@ -1,5 +1,7 @@
 """Persisted state behind a small interface: `TinyStore` on disk, `MemoryStore` in tests."""
 
+from thaniya_core.store.disk import TinyStore
 from thaniya_core.store.interface import ReadTable, StateTransaction, StateView, Store, Table
+from thaniya_core.store.memory import MemoryStore
 
-__all__ = ["ReadTable", "StateTransaction", "StateView", "Store", "Table"]
+__all__ = ["ReadTable", "StateTransaction", "StateView", "Store", "Table", "MemoryStore", "TinyStore"]

@@ -7,7 +7,7 @@ Transactions are short (no other input or output inside) and do not nest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -100,6 +100,13 @@ class Store(Protocol):
 
     def catalog_transaction(self, series: Series) -> AbstractContextManager[Table[Backup]]:
         """Change one series' backups. A series whose last backup is removed vanishes."""
+        ...
+
+    def replace_catalog(self, series: Series, backups: Iterable[Backup]) -> None:
+        """Write a series' catalog anew, even where it is unreadable; without a backup the series vanishes.
+
+        For rebuilding. What was added since `backups` were gathered is lost from the catalog.
+        """
         ...
 
     def add_history(self, record: Upload | Job) -> None:

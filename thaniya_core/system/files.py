@@ -153,6 +153,29 @@ def write_all(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def move_file(source: Path, target: Path) -> None:
+    """Move a regular file, by rename where both lie on one file system, otherwise by a durable copy."""
+    try:
+        source.rename(target)
+    except OSError as exc:
+        if exc.errno != errno.EXDEV:
+            raise
+        target.unlink(missing_ok=True)  # a part that an earlier, interrupted copy left
+        copy_file(source, target)
+        source.unlink()
+
+
+def link_file(source: Path, target: Path) -> bool:
+    """Give a regular file a second name; False where the file systems do not allow it."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as exc:
+        if exc.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            return False
+        raise
+    return True
+
+
 def on_same_file_system(one: Path, other: Path) -> bool:
     """Whether a rename can move a file between two existing paths."""
     return one.stat().st_dev == other.stat().st_dev

@@ -1,0 +1,47 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+JOBS ?= 2
+
+.PHONY: demo test torture bench lint check format clean
+
+demo: $(VENV)/.installed
+	$(BIN)/thaniya demo $(if $(SOURCE),"$(SOURCE)")
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
+
+torture: $(VENV)/.installed-dev
+	THANIYA_TORTURE=1 $(BIN)/pytest -n $(JOBS) tests/torture $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/full_backup.py
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[server]'
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.installed

@@ -1,0 +1,326 @@
+"""The files of the store on disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from thaniya_core.errors import NoSpace, StateUnreadable
+from thaniya_core.formats.names import Series
+from thaniya_core.model import Event, Slot, User
+from thaniya_core.store import TinyStore
+from thaniya_core.store.jsonfile import JsonFile
+
+SERIES = Series("alice", "web1", "nightly")
+
+BROKEN = {
+    "no JSON": (b'{"format": 1, "users": {', "truncated"),
+    "no UTF-8": (b'{"format": 1, "users": {"\xff": {}}}', "utf-8"),
+    "empty": (b"", "empty"),
+    "blank": (b"\n\n", "empty"),
+    "a list": (b"[]", "Expected `object`"),
+    "no format": (b'{"users": {}}', "no `format`"),
+    "a word for a format": (b'{"format": "1", "users": {}}', "no `format`"),
+    "a newer format": (b'{"format": 2, "people": {}}', "format 2"),
+    "a table that is none": (b'{"format": 1, "users": []}', "users is no table"),
+    "a record that is none": (b'{"format": 1, "slots": {"thaniya_01": 7}}', "slots/thaniya_01 is no record"),
+    "a field of a wrong type": (
+        b'{"format": 1, "slots": {"thaniya_01": {"name": 1}}}',
+        "slots/thaniya_01: Expected `str`",
+    ),
+    "a missing field": (b'{"format": 1, "users": {"alice": {"name": "alice"}}}', "users/alice: .*created_at"),
+    "an unknown state": (b'{"format": 1, "slots": {"thaniya_01": {"name": "thaniya_01", "state": "x"}}}', "state"),
+    "a wrong key": (b'{"format": 1, "slots": {"thaniya_01": {"name": "thaniya_02"}}}', "it is 'thaniya_02'"),
+}
+
+
+def put_slot(store, name="thaniya_01", reason=""):
+    with store.transaction() as state:
+        state.slots.put(Slot(name, reason=reason))
+
+
+def test_a_person_can_read_the_state(tiny, directory, now):
+    with tiny.transaction() as state:
+        state.users.put(User("bob", now))
+        state.users.put(User("alice", now))
+    text = (directory / "state.json").read_text()
+    assert '\n  "users": {\n    "alice": {\n      "name": "alice",\n' in text
+    assert text.endswith("}\n")
+    document = json.loads(text)
+    assert document["format"] == 1
+    assert list(document["users"]) == ["alice", "bob"]
+
+
+def test_reading_makes_no_file(tiny, directory):
+    tiny.read()
+    assert list(tiny.read_events()) == tiny.catalog_series() == list(tiny.read_job_history()) == []
+    assert not directory.exists()
+
+
+def test_another_process_may_read_what_was_written(tiny, directory, make_backup, make_upload, now):
+    put_slot(tiny)
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    tiny.add_history(make_upload(1, ended_at=now))
+    other = TinyStore(directory)
+    assert other.read().slots.all() == [Slot("thaniya_01")]
+    assert other.read_catalog(SERIES) == [make_backup(1)]
+    assert list(other.read_upload_history()) == [make_upload(1, ended_at=now)]
+
+
+def test_a_change_by_another_process_is_seen(tiny, directory):
+    put_slot(tiny, reason="a")
+    assert tiny.read().slots.get("thaniya_01").reason == "a"
+    put_slot(TinyStore(directory), reason="b")
+    assert tiny.read().slots.get("thaniya_01").reason == "b"
+    with tiny.transaction() as state:
+        assert state.slots.get("thaniya_01").reason == "b"
+
+
+def test_an_unchanged_file_is_parsed_once(directory, monkeypatch):
+    put_slot(TinyStore(directory))
+    tiny = TinyStore(directory)
+    readings = []
+    read = JsonFile.read
+    monkeypatch.setattr(JsonFile, "read", lambda self: readings.append(self.path.name) or read(self))
+    for _ in range(3):
+        tiny.read()
+    with tiny.transaction() as state:
+        state.slots.get("thaniya_01")
+    assert readings == ["state.json"]
+
+
+def test_a_transaction_reads_once_and_writes_once(directory, monkeypatch, make_upload):
+    put_slot(TinyStore(directory))
+    calls = []
+    read, write = JsonFile.read, JsonFile.write
+    monkeypatch.setattr(JsonFile, "read", lambda self: calls.append("read") or read(self))
+    monkeypatch.setattr(JsonFile, "write", lambda self, tables: calls.append("write") or write(self, tables))
+    tiny = TinyStore(directory)
+    with tiny.transaction() as state:
+        for number in range(20):
+            state.uploads.put(make_upload(number))
+            state.slots.put(Slot(f"thaniya_{number + 10}"))
+        state.slots.remove("thaniya_01")
+    assert len(tiny.read().uploads.all()) == 20
+    assert calls == ["read", "write"]
+
+
+def test_a_transaction_that_changes_nothing_does_not_write(tiny, directory):
+    put_slot(tiny)
+    before = (directory / "state.json").stat()
+    put_slot(tiny)
+    with tiny.transaction() as state:
+        state.slots.remove("thaniya_99")
+        state.slots.put(Slot("thaniya_01", reason="x"))
+        state.slots.put(Slot("thaniya_01"))
+    assert (directory / "state.json").stat() == before
+
+
+def test_the_time_of_the_file_moves_with_each_change(tiny, directory):
+    file = directory / "state.json"
+    put_slot(tiny, reason="a")
+    ahead = file.stat().st_mtime_ns + 3600 * 10**9
+    os.utime(file, ns=(ahead, ahead))
+    put_slot(tiny, reason="b")
+    assert file.stat().st_mtime_ns > ahead
+    assert tiny.read().slots.get("thaniya_01").reason == "b"
+
+
+def test_fast_changes_of_equal_size_are_all_seen(tiny, directory):
+    reader = TinyStore(directory)
+    for number in range(100, 160):
+        put_slot(tiny, reason=str(number))
+        assert reader.read().slots.get("thaniya_01").reason == str(number)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_an_unreadable_state_is_reported_and_left_as_it_is(tiny, directory, broken):
+    data, what = BROKEN[broken]
+    put_slot(tiny, reason="a")
+    put_slot(tiny, reason="b")
+    file = directory / "state.json"
+    file.write_bytes(data)
+    with pytest.raises(StateUnreadable, match=what) as reading:
+        tiny.read()
+    with pytest.raises(StateUnreadable, match=what), tiny.transaction() as state:
+        state.slots.put(Slot("thaniya_01"))
+    with pytest.raises(StateUnreadable):
+        TinyStore(directory).read()
+    assert str(file) in reading.value.message
+    assert "state.json.previous" in reading.value.hint or broken == "a newer format"
+    assert file.read_bytes() == data
+
+
+def test_the_state_before_the_last_change_is_a_way_back(tiny, directory):
+    put_slot(tiny, reason="a")
+    put_slot(tiny, reason="b")
+    (directory / "state.json").write_bytes(b"broken")
+    (directory / "state.json").write_bytes((directory / "state.json.previous").read_bytes())
+    assert tiny.read().slots.get("thaniya_01").reason == "a"
+    put_slot(tiny, reason="c")
+    assert TinyStore(directory).read().slots.get("thaniya_01").reason == "c"
+
+
+def test_a_state_without_a_previous_one_is_reported_too(tiny, directory):
+    directory.mkdir()
+    (directory / "state.json").write_bytes(b"broken")
+    with pytest.raises(StateUnreadable, match=r"there is no state\.json\.previous"):
+        tiny.read()
+
+
+def test_a_state_that_vanished_is_not_taken_for_a_fresh_one(tiny, directory):
+    put_slot(tiny, reason="a")
+    put_slot(tiny, reason="b")
+    (directory / "state.json").unlink()
+    with pytest.raises(StateUnreadable, match="it is missing"):
+        tiny.read()
+    with pytest.raises(StateUnreadable, match="it is missing"):
+        put_slot(tiny)
+    (directory / "state.json.previous").rename(directory / "state.json")
+    assert tiny.read().slots.get("thaniya_01").reason == "a"
+
+
+def test_a_state_that_cannot_be_opened_is_reported(tiny, directory):
+    (directory / "state.json").mkdir(parents=True)
+    with pytest.raises(StateUnreadable, match=r"state\.json: Is a directory") as caught:
+        tiny.read()
+    assert "must be able to read it" in caught.value.hint
+
+
+def test_a_full_disk_leaves_the_old_state(tiny, directory, monkeypatch):
+    put_slot(tiny, reason="a")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(NoSpace, match="cannot write the state"):
+            put_slot(tiny, reason="b")
+    assert tiny.read().slots.get("thaniya_01").reason == "a"
+    assert TinyStore(directory).read().slots.get("thaniya_01").reason == "a"
+    put_slot(tiny, reason="c")
+    assert tiny.read().slots.get("thaniya_01").reason == "c"
+
+
+def test_what_killed_writers_left_is_removed(tiny, directory):
+    put_slot(tiny, reason="a")
+    (directory / ".state.json.4711.0badcafe.tmp").write_bytes(b"torn")
+    (directory / ".state.json.previous.tmp").hardlink_to(directory / "state.json")
+    (directory / "state.json.previous").hardlink_to(directory / "state.json")
+    put_slot(tiny, reason="b")
+    assert sorted(path.name for path in directory.iterdir()) == ["state.json", "state.json.previous", "state.lock"]
+
+
+def test_what_a_newer_version_added_to_a_record_is_kept_until_the_record_changes(tiny, directory):
+    directory.mkdir()
+    slots = {name: {"name": name, "colour": "blue"} for name in ("thaniya_01", "thaniya_02")}
+    (directory / "state.json").write_text(json.dumps({"format": 1, "slots": slots, "flags": {"x": {}}}))
+    put_slot(tiny, "thaniya_01", reason="a")
+    document = json.loads((directory / "state.json").read_text())
+    assert document["slots"]["thaniya_02"] == slots["thaniya_02"]
+    assert "colour" not in document["slots"]["thaniya_01"]
+    assert document["flags"] == {"x": {}}
+
+
+def test_a_catalog_is_one_file_a_series(tiny, directory, make_backup):
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    file = directory / "catalog/alice/web1/nightly.json"
+    assert list(json.loads(file.read_text())["backups"]) == [make_backup(1).id]
+    tiny.replace_catalog(SERIES, [])
+    assert not file.exists()
+
+
+def test_an_unreadable_catalog_is_reported_and_can_be_made_anew(tiny, directory, make_backup):
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    file = directory / "catalog/alice/web1/nightly.json"
+    file.write_bytes(b"{")
+    with pytest.raises(StateUnreadable, match="nightly") as caught:
+        tiny.read_catalog(SERIES)
+    with pytest.raises(StateUnreadable), tiny.catalog_transaction(SERIES) as backups:
+        backups.put(make_backup(2))
+    assert "thaniya catalog rebuild" in caught.value.hint
+    assert file.read_bytes() == b"{"
+    tiny.replace_catalog(SERIES, [make_backup(2)])
+    assert TinyStore(directory).read_catalog(SERIES) == [make_backup(2)]
+
+
+def test_foreign_files_in_the_catalog_are_passed_over(tiny, directory, make_backup):
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    host = directory / "catalog/alice/web1"
+    for name in ("nightly.json~", ".nightly.json.swp", ".nightly.json.1.ab.tmp", ".hidden.json", "README"):
+        (host / name).write_text("foreign")
+    assert tiny.catalog_series() == [SERIES]
+
+
+def test_an_unreadable_history_is_reported_and_left_as_it_is(tiny, directory, make_upload, now):
+    tiny.add_history(make_upload(1, ended_at=now))
+    tiny.add_history(make_upload(2, ended_at=now))
+    file = directory / "history/2026-11.json"
+    file.write_bytes(b"")
+    with pytest.raises(StateUnreadable, match="2026-11") as caught:
+        list(tiny.read_upload_history())
+    with pytest.raises(StateUnreadable):
+        tiny.add_history(make_upload(3, ended_at=now))
+    assert "2026-11.json.previous" in caught.value.hint
+    assert file.read_bytes() == b""
+
+
+def test_history_reads_no_older_month_than_is_asked_for(tiny, directory, make_upload, now):
+    tiny.add_history(make_upload(1, ended_at=now))
+    (directory / "history/2026-10.json").write_bytes(b"broken")
+    history = tiny.read_upload_history()
+    assert next(history) == make_upload(1, ended_at=now)
+    with pytest.raises(StateUnreadable, match="2026-10"):
+        next(history)
+
+
+def test_events_are_lines_of_json_in_a_file_a_month(tiny, directory, now):
+    tiny.add_event(Event(now, "service", "a.b"))
+    tiny.add_event(Event(now + timedelta(days=20), "service", "a.c", detail="x\ny"))
+    assert sorted(path.name for path in (directory / "log").iterdir()) == ["2026-11.jsonl", "2026-12.jsonl"]
+    lines = (directory / "log/2026-12.jsonl").read_text().splitlines()
+    assert [json.loads(line)["action"] for line in lines] == ["a.c"]
+
+
+def test_a_torn_line_harms_no_other_event(tiny, directory, now):
+    events = [Event(now, "service", f"test.{number}") for number in range(3)]
+    tiny.add_event(events[0])
+    file = directory / "log/2026-11.jsonl"
+    whole = file.read_bytes()
+    for length in range(1, len(whole)):
+        file.write_bytes(whole + whole[:length])
+        tiny.add_event(events[1])
+        read = list(tiny.read_events())
+        torn_is_whole = length == len(whole) - 1
+        assert read == [events[0], *([events[0]] if torn_is_whole else []), events[1]]
+
+
+def test_lines_that_cannot_be_read_are_passed_over(tiny, directory, now):
+    event = Event(now, "service", "a.b")
+    tiny.add_event(event)
+    with (directory / "log/2026-11.jsonl").open("ab") as log:
+        log.write(b'\n\xff\xff\n{"at": 1}\n[]\n{"at": "2026-11-23T00:00:00", "actor": "a", "action": "a.b"}\n')
+    tiny.add_event(event)
+    assert list(tiny.read_events()) == [event, event]
+
+
+def test_reading_events_begins_at_the_right_month(tiny, directory, now):
+    event = Event(now, "service", "a.b")
+    tiny.add_event(event)
+    (directory / "log/2026-10.jsonl").mkdir()
+    assert list(tiny.read_events(since=now)) == [event]
+    with pytest.raises(StateUnreadable, match="2026-10"):
+        list(tiny.read_events())
+
+
+def test_a_record_of_the_cache_is_what_the_file_says(tiny, directory, now):
+    user = User("alice", now, keys=[])
+    with tiny.transaction() as state:
+        state.users.put(user)
+    assert tiny.read().users.get("alice") == TinyStore(directory).read().users.get("alice") == replace(user, keys=())

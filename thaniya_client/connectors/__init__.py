@@ -1,0 +1,1 @@
+"""Where backups go to and come from."""

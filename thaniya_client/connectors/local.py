@@ -1,0 +1,187 @@
+"""A directory as the place for backups: the layout of a server's volume, without a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from thaniya_client.connectors.local_layout import LocalLayout
+from thaniya_client.values import Outcome
+from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.formats.manifest import (
+    BackupDocument,
+    Manifest,
+    SumsBy,
+    check_manifest,
+    decode_document,
+    encode_document,
+    encode_restore,
+    encode_sums,
+)
+from thaniya_core.formats.names import (
+    BACKUP_FILE,
+    RESERVED_FILES,
+    RESTORE_FILE,
+    SUMS_FILE,
+    Series,
+    check_id,
+    id_time,
+    is_legal_file,
+)
+from thaniya_core.formats.protocol import BackupSummary
+from thaniya_core.system.clock import SystemClock
+from thaniya_core.system.files import open_regular, os_errors, publish_directory, remove_tree
+
+_FILE_MODE = 0o440
+
+
+class LocalConnector:
+    """Keeps backups in a directory that is there already."""
+
+    def __init__(self, path: Path, user: str) -> None:
+        self._layout = LocalLayout(path)
+        self._user = user
+
+    def begin(self, host: str, name: str, expected_bytes: int | None) -> LocalUpload:
+        self._layout.prepare(expected_bytes)
+        return LocalUpload(self._layout, Series(self._user, host, name))
+
+    def backups(self, host: str = "", name: str = "") -> Iterator[BackupSummary]:
+        for directory in self._layout.backups(self._user, host, name):
+            document = _read_document(directory)
+            yield BackupSummary(
+                id=document.id,
+                user=document.user,
+                host=document.host,
+                name=document.name,
+                created_at=document.created_at,
+                files=len(document.files),
+                stored_bytes=document.stored_bytes,
+                original_bytes=document.original_bytes,
+                warning_count=document.warning_count,
+            )
+
+    def document(self, backup_id: str) -> BackupDocument:
+        return _read_document(self._find(backup_id))
+
+    def open_file(self, backup_id: str, name: str, size_bytes: int | None) -> BinaryIO:
+        if not is_legal_file(name) and name not in RESERVED_FILES:
+            raise NotFound(f"backup {backup_id} has no file {name!r}")
+        with os_errors(f"read {name} of backup {backup_id}"):
+            return os.fdopen(open_regular(self._find(backup_id) / name), "rb", buffering=0)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _find(self, backup_id: str) -> Path:
+        return self._layout.find(self._user, check_id(backup_id))
+
+
+class LocalUpload:
+    """A backup that is being written into `.incoming`, locked against being cleaned away by another client."""
+
+    def __init__(self, layout: LocalLayout, series: Series) -> None:
+        self._layout = layout
+        self._series = series
+        self._id, self._lock = layout.make_incoming()
+        self._directory = layout.incoming(self._id)
+        self._writer: _LocalWriter | None = None
+        self._is_open = True
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def series(self) -> Series:
+        return self._series
+
+    def open(self, name: str) -> _LocalWriter:
+        self._writer = _LocalWriter(self._directory / name)
+        return self._writer
+
+    def finish(self, manifest: Manifest, wait: bool, on_wait: Callable[[str], None]) -> Outcome:
+        check_manifest(manifest)
+        document = self._describe(manifest)
+        with os_errors(f"archive backup {self._id}"):
+            for name, data in (
+                (BACKUP_FILE, encode_document(document)),
+                (SUMS_FILE, encode_sums(document.files)),
+                (RESTORE_FILE, encode_restore(document)),
+            ):
+                writer = self.open(name)
+                writer.write(data)
+                writer.close()
+            publish_directory(self._directory, self._layout.backup(self._series, self._id))
+        self._end()
+        return Outcome("archived", document.stored_bytes)
+
+    def abort(self, reason: str) -> None:
+        if not self._is_open:
+            return
+        if self._writer is not None:
+            self._writer.abandon()
+        with os_errors(f"remove {self._directory}"):
+            remove_tree(self._directory)
+        self._end()
+
+    def _end(self) -> None:
+        self._is_open = False
+        os.close(self._lock)
+
+    def _describe(self, manifest: Manifest) -> BackupDocument:
+        now = SystemClock().now()
+        stored_bytes = sum(file.size_bytes or 0 for file in manifest.files)
+        return BackupDocument(
+            id=self._id,
+            user=self._series.user,
+            host=self._series.host,
+            name=self._series.name,
+            created_at=id_time(self._id),
+            completed_at=now,
+            archived_at=now,
+            files=manifest.files,
+            stored_bytes=stored_bytes,
+            original_bytes=sum(file.original_bytes or file.size_bytes or 0 for file in manifest.files),
+            sums_by=SumsBy.CLIENT,
+            warnings=manifest.warnings,
+            warning_count=manifest.warning_count,
+            started_at=manifest.started_at,
+            ended_at=manifest.ended_at,
+            client=manifest.client,
+        )
+
+
+class _LocalWriter:
+    """Writes a file of a backup; it is made durable when the whole directory is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with os_errors(f"write {path}"):
+            self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb")  # noqa: SIM115, PTH123
+
+    def write(self, data: bytes) -> None:
+        if self._file.closed:
+            raise WrongState(f"{self._path} is closed")
+        with os_errors(f"write {self._path}"):
+            self._file.write(data)
+
+    def close(self) -> None:
+        with os_errors(f"write {self._path}"):
+            os.fchmod(self._file.fileno(), _FILE_MODE)
+            self._file.close()
+
+    def abandon(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            pass  # what could not be written is thrown away
+
+
+def _read_document(directory: Path) -> BackupDocument:
+    path = directory / BACKUP_FILE
+    with os_errors("read a backup's description"):
+        data = path.read_bytes()
+    return decode_document(data, str(path))

@@ -1,0 +1,115 @@
+"""Where things lie in a directory that keeps backups. It is the layout of a server's volume:
+
+volume.json
+archive/USER/HOST/NAME/ID/
+.incoming/ID/                 being written
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from thaniya_core.errors import NoSpace, NotFound
+from thaniya_core.formats.manifest import FORMAT
+from thaniya_core.formats.names import Series, make_id
+from thaniya_core.formats.quantities import format_size
+from thaniya_core.system.clock import SystemClock
+from thaniya_core.system.files import free_bytes, locked, make_directories, os_errors, remove_tree, write_atomic
+
+_VOLUME_FILE = "volume.json"
+_MARGIN_BYTES = 16 * 1024 * 1024
+
+
+class LocalLayout:
+    """The paths below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self, expected_bytes: int | None) -> None:
+        """Make what is missing, and remove what killed clients left half done.
+
+        Raises:
+            NotFound: the directory itself is not there; it is not made, because it may be a mount point.
+            NoSpace: there is not room for what is expected.
+        """
+        if not self._root.is_dir():
+            raise NotFound(f"{self._root} is not there", hint="mount the disk, or make the directory")
+        with os_errors(f"prepare {self._root} for backups"):
+            make_directories(self._root / "archive")
+            make_directories(self._root / ".incoming")
+            if not (self._root / _VOLUME_FILE).exists():
+                write_atomic(self._root / _VOLUME_FILE, self._describe_volume())
+            with locked(self._lock_file):
+                self._clean()
+            free = free_bytes(self._root)
+        if expected_bytes is not None and free < expected_bytes + _MARGIN_BYTES:
+            raise NoSpace(
+                f"{self._root} has {format_size(free)} free; up to {format_size(expected_bytes)} are expected",
+                hint="free space on that disk, or exclude something",
+            )
+
+    def make_incoming(self) -> tuple[str, int]:
+        """A new id, its directory to write into, and the descriptor that holds the directory's lock."""
+        with os_errors(f"begin a backup in {self._root}"), locked(self._lock_file):
+            backup_id = make_id(SystemClock().now())
+            directory = self.incoming(backup_id)
+            directory.mkdir(mode=0o750)
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return backup_id, descriptor
+
+    def incoming(self, backup_id: str) -> Path:
+        """Where a backup is written."""
+        return self._root / ".incoming" / backup_id
+
+    def backup(self, series: Series, backup_id: str) -> Path:
+        """Where a backup lies for good."""
+        return self._root / "archive" / series.user / series.host / series.name / backup_id
+
+    def backups(self, user: str, host: str = "", name: str = "") -> Iterator[Path]:
+        """The directories of a user's backups, the newest first; an empty host or name stands for all."""
+        found = self._archive.glob(f"{user}/{host or '*'}/{name or '*'}/*")
+        yield from sorted((path for path in found if path.is_dir()), key=lambda path: path.name, reverse=True)
+
+    def find(self, user: str, backup_id: str) -> Path:
+        """The directory of a backup.
+
+        Raises:
+            NotFound: the user has no such backup.
+        """
+        found = next(self._archive.glob(f"{user}/*/*/{backup_id}"), None)
+        if found is None:
+            raise NotFound(f"{self._root} has no backup {backup_id} of {user}", hint="thaniya-client list")
+        return found
+
+    @property
+    def _archive(self) -> Path:
+        return self._root / "archive"
+
+    @property
+    def _lock_file(self) -> Path:
+        return self._root / ".incoming" / ".lock"
+
+    def _describe_volume(self) -> bytes:
+        volume = {"format": FORMAT, "id": secrets.token_hex(6), "label": self._root.name}
+        return msgspec.json.format(msgspec.json.encode(volume), indent=2) + b"\n"
+
+    def _clean(self) -> None:
+        for directory in (self._root / ".incoming").iterdir():
+            if not directory.is_dir():
+                continue
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_tree(directory)
+            except BlockingIOError:
+                continue  # another client is writing it
+            finally:
+                os.close(descriptor)

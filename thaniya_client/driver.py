@@ -1,0 +1,119 @@
+"""Makes a backup: the order of things, whatever is backed up and wherever it goes."""
+
+from __future__ import annotations
+
+import platform
+import re
+import socket
+from collections.abc import Sequence
+from time import monotonic
+
+import thaniya_core
+from thaniya_client.connectors.interface import Connector, Upload
+from thaniya_client.log import ClientLog
+from thaniya_client.meter import Meter
+from thaniya_client.packer import Packer
+from thaniya_client.tasks.interface import Task
+from thaniya_client.values import OnProgress, Phase, Report
+from thaniya_core.errors import ThaniyaError, WrongUsage
+from thaniya_core.formats.manifest import FileKind, Manifest
+from thaniya_core.formats.names import check_host, check_series_name
+
+CLIENT = f"thaniya-client {thaniya_core.__version__}"
+LOG_FILE = "client.log"
+
+
+def make_backup(
+    connector: Connector,
+    tasks: Sequence[Task],
+    *,
+    name: str,
+    host: str | None = None,
+    wait: bool = True,
+    on_progress: OnProgress | None = None,
+) -> Report:
+    """Pack all tasks into one backup and send it; see `Target.backup`."""
+    if not tasks:
+        raise WrongUsage("there is nothing to back up", hint='give at least one task, as Directory("/home")')
+    check_series_name(name)
+    host = default_host() if host is None else check_host(host)
+    started = monotonic()
+    log = ClientLog()
+    try:
+        log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
+        meter = Meter(on_progress, Phase.ESTIMATING)
+        expected_bytes = _estimate(tasks)
+        meter.expect(expected_bytes)
+        upload = connector.begin(host, name, expected_bytes)
+        try:
+            return _fill(upload, tasks, log, meter, wait, started)
+        except BaseException as exc:
+            _abort(upload, exc)
+            raise
+    finally:
+        log.close()
+
+
+def default_host() -> str:
+    """This machine's name, made legal for a series."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-")[:64]
+    return name or "localhost"
+
+
+def _estimate(tasks: Sequence[Task]) -> int | None:
+    total = 0
+    for task in tasks:
+        estimated = task.estimate_bytes()
+        if estimated is None:
+            return None
+        total += estimated
+    return total
+
+
+def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, wait: bool, started: float) -> Report:
+    started_at = log.now()
+    log.note(f"backup {upload.id} of {upload.series}")
+    packer = Packer(upload, log, meter)
+    meter.enter(Phase.PACKING)
+    for task in tasks:
+        log.note(f"packing {task!r}")
+        task.pack(packer)
+    packed = packer.files
+    for file in packed:
+        log.note(f"{file.sha256}  {file.name}  {file.size_bytes} bytes")
+    log.note(f"packed in {monotonic() - started:.1f} s, {log.warning_count} warnings")
+    warnings, warning_count = log.warnings, log.warning_count
+    packer.store(LOG_FILE, log.rewound(), kind=FileKind.LOG)
+    manifest = Manifest(
+        files=packer.files,
+        warnings=warnings,
+        warning_count=warning_count,
+        started_at=started_at,
+        ended_at=log.now(),
+        client=CLIENT,
+    )
+    meter.enter(Phase.ARCHIVING)
+    outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))
+    meter.enter(Phase.DONE)
+    stored_bytes = sum(file.size_bytes or 0 for file in manifest.files)
+    return Report(
+        id=upload.id,
+        series=upload.series,
+        state=outcome.state,
+        files=manifest.files,
+        stored_bytes=outcome.stored_bytes or stored_bytes,
+        original_bytes=sum(file.original_bytes or file.size_bytes or 0 for file in manifest.files),
+        entries=sum(file.entries or 0 for file in manifest.files if file.kind is FileKind.TAR),
+        warnings=warnings,
+        warning_count=warning_count,
+        seconds=round(monotonic() - started, 3),
+    )
+
+
+def _abort(upload: Upload, cause: BaseException) -> None:
+    """Give the upload up; that this fails too must not hide why it was given up."""
+    reason = cause.message if isinstance(cause, ThaniyaError) else type(cause).__name__
+    try:
+        upload.abort(reason[:500])
+    except ThaniyaError as exc:
+        cause.add_note(f"upload {upload.id} could not be aborted: {exc}")

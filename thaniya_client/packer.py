@@ -1,0 +1,211 @@
+"""The way of a backup's bytes: written by a task, compressed, summed and sent as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, cast
+
+import msgspec
+
+from thaniya_client.connectors.interface import FileWriter, Upload
+from thaniya_client.log import ClientLog
+from thaniya_client.meter import Meter
+from thaniya_core.errors import ThaniyaError, WrongUsage
+from thaniya_core.formats.compression import Compression, open_writer
+from thaniya_core.formats.manifest import BackupFile, FileKind
+from thaniya_core.formats.names import check_file
+from thaniya_core.system.streams import HashingWriter
+
+_READ_BYTES = 1024 * 1024
+
+
+class Packer:
+    """Takes the files of one backup from its tasks."""
+
+    def __init__(self, upload: Upload, log: ClientLog, meter: Meter) -> None:
+        self._upload = upload
+        self._log = log
+        self._meter = meter
+        self._names: set[str] = set()
+        self._files: list[BackupFile] = []
+
+    @property
+    def files(self) -> tuple[BackupFile, ...]:
+        """What has been written so far."""
+        return tuple(self._files)
+
+    def open(
+        self,
+        name: str,
+        *,
+        kind: FileKind = FileKind.FILE,
+        compression: Compression = Compression.NONE,
+        level: int | None = None,
+        xattrs: bool = False,
+        acls: bool = False,
+    ) -> PackedFile:
+        """Begin a file of the backup. Use it in a `with` block: leaving that by an exception gives the file up.
+
+        Args:
+            name: the file's name before compression, `home.tar`; the suffix is added.
+            kind: how the file is restored. A compressed plain FILE is restored compressed.
+            compression: how it is stored.
+            level: the compressor's level; None: fast rather than small.
+            xattrs: a tar archive holds extended attributes.
+            acls: a tar archive holds access control lists.
+
+        Raises:
+            IllegalName: no uploaded file may bear that name.
+            WrongUsage: another task wrote a file of that name.
+        """
+        stored_name = self._claim(name + compression.suffix)
+        described = BackupFile(stored_name, "", kind=kind, compression=compression, xattrs=xattrs, acls=acls)
+        return PackedFile(described, self._upload.open(stored_name), level, self._meter, self._files.append)
+
+    def store(
+        self,
+        name: str,
+        source: IO[bytes],
+        *,
+        kind: FileKind = FileKind.FILE,
+        compression: Compression = Compression.NONE,
+        original_bytes: int | None = None,
+        entries: int | None = None,
+        describes: str | None = None,
+    ) -> None:
+        """Add a file that is there already, byte for byte.
+
+        Args:
+            name: its whole name, `home.files.gz`.
+            source: the file, open where it begins.
+            kind: how the file is restored.
+            compression: how `source` is compressed.
+            original_bytes: its size before that; None where it is not compressed.
+            entries: how many members it lists.
+            describes: for a contents list: the tar archive it lists.
+        """
+        stored_name = self._claim(name)
+        described = BackupFile(
+            stored_name, "", kind=kind, compression=compression, entries=entries, describes=describes
+        )
+        writer = self._upload.open(stored_name)
+        with PackedFile(described, writer, None, self._meter, self._files.append, compress=False) as file:
+            while chunk := source.read(_READ_BYTES):
+                file.write(chunk)
+            file.original_bytes = file.original_bytes if original_bytes is None else original_bytes
+
+    def warn(self, text: str) -> None:
+        """Note that something is not backed up as it should be. The backup goes on and ends with exit code 3."""
+        self._log.warn(text)
+
+    def note(self, text: str) -> None:
+        """Write a line to client.log."""
+        self._log.note(text)
+
+    def count_entries(self, number: int = 1) -> None:
+        """Tell that members were packed, for the progress only."""
+        self._meter.add(files=number)
+
+    def _claim(self, name: str) -> str:
+        check_file(name)
+        if name in self._names:
+            raise WrongUsage(
+                f"two tasks write a file {name}",
+                hint='give one of them another name, as in Directory(path, name="home2")',
+            )
+        self._names.add(name)
+        return name
+
+
+class PackedFile:
+    """A file of the backup while it is written."""
+
+    def __init__(
+        self,
+        described: BackupFile,
+        writer: FileWriter,
+        level: int | None,
+        meter: Meter,
+        on_done: Callable[[BackupFile], None],
+        *,
+        compress: bool = True,
+    ) -> None:
+        self.original_bytes = 0
+        """Bytes before compression so far."""
+        self.entries = described.entries
+        """Members of a tar archive; set it before the block ends."""
+        self._described = described
+        self._writer = writer
+        self._meter = meter
+        self._on_done = on_done
+        self._sink = _Sink(writer, meter)
+        self._sums = HashingWriter(self._sink)
+        self._stream = open_writer(
+            cast(IO[bytes], self._sums), described.compression if compress else Compression.NONE, level
+        )
+
+    @property
+    def name(self) -> str:
+        """As it is stored: `home.tar.gz`."""
+        return self._described.name
+
+    def write(self, data: bytes) -> int:
+        """Write the next bytes; they are compressed and sent on the way."""
+        self._stream.write(data)
+        self.original_bytes += len(data)
+        self._meter.add(read_bytes=len(data))
+        self._meter.tick()
+        return len(data)
+
+    def __enter__(self) -> PackedFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._abandon()
+            return
+        try:
+            self._stream.close()
+            self._writer.close()
+        except BaseException:
+            self._abandon()
+            raise
+        self._on_done(
+            msgspec.structs.replace(
+                self._described,
+                sha256=self._sums.sha256,
+                size_bytes=self._sums.size_bytes,
+                original_bytes=self.original_bytes,
+                entries=self.entries,
+            )
+        )
+
+    def _abandon(self) -> None:
+        """Free the compressor's thread, which may wait for the network, and end it."""
+        self._sink.abandon()
+        try:
+            self._stream.close()
+        except (ThaniyaError, OSError, ValueError):
+            pass  # a second report of the failure that ended the file
+
+
+class _Sink:
+    """Where the compressed bytes go: summed, counted and sent; after `abandon` they are dropped."""
+
+    def __init__(self, writer: FileWriter, meter: Meter) -> None:
+        self._writer = writer
+        self._meter = meter
+        self._is_abandoned = False
+
+    def write(self, data: bytes) -> int:
+        if not self._is_abandoned:
+            self._writer.write(data)
+            self._meter.add(sent_bytes=len(data))
+        return len(data)
+
+    def abandon(self) -> None:
+        self._is_abandoned = True
+        self._writer.abandon()

@@ -1,0 +1,109 @@
+"""Restores a backup: fetched, checked, decompressed and unpacked as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from thaniya_client.connectors.interface import Connector
+from thaniya_client.meter import Meter
+from thaniya_client.restoring.contents import read_contents
+from thaniya_client.restoring.fetching import open_checked, read_decompressed
+from thaniya_client.restoring.selection import Wanted, check_members, not_found, select_files
+from thaniya_client.restoring.target_directory import marked_directory
+from thaniya_client.restoring.unpack import unpack_with_python, unpack_with_tar
+from thaniya_client.tasks.gnu_tar import GnuTar, find_gnu_tar
+from thaniya_client.values import OnProgress, Phase, Restored
+from thaniya_core.errors import IntegrityFailed
+from thaniya_core.formats.manifest import BackupDocument, FileKind, find_contents
+from thaniya_core.formats.names import check_id
+from thaniya_core.system.files import os_errors
+
+_WARNINGS_KEPT = 200
+
+
+def restore_backup(
+    connector: Connector,
+    backup_id: str,
+    into: Path,
+    paths: Sequence[str],
+    *,
+    overwrite: bool,
+    on_progress: OnProgress | None,
+) -> Restored:
+    """See `Target.restore`."""
+    document = connector.document(check_id(backup_id))
+    wanted = select_files(document, paths)
+    for item in wanted:
+        if item.paths and find_contents(document.files, item.file.name):
+            check_members(backup_id, read_contents(connector, document, item.file), item.paths)
+    started = monotonic()
+    restore = _Restore(connector, document, Meter(on_progress, Phase.RESTORING), find_gnu_tar())
+    restore.meter.expect(sum(item.file.original_bytes or item.file.size_bytes or 0 for item in wanted))
+    with marked_directory(into, backup_id, overwrite=overwrite):
+        for item in wanted:
+            restore.restore_file(item, into)
+    restore.meter.enter(Phase.DONE)
+    return Restored(
+        id=backup_id,
+        into=into,
+        files=len(wanted),
+        stored_bytes=restore.meter.progress.sent_bytes,
+        original_bytes=restore.meter.progress.read_bytes,
+        warnings=tuple(restore.warnings[:_WARNINGS_KEPT]),
+        seconds=round(monotonic() - started, 3),
+    )
+
+
+class _Restore:
+    """What one restore needs at every file."""
+
+    def __init__(self, connector: Connector, document: BackupDocument, meter: Meter, tar: GnuTar | None) -> None:
+        self.meter = meter
+        self.warnings: list[str] = []
+        self._connector = connector
+        self._document = document
+        self._tar = tar
+
+    def restore_file(self, item: Wanted, into: Path) -> None:
+        """Restore one file of the backup.
+
+        Raises:
+            IntegrityFailed: its sum does not match; what was restored of it is not to be trusted.
+        """
+        try:
+            with open_checked(self._connector, self._document, item.file, self.meter) as (checked, stream):
+                chunks = self._metered(read_decompressed(checked, stream, item.file))
+                if item.file.kind is FileKind.TAR:
+                    self._unpack(item, chunks, into)
+                else:
+                    _write_file(into / item.file.name, chunks)
+        except IntegrityFailed as exc:
+            raise IntegrityFailed(exc.message, hint=f"do not trust what lies in {into}") from exc
+
+    def _unpack(self, item: Wanted, chunks: Iterator[bytes], into: Path) -> None:
+        target = into / item.directory if item.directory else into
+        with os_errors(f"restore into {target}"):
+            target.mkdir(exist_ok=True)
+        if self._tar is None:
+            missing = unpack_with_python(item.file, chunks, target, item.paths, self.warnings.append)
+        else:
+            left_out, missing = unpack_with_tar(self._tar, item.file, chunks, target, item.paths)
+            self.warnings += left_out
+        if missing:
+            raise not_found(self._document.id, [path.decode("utf-8", "surrogateescape") for path in missing])
+
+    def _metered(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.meter.add(read_bytes=len(chunk))
+            self.meter.tick()
+            yield chunk
+
+
+def _write_file(path: Path, chunks: Iterator[bytes]) -> None:
+    with os_errors(f"restore {path}"):
+        path.unlink(missing_ok=True)
+        with path.open("xb") as file:
+            for chunk in chunks:
+                file.write(chunk)

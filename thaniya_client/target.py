@@ -1,0 +1,135 @@
+"""The verbs of the library: the same for every place that keeps backups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from thaniya_client.connectors.interface import Connector
+from thaniya_client.driver import make_backup
+from thaniya_client.restoring.contents import list_contents
+from thaniya_client.restoring.fetching import copy_file_to
+from thaniya_client.restoring.restore import restore_backup
+from thaniya_client.tasks.interface import Task
+from thaniya_client.values import OnProgress, Report, Restored
+from thaniya_core.formats.contents import ContentsEntry
+from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.protocol import BackupSummary
+
+
+class Target:
+    """A place that keeps backups, behind a connector. `ThaniyaServer` and `LocalDirectory` are targets.
+
+    Use it in a `with` block, or call `close`. All verbs raise children of `ThaniyaError`. A target is for one thread.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    def backup(
+        self,
+        *tasks: Task,
+        name: str,
+        host: str | None = None,
+        wait: bool = True,
+        on_progress: OnProgress | None = None,
+    ) -> Report:
+        """Make a backup and come back when it is archived: checked, durable, in its place.
+
+        Args:
+            tasks: what to back up, as `Directory("/home")`.
+            name: the series, as `nightly`; with user and host it is the line of backups that belong together.
+            host: the series' host; by default this machine's name.
+            wait: with False, come back as soon as everything is received; the report's state is then `spooled`.
+            on_progress: is called with a `Progress` about ten times a second.
+
+        Raises:
+            SourceFailed: a source could not be packed; nothing is archived.
+            Busy, NoSpace, NotAllowed: the server does not take it, or not now.
+            ConnectionLost: the connection was lost and stayed lost.
+            UploadRejected: what arrived is not what was sent.
+        """
+        return make_backup(self._connector, tasks, name=name, host=host, wait=wait, on_progress=on_progress)
+
+    def restore(
+        self,
+        backup_id: str,
+        *,
+        into: str | Path,
+        paths: Iterable[str] = (),
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Restored:
+        """Restore a backup, or some paths of it. Every byte read is checked against the backup's sums.
+
+        A file `.thaniya-restoring-ID` lies in the target while the restore runs; when it is still there afterwards, the
+        restore was interrupted or failed. The same restore may be run again into it.
+
+        Args:
+            backup_id: the backup, as in a report or a list.
+            into: a directory that is empty or not there yet.
+            paths: files and directories as `files` lists them, with or without a leading `./`; none: all.
+            overwrite: allow a directory that is not empty; files of the same names are replaced.
+            on_progress: is called with a `Progress` about ten times a second.
+
+        Raises:
+            NotFound: there is no such backup, or no such path in it.
+            AlreadyExists: the target is not empty.
+            IntegrityFailed: a sum does not match; what was restored is not to be trusted.
+        """
+        return restore_backup(
+            self._connector,
+            backup_id,
+            Path(into).expanduser(),
+            tuple(paths),
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+
+    def backups(self, *, host: str = "", name: str = "") -> Iterator[BackupSummary]:
+        """Your backups, the newest first; a host or name narrows the list."""
+        return self._connector.backups(host, name)
+
+    def show(self, backup_id: str) -> BackupDocument:
+        """All that is known of a backup: its backup.json.
+
+        Raises:
+            NotFound: there is no such backup.
+        """
+        return self._connector.document(backup_id)
+
+    def files(self, backup_id: str) -> Iterator[ContentsEntry]:
+        """What is inside a backup, one entry a path, from its contents lists.
+
+        Raises:
+            NotFound: there is no such backup, or it has no contents list.
+        """
+        return list_contents(self._connector, backup_id)
+
+    def fetch(self, backup_id: str, file: str, into: BinaryIO) -> int:
+        """Copy one file of a backup, as it is stored, into a stream; gives the number of bytes.
+
+        Args:
+            backup_id: the backup.
+            file: `home.tar.gz`, `client.log`, or also `backup.json`, `SHA256SUMS`, `RESTORE.txt`.
+            into: a binary stream.
+
+        Raises:
+            NotFound: there is no such backup or file.
+            IntegrityFailed: the sum does not match.
+        """
+        return copy_file_to(self._connector, backup_id, file, into)
+
+    def close(self) -> None:
+        """Let go of connections. Harmless when repeated."""
+        self._connector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

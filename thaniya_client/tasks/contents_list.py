@@ -1,0 +1,108 @@
+"""Makes the contents list of a tar archive while the archive is packed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from types import TracebackType
+from typing import IO
+
+from thaniya_client.packer import Packer
+from thaniya_core.errors import SourceFailed
+from thaniya_core.formats.compression import Compression, open_writer
+from thaniya_core.formats.contents import ContentsEntry, encode_entry, parse_tar_line
+from thaniya_core.formats.manifest import FileKind
+
+_COUNT_EVERY = 256
+
+
+class ContentsList:
+    """Writes entries, compressed, into an unnamed temporary file: memory does not grow with their number."""
+
+    def __init__(self, out: Packer) -> None:
+        self._out = out
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self._writer = open_writer(self._file, Compression.GZIP)
+        self._original_bytes = 0
+        self.entries = 0
+
+    def add(self, entry: ContentsEntry) -> None:
+        """Write an entry."""
+        line = encode_entry(entry)
+        self._writer.write(line)
+        self._original_bytes += len(line)
+        self.entries += 1
+        if self.entries % _COUNT_EVERY == 0:
+            self._out.count_entries(_COUNT_EVERY)
+
+    def store(self, name: str, describes: str) -> None:
+        """Add the list to the backup.
+
+        Args:
+            name: of the list before compression: `home.files`.
+            describes: the archive's name as it is stored.
+        """
+        self._writer.close()
+        self._out.count_entries(self.entries % _COUNT_EVERY)
+        self._file.seek(0)
+        self._out.store(
+            name + Compression.GZIP.suffix,
+            self._file,
+            kind=FileKind.CONTENTS,
+            compression=Compression.GZIP,
+            original_bytes=self._original_bytes,
+            entries=self.entries,
+            describes=describes,
+        )
+
+    def __enter__(self) -> ContentsList:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
+
+
+class TarListing:
+    """A pipe that GNU tar writes its verbose list to, and the thread that reads it into a contents list."""
+
+    def __init__(self, contents: ContentsList) -> None:
+        self._contents = contents
+        self._read_end, self.write_end = os.pipe()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, name="contents list", daemon=True)
+        self._thread.start()
+
+    def close_write_end(self) -> None:
+        """Call it once tar has inherited the descriptor, so that the end of tar is the end of the list."""
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
+
+    def join(self) -> None:
+        """Wait until the whole list is read.
+
+        Raises:
+            SourceFailed: the list could not be written.
+        """
+        self.close_write_end()
+        self._thread.join()
+        if self._error is not None:
+            raise SourceFailed(f"the contents list cannot be written: {self._error}") from self._error
+
+    def _read(self) -> None:
+        with os.fdopen(self._read_end, "rb", buffering=256 * 1024) as pipe:
+            try:
+                for line in pipe:
+                    entry = parse_tar_line(line.decode("utf-8", "surrogateescape").rstrip("\n"))
+                    if entry is not None:
+                        self._contents.add(entry)
+            except Exception as exc:  # noqa: BLE001 - raised again by join
+                self._error = exc
+                while pipe.read(1024 * 1024):
+                    pass  # tar must not wait for a reader

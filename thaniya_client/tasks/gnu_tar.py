@@ -1,0 +1,137 @@
+"""GNU tar: its arguments, and what its messages and exit codes mean.
+
+From its manual: exit code 1 means that some files changed or vanished while they were read, 2 that something fatal
+happened. With --ignore-failed-read what cannot be read is a warning and changes no exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from thaniya_client.tasks.patterns import tar_exclude_options
+from thaniya_core.errors import CommandFailed
+from thaniya_core.formats.contents import unescape_path
+from thaniya_core.formats.manifest import BackupFile, tar_extract_extras
+from thaniya_core.system.run import run
+
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TAR_OPTIONS": ""}
+"""Messages in English, names as UTF-8, no options from outside."""
+
+PROGRAMS = ("tar", "gtar")
+CHANGED_WHILE_READ = 1
+
+
+class GnuTar:
+    """A GNU tar that is installed here."""
+
+    def __init__(self, program: str, version: str) -> None:
+        self.program = program
+        self.version = version
+        """As it says itself: `tar (GNU tar) 1.35`."""
+
+    def create_arguments(
+        self,
+        directory: Path,
+        *,
+        list_descriptor: int,
+        exclude: Sequence[str] = (),
+        one_file_system: bool = False,
+        xattrs: bool = False,
+        acls: bool = False,
+    ) -> list[str]:
+        """Pack a directory to stdout and list the members, as `formats.contents` reads them, to a descriptor.
+
+        The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length.
+        """
+        return [
+            self.program,
+            "--create",
+            "--file=-",
+            "--format=posix",
+            "--pax-option=delete=atime,delete=ctime",
+            "--sparse",
+            "--numeric-owner",
+            "--ignore-failed-read",
+            *(["--one-file-system"] if one_file_system else []),
+            *(["--xattrs", "--xattrs-include=*"] if xattrs else []),
+            *(["--acls"] if acls else []),
+            "--verbose",
+            "--verbose",
+            f"--index-file=/dev/fd/{list_descriptor}",
+            "--full-time",
+            "--utc",
+            "--quoting-style=c",
+            *tar_exclude_options(exclude),
+            f"--directory={directory}",
+            ".",
+        ]
+
+    def extract_arguments(self, file: BackupFile, target: Path, members: Sequence[bytes]) -> list[str]:
+        """Unpack an archive from stdin into a directory; no members stand for all."""
+        return [
+            self.program,
+            "--extract",
+            "--file=-",
+            "--preserve-permissions",
+            "--numeric-owner",
+            *tar_extract_extras(file),
+            "--quoting-style=c",
+            "--no-unquote",
+            f"--directory={target}",
+            "--",
+            *(os.fsdecode(member) for member in members),
+        ]
+
+
+def find_gnu_tar() -> GnuTar | None:
+    """The first of `tar` and `gtar` that is GNU tar; None where there is none."""
+    for program in PROGRAMS:
+        try:
+            done = run([program, "--version"], timeout_s=30, check=False)
+        except CommandFailed:
+            continue
+        first_line = done.stdout.decode("utf-8", "replace").partition("\n")[0]
+        if "GNU tar" in first_line:
+            return GnuTar(program, first_line)
+    return None
+
+
+_SUMMARY = re.compile(r"(Exiting with failure status due to previous errors|Error is not recoverable: exiting now)$")
+_HARMLESS = re.compile(
+    r"(: socket ignored"
+    r"|: file is on a different filesystem; not dumped"
+    r"|^Removing leading `.*"
+    r"|: implausibly old time stamp.*)$"
+)
+
+
+def clean_message(line: str) -> str:
+    """A line of tar's stderr without the program's name; empty for the line that only sums up."""
+    message = re.sub(r"^\S*tar: ", "", line).strip()
+    return "" if _SUMMARY.search(message) else message
+
+
+def is_harmless(message: str) -> bool:
+    """Whether a message while packing tells of nothing that is missing from the archive: a socket, say."""
+    return _HARMLESS.search(message) is not None
+
+
+_NOT_FOUND = re.compile(r'"(?P<path>(?:[^"\\]|\\.)*)": Not found in archive', re.DOTALL)
+_ONLY_ROOT = re.compile(
+    r": Cannot (mknod|change ownership.*|set acl.*|set POSIX ACLs.*|setxattr.*|lsetxattr.*|fsetxattr.*): "
+    r"(Operation not permitted|Operation not supported)$"
+)
+
+
+def missing_member(message: str) -> bytes | None:
+    """The member that is not in the archive, when the message says so."""
+    match = _NOT_FOUND.fullmatch(message)
+    return None if match is None else unescape_path(match["path"])
+
+
+def needs_root(message: str) -> bool:
+    """Whether a message while unpacking tells of what only root may restore."""
+    return _ONLY_ROOT.search(message) is not None

@@ -1,0 +1,88 @@
+"""What the library hands to its callers: frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from thaniya_core.formats.manifest import BackupFile
+from thaniya_core.formats.names import Series
+
+
+class Phase(StrEnum):
+    """What a backup or restore is doing."""
+
+    ESTIMATING = "estimating"
+    PACKING = "packing"
+    ARCHIVING = "archiving"
+    RESTORING = "restoring"
+    DONE = "done"
+
+
+class Progress(Struct, frozen=True):
+    """How far a backup or restore has come. A rate is for the receiver to compute."""
+
+    phase: Phase
+    read_bytes: int = 0
+    """Uncompressed bytes that came from the source, or went into the target."""
+    sent_bytes: int = 0
+    """Bytes as stored that went to the server or disk, or came from it."""
+    files: int = 0
+    """Members of tar archives so far: files, directories, links."""
+    expected_bytes: int | None = None
+    """What `read_bytes` will reach at the most; None where nobody knows."""
+    detail: str = ""
+    """What it waits for, in words; mostly empty."""
+
+
+OnProgress = Callable[[Progress], None]
+"""Is called in the thread that makes the backup, about ten times a second. What it raises ends the backup."""
+
+
+class Outcome(Struct, frozen=True):
+    """What became of an upload that was finished."""
+
+    state: str
+    """`archived`, or `spooled` when nobody waited for more."""
+    stored_bytes: int | None = None
+    """All files together on the volume; None while it is not archived."""
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """A backup that was made."""
+
+    id: str
+    series: Series
+    state: str
+    """`archived`: checked and durable. `spooled`: received, to be archived soon."""
+    files: tuple[BackupFile, ...]
+    """Each with its size and SHA-256."""
+    stored_bytes: int
+    """All files together as they are stored."""
+    original_bytes: int
+    """All files together before compression."""
+    entries: int
+    """Members of the tar archives: files, directories, links."""
+    warnings: tuple[str, ...] = ()
+    """What could not be backed up as it should; at most the first 200. All are in client.log."""
+    warning_count: int = 0
+    seconds: float
+
+
+class Restored(Struct, frozen=True, kw_only=True):
+    """A backup, or a part of it, that was restored."""
+
+    id: str
+    into: Path
+    files: int
+    """Files of the backup that were read: archives and plain files."""
+    stored_bytes: int
+    """Read from the backup; every byte was checked against the sums."""
+    original_bytes: int
+    """The same after decompression."""
+    warnings: tuple[str, ...] = ()
+    """What only root could restore and was left out."""
+    seconds: float

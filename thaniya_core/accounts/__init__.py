@@ -1,0 +1,7 @@
+"""Backup users and their keys; and the slot accounts of the system behind one interface."""
+
+from thaniya_core.accounts.embedded import EmbeddedAccounts
+from thaniya_core.accounts.keys import parse_public_key
+from thaniya_core.accounts.users import Users
+
+__all__ = ["EmbeddedAccounts", "Users", "parse_public_key"]

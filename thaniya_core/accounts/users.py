@@ -1,0 +1,161 @@
+"""Backup users: who may come in, with which keys, within which limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
+
+from thaniya_core.accounts.keys import parse_public_key
+from thaniya_core.errors import AlreadyExists, NotFound, WrongState, WrongUsage
+from thaniya_core.formats.names import check_user
+from thaniya_core.model import Event, PublicKey, Role, User
+from thaniya_core.store import StateTransaction, Store
+from thaniya_core.system.clock import Clock
+
+
+class Users:
+    """The users of a server. Each change is one transaction and one event of the audit log."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def all(self) -> list[User]:
+        """All users, by name."""
+        return self._store.read().users.all()
+
+    def get(self, name: str) -> User:
+        """One user.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        return _found(self._store.read().users.get(name), name)
+
+    def add(
+        self,
+        name: str,
+        key_lines: Iterable[str],
+        actor: str,
+        *,
+        role: Role = Role.BACKUP,
+        quota_bytes: int | None = None,
+        max_uploads: int = 2,
+    ) -> User:
+        """Make a user.
+
+        Raises:
+            IllegalName, IllegalKey, WrongUsage: the name, a key or a limit is not legal.
+            AlreadyExists: the name, or a key with another user, is there already.
+        """
+        check_user(name)
+        _check_limits(quota_bytes, max_uploads)
+        now = self._clock.now()
+        keys = [parse_public_key(line, now) for line in key_lines]
+        user = User(name, now, role=role, quota_bytes=quota_bytes, max_uploads=max_uploads)
+        with self._store.transaction() as state:
+            if state.users.get(name) is not None:
+                raise AlreadyExists(f"the user {name} exists already", hint=f"see `thaniya user show {name}`")
+            for key in keys:
+                user = _with_key(state, user, key)
+            state.users.put(user)
+        self._log(actor, "user.add", name, ", ".join(key.fingerprint for key in user.keys))
+        return user
+
+    def add_key(self, name: str, key_line: str, actor: str) -> PublicKey:
+        """Let one more key in.
+
+        Raises:
+            NotFound, IllegalKey: no such user; no legal key.
+            AlreadyExists: some user has the key already.
+        """
+        key = parse_public_key(key_line, self._clock.now())
+        self._change(name, lambda state, user: _with_key(state, user, key))
+        self._log(actor, "user.key_add", name, key.fingerprint)
+        return key
+
+    def remove_key(self, name: str, fingerprint: str, actor: str) -> User:
+        """Take a key away, by its whole fingerprint or the beginning of it.
+
+        Raises:
+            NotFound: no such user, or no key of his that begins so.
+            WrongUsage: several keys begin so.
+        """
+        removed: list[PublicKey] = []
+
+        def without_key(_: StateTransaction, user: User) -> User:
+            wanted = fingerprint.removeprefix("SHA256:")
+            removed[:] = [key for key in user.keys if wanted and key.fingerprint.startswith("SHA256:" + wanted)]
+            if not removed:
+                raise NotFound(f"{name} has no key {fingerprint!r}", hint=f"see `thaniya user show {name}`")
+            if len(removed) > 1:
+                raise WrongUsage(f"{len(removed)} keys of {name} begin with {fingerprint!r}", hint="give more of it")
+            return replace(user, keys=tuple(key for key in user.keys if key not in removed))
+
+        user = self._change(name, without_key)
+        self._log(actor, "user.key_remove", name, removed[0].fingerprint)
+        return user
+
+    def enable(self, name: str, actor: str) -> User:
+        """Let a user in again."""
+        return self._set_enabled(name, True, actor)
+
+    def disable(self, name: str, actor: str) -> User:
+        """Keep a user out; keys, quota and backups stay."""
+        return self._set_enabled(name, False, actor)
+
+    def remove(self, name: str, actor: str) -> None:
+        """Remove a user; the archived backups stay.
+
+        Raises:
+            NotFound: there is none of this name.
+            WrongState: an upload of the user is on its way.
+        """
+        with self._store.transaction() as state:
+            _found(state.users.get(name), name)
+            busy = [upload.id for upload in state.uploads.all() if upload.user == name]
+            if busy:
+                raise WrongState(
+                    f"{name} has {len(busy)} uploads on their way: {', '.join(busy[:3])}",
+                    hint="wait for them, or end them with `thaniya upload abort ID`",
+                )
+            state.users.remove(name)
+        self._log(actor, "user.remove", name)
+
+    def _set_enabled(self, name: str, enabled: bool, actor: str) -> User:
+        user = self._change(name, lambda _, user: replace(user, enabled=enabled))
+        self._log(actor, "user.enable" if enabled else "user.disable", name)
+        return user
+
+    def _change(self, name: str, change: Callable[[StateTransaction, User], User]) -> User:
+        with self._store.transaction() as state:
+            user = change(state, _found(state.users.get(name), name))
+            state.users.put(user)
+        return user
+
+    def _log(self, actor: str, action: str, subject: str, detail: str = "") -> None:
+        self._store.add_event(Event(self._clock.now(), actor, action, subject, detail=detail))
+
+
+def _found(user: User | None, name: str) -> User:
+    if user is None:
+        raise NotFound(f"there is no user {name!r}", hint="see `thaniya user list`")
+    return user
+
+
+def _with_key(state: StateTransaction, user: User, key: PublicKey) -> User:
+    """The user with one more key. A key tells who calls, so it belongs to one user only."""
+    for other in [*state.users.all(), user]:
+        if any(known.blob == key.blob for known in other.keys):
+            raise AlreadyExists(
+                f"the key {key.fingerprint} belongs to {other.name} already", hint="each user needs a key of its own"
+            )
+    return replace(user, keys=(*user.keys, key))
+
+
+def _check_limits(quota_bytes: int | None, max_uploads: int) -> None:
+    if quota_bytes is not None and quota_bytes < 0:
+        raise WrongUsage("a quota cannot be negative")
+    if max_uploads < 1:
+        raise WrongUsage("a user needs at least one upload at the same time", hint="disable the user to keep it out")

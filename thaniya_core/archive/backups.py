@@ -1,0 +1,96 @@
+"""Archived backups: what can be done with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from msgspec.structs import replace
+
+from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.layout import removing_directory
+from thaniya_core.archive.restore import restore_backup
+from thaniya_core.archive.verify import find_damage
+from thaniya_core.archive.volumes import Volumes
+from thaniya_core.errors import IntegrityFailed, NotFound
+from thaniya_core.formats.compression import open_reader
+from thaniya_core.formats.contents import ContentsEntry, decode_entries
+from thaniya_core.formats.manifest import FileKind
+from thaniya_core.formats.names import RESERVED_FILES
+from thaniya_core.model import Backup, Event
+from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
+from thaniya_core.system.files import fsync_directory, make_directories, open_regular, os_errors, remove_tree
+
+
+class Backups:
+    """The archive as people and clients use it."""
+
+    def __init__(self, store: Store, clock: Clock, volumes: Volumes, catalog: Catalog) -> None:
+        self._store = store
+        self._clock = clock
+        self._volumes = volumes
+        self._catalog = catalog
+
+    def open_file(self, backup: Backup, name: str) -> BinaryIO:
+        """A file of a backup as it is stored, unbuffered.
+
+        Raises:
+            NotFound: the backup has no such file, or is not there.
+        """
+        if name not in RESERVED_FILES and name not in {file.name for file in backup.document.files}:
+            raise NotFound(f"the backup {backup.id} has no file {name[:80]!r}", hint="see the list of its files")
+        with os_errors(f"open {name} of {backup.id}"):
+            descriptor = open_regular(self._catalog.directory(backup) / name)
+        return cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
+
+    def entries(self, backup: Backup) -> Iterator[tuple[str, ContentsEntry]]:
+        """What is inside a backup's tar archives: the archive's name and an entry each.
+
+        Raises:
+            IntegrityFailed: a contents list is damaged.
+        """
+        for file in backup.document.files:
+            if file.kind is FileKind.CONTENTS:
+                with self.open_file(backup, file.name) as stored, open_reader(stored, file.compression) as lines:
+                    try:
+                        for entry in decode_entries(lines):
+                            yield file.describes or file.name, entry
+                    except (EOFError, OSError, ValueError) as exc:
+                        raise IntegrityFailed(f"{file.name} of {backup.id} is damaged: {exc}") from exc
+
+    def verify(self, backup: Backup, actor: str, on_chunk: Callable[[int], None] | None = None) -> Backup:
+        """Read a backup again, and keep what was found in the catalog.
+
+        Returns:
+            The backup with `verified_at`, and `broken` when something is wrong.
+        """
+        with os_errors(f"verify {backup.id}"):
+            damage = find_damage(self._catalog.directory(backup), backup.document, on_chunk)
+        verified = replace(backup, broken="; ".join(damage[:10]), verified_at=self._clock.now())
+        self._catalog.update(verified)
+        self._log(actor, "backup.verify", backup, verified.broken, ok=not damage)
+        return verified
+
+    def restore(self, backup: Backup, target: Path, paths: Sequence[str], overwrite: bool, actor: str) -> None:
+        """Restore into a directory; see `restore_backup`."""
+        restore_backup(backup.document, self._catalog.directory(backup), target, paths, overwrite=overwrite)
+        self._log(actor, "backup.restore", backup, str(target))
+
+    def remove(self, backup: Backup, actor: str) -> None:
+        """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part."""
+        directory = self._catalog.directory(backup)
+        grave = removing_directory(self._volumes.present_root(backup.volume), backup.id)
+        with os_errors(f"remove {backup.id}"):
+            make_directories(grave.parent)
+            directory.rename(grave)
+            fsync_directory(directory.parent)
+            self._catalog.remove(backup)
+            remove_tree(grave)
+        self._log(actor, "backup.remove", backup)
+
+    def _log(self, actor: str, action: str, backup: Backup, detail: str = "", ok: bool = True) -> None:
+        subject = f"{backup.series}/{backup.id}"
+        self._store.add_event(Event(self._clock.now(), actor, action, subject, ok, detail))

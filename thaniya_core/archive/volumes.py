@@ -1,0 +1,121 @@
+"""Volumes: add, find, choose, and clean what a crash left half done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from thaniya_core.archive.layout import (
+    VOLUME_FILE,
+    VolumeDocument,
+    archive_directory,
+    decode_volume,
+    encode_volume,
+)
+from thaniya_core.errors import AlreadyExists, NoSpace, NotFound, ThaniyaError
+from thaniya_core.formats.names import make_id
+from thaniya_core.model import Event, Volume
+from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
+from thaniya_core.system.files import free_bytes, make_directories, os_errors, remove_tree, write_atomic
+
+
+class Volumes:
+    """The volumes of a server."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def all(self) -> list[Volume]:
+        """All volumes, present or not."""
+        return self._store.read().volumes.all()
+
+    def add(self, path: Path, label: str, actor: str) -> Volume:
+        """Make a directory a volume, or take up one that already is.
+
+        Raises:
+            AlreadyExists: it is a volume of this server already.
+            ThaniyaError: it cannot be written.
+        """
+        path = path.absolute()
+        with os_errors(f"make the volume {path}"):
+            make_directories(archive_directory(path))
+            document = self._read_document(path)
+            if document is None:
+                document = VolumeDocument(make_id(self._clock.now()), label)
+                write_atomic(path / VOLUME_FILE, encode_volume(document))
+        volume = Volume(document.id, document.label, path)
+        with self._store.transaction() as state:
+            known = state.volumes.get(volume.id)
+            if known is not None and known.path == path:
+                raise AlreadyExists(f"{path} is the volume {known.label} already")
+            state.volumes.put(volume)
+        self._store.add_event(Event(self._clock.now(), actor, "volume.add", volume.label, detail=str(path)))
+        return volume
+
+    def present_root(self, volume_id: str) -> Path:
+        """The directory of a volume that is there now.
+
+        Raises:
+            NotFound: unknown, or its directory does not hold its volume.json: a disk that is not mounted.
+        """
+        volume = self._store.read().volumes.get(volume_id)
+        if volume is None:
+            raise NotFound(f"there is no volume {volume_id}")
+        if not self.is_present(volume):
+            raise NotFound(
+                f"the volume {volume.label} is not at {volume.path}", hint="is its disk mounted? nothing was written"
+            )
+        return volume.path
+
+    def is_present(self, volume: Volume) -> bool:
+        """Whether the directory of a volume holds that very volume."""
+        try:
+            document = self._read_document(volume.path)
+        except (OSError, ThaniyaError):
+            return False
+        return document is not None and document.id == volume.id
+
+    def present(self) -> list[Volume]:
+        """The volumes that are there now."""
+        return [volume for volume in self.all() if self.is_present(volume)]
+
+    def most_free_bytes(self) -> int | None:
+        """What the emptiest active volume has free; None when none is there."""
+        free = [free_bytes(volume.path) for volume in self.present() if volume.active]
+        return max(free) if free else None
+
+    def choose(self, needed_bytes: int) -> Volume:
+        """The active volume with the most free space.
+
+        Raises:
+            NotFound: no active volume is there.
+            NoSpace: not even that one has room.
+        """
+        active = [(free_bytes(volume.path), volume) for volume in self.present() if volume.active]
+        if not active:
+            raise NotFound("no active volume is there", hint="is the disk mounted?")
+        free, volume = max(active, key=lambda pair: pair[0])
+        if free < needed_bytes:
+            raise NoSpace(
+                f"{needed_bytes} bytes do not fit: the volume {volume.label} has {free} free",
+                hint="remove backups or add space",
+            )
+        return volume
+
+    def clean_leftovers(self) -> list[Path]:
+        """Remove what interrupted work left in `.incoming` and `.removing`; only while no job runs."""
+        removed: list[Path] = []
+        for volume in self.present():
+            for place in (volume.path / ".incoming", volume.path / ".removing"):
+                if place.is_dir():
+                    for leftover in place.iterdir():
+                        remove_tree(leftover)
+                        removed.append(leftover)
+        return removed
+
+    def _read_document(self, path: Path) -> VolumeDocument | None:
+        file = path / VOLUME_FILE
+        if not file.is_file():
+            return None
+        return decode_volume(file.read_bytes(), str(file))

@@ -1,0 +1,129 @@
+"""What callers over SSH may do: each sees and touches its own uploads and backups only."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from thaniya_core.errors import NotAllowed, NotFound, UserDisabled
+from thaniya_core.formats.manifest import BackupDocument, Manifest
+from thaniya_core.formats.names import check_id
+from thaniya_core.gate.services import AuthorizedKey, Caller
+from thaniya_core.model import Backup, Event, SlotState, Upload, UploadState, User
+from thaniya_core.server import Server
+from thaniya_core.system.files import free_bytes, os_errors
+
+ENDED_SHOWN = 50
+
+
+class CallerServices:
+    """The gate's `Services`, on a server. Every role may do the same over SSH, and no more than this."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def authorized_keys(self, account: str) -> list[AuthorizedKey]:
+        """Who may log in to an account now."""
+        state = self._server.store.read()
+        if account == self._server.config.gate.control_account:
+            users = [user for user in state.users.all() if user.enabled]
+        else:
+            users = self._holders(account)
+        return [AuthorizedKey(user.name, key) for user in users for key in user.keys]
+
+    def _holders(self, account: str) -> list[User]:
+        """The enabled user whose open upload holds a slot, if any."""
+        state = self._server.store.read()
+        slot = state.slots.get(account)
+        if slot is None or slot.state is not SlotState.TAKEN or slot.upload_id is None:
+            return []
+        upload = state.uploads.get(slot.upload_id)
+        if upload is None or upload.state is not UploadState.OPEN:
+            return []
+        user = state.users.get(upload.user)
+        return [user] if user is not None and user.enabled else []
+
+    def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
+        """Write a login or a refused one to the audit log."""
+        actor = f"{user or 'unknown'}@{peer}"
+        self._server.store.add_event(Event(self._server.clock.now(), actor, "login", account, ok, detail))
+
+    def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
+        """Open an upload; see `Allocator.allocate`."""
+        return self._server.allocator.allocate(caller.user, host, name, expected_bytes, caller.peer, caller.actor)
+
+    def complete(self, caller: Caller, upload_id: str, manifest: Manifest | None) -> Upload:
+        """Close the slot and send the files on their way."""
+        self._own_upload(caller, upload_id)
+        upload = self._server.uploads.complete(upload_id, manifest, caller.actor)
+        return self._server.settle(upload) if upload.state is UploadState.CLOSING else upload
+
+    def abort(self, caller: Caller, upload_id: str, reason: str) -> Upload:
+        """End an upload; one that was aborted before is given as it is."""
+        upload = self._own_upload(caller, upload_id)
+        if upload.state is UploadState.ABORTED:
+            return upload
+        return self._server.abort_upload(upload_id, reason or "by the client", caller.actor)
+
+    def upload(self, caller: Caller, upload_id: str, known_state: str = "", wait_s: float = 0.0) -> Upload:
+        """One upload, as soon as its state is not `known_state`."""
+        self._own_upload(caller, upload_id)
+        return self._server.uploads.wait(upload_id, known_state, wait_s)
+
+    def uploads(self, caller: Caller) -> list[Upload]:
+        """The caller's open uploads and the newest ended ones, the newest first."""
+        self._check(caller)
+        on_their_way = [upload for upload in self._server.uploads.list_open() if upload.user == caller.user]
+        ended: list[Upload] = []
+        for upload in self._server.store.read_upload_history():
+            if len(ended) == ENDED_SHOWN:
+                break
+            if upload.user == caller.user:
+                ended.append(upload)
+        return sorted(on_their_way + ended, key=lambda upload: upload.id, reverse=True)
+
+    def backups(self, caller: Caller, host: str, name: str, limit: int, before: str) -> list[Backup]:
+        """The caller's backups, the newest first."""
+        self._check(caller)
+        found = self._server.catalog.find(caller.user, host, name)
+        return [backup for backup in found if not before or backup.id < before][:limit]
+
+    def contents(self, caller: Caller, backup_id: str) -> BackupDocument:
+        """The backup.json of one of the caller's backups."""
+        return self._own_backup(caller, backup_id).document
+
+    def open_file(self, caller: Caller, backup_id: str, name: str) -> BinaryIO:
+        """A file of one of the caller's backups, as it is stored."""
+        return self._server.backups.open_file(self._own_backup(caller, backup_id), name)
+
+    def free_bytes(self, upload: Upload) -> int:
+        """What can still be written for an upload."""
+        with os_errors("measure the free space"):
+            free = free_bytes(self._server.config.paths.slots)
+        if upload.allowed_bytes is not None:
+            free = min(free, upload.allowed_bytes - upload.received_bytes)
+        return max(0, free)
+
+    def _check(self, caller: Caller) -> None:
+        user = self._server.store.read().users.get(caller.user)
+        if user is None:
+            raise NotAllowed(f"there is no user {caller.user!r}")
+        if not user.enabled:
+            raise UserDisabled(f"the user {user.name} is disabled", hint="ask the administrator")
+
+    def _own_upload(self, caller: Caller, upload_id: str) -> Upload:
+        self._check(caller)
+        try:
+            upload = self._server.uploads.get(upload_id)
+        except NotFound:
+            upload = None
+        if upload is None or upload.user != caller.user:
+            raise NotFound(f"you have no upload {upload_id}", hint="see `uploads`")
+        return upload
+
+    def _own_backup(self, caller: Caller, backup_id: str) -> Backup:
+        self._check(caller)
+        check_id(backup_id)
+        try:
+            return self._server.catalog.get(backup_id, caller.user)
+        except NotFound:
+            raise NotFound(f"you have no backup {backup_id}", hint="see `backups`") from None

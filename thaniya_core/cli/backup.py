@@ -1,0 +1,182 @@
+"""`thaniya backup …`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from thaniya_core.cli.context import actor, server_of
+from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_json, print_records
+from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
+from thaniya_core.formats.contents import escape_path
+from thaniya_core.formats.quantities import format_size
+from thaniya_core.model import Backup
+from thaniya_core.server import Server
+
+app = typer.Typer(no_args_is_help=True, help="Archived backups.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The backup's id, or the beginning of it.")]
+
+
+@app.command("list")
+def list_backups(
+    context: typer.Context,
+    user: Annotated[str, typer.Option(help="Of this user only.")] = "",
+    host: Annotated[str, typer.Option(help="Of this host only.")] = "",
+    name: Annotated[str, typer.Option(help="Of series of this name only.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List backups, the newest first.
+
+    Example: thaniya backup list --user alice --host web1
+    """
+    backups = server_of(context).catalog.find(user, host, name)
+    rows = [
+        [
+            backup.id,
+            str(backup.series),
+            str(len(backup.document.files)),
+            format_size(backup.document.stored_bytes),
+            format_size(backup.document.original_bytes),
+            str(backup.document.warning_count),
+            _state(backup),
+        ]
+        for backup in backups
+    ]
+    columns = ["id", "series", ">files", ">stored", ">original", ">warnings", "state"]
+    print_records(backups, columns, rows, as_json, "no backup fits")
+
+
+@app.command("show")
+def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
+    """Show one backup and where its plain files lie.
+
+    Example: thaniya backup show 20261123T211500Z-7f3a2c
+    """
+    server = server_of(context)
+    backup = server.catalog.get(backup_id)
+    document = backup.document
+    try:
+        place = str(server.catalog.directory(backup))
+    except ThaniyaError as error:
+        place = f"NOT THERE: {error.message}"
+    facts = [
+        ("backup", backup.id),
+        ("series", str(backup.series)),
+        ("state", _state(backup)),
+        ("directory", place),
+        ("created", format_time(document.created_at)),
+        ("archived", format_time(document.archived_at)),
+        ("verified", format_time(backup.verified_at)),
+        ("stored", format_size(document.stored_bytes)),
+        ("original", format_size(document.original_bytes)),
+        ("sums by", document.sums_by.value),
+        ("client", document.client or "-"),
+        ("warnings", str(document.warning_count)),
+    ]
+    facts += [("warning", warning) for warning in document.warnings]
+    facts += [("file", f"{file.name}, {format_size(file.size_bytes)}, {file.sha256}") for file in document.files]
+    print_facts({"directory": place, **msgspec.to_builtins(backup)}, facts, as_json)
+
+
+@app.command("files")
+def files(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
+    """List what is inside a backup, one line a path.
+
+    Example: thaniya backup files 20261123T211500Z-7f3a2c | grep passwd
+    """
+    server = server_of(context)
+    backup = server.catalog.get(backup_id)
+    listed = False
+    for _archive, entry in server.backups.entries(backup):
+        listed = True
+        if as_json:
+            facts = {"path": escape_path(entry.path), "mode": entry.mode, "owner": entry.owner}
+            print_json(facts | {"size_bytes": entry.size_bytes, "mtime": entry.mtime})
+        else:
+            print(f"{entry.mode} {entry.size_bytes:>12} {entry.mtime} {escape_path(entry.path)}")
+    if not listed:
+        for file in backup.document.files:
+            if as_json:
+                print_json({"path": file.name, "size_bytes": file.size_bytes})
+            else:
+                print(f"{file.size_bytes or 0:>12} {file.name}")
+
+
+@app.command("restore")
+def restore(
+    context: typer.Context,
+    backup_id: Id,
+    target: Annotated[Path, typer.Argument(help="An empty or missing directory.")],
+    paths: Annotated[list[str] | None, typer.Argument(help="Only these paths, with all below them.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Restore into a directory that is not empty.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a backup's sums and restore it, or some paths of it.
+
+    Example: thaniya backup restore 20261123T211500Z-7f3a2c /tmp/restored etc/passwd
+    """
+    server = server_of(context)
+    backup = server.catalog.get(backup_id)
+    server.backups.restore(backup, target, paths or [], overwrite, actor())
+    print_facts({"id": backup.id, "target": str(target)}, [("restored", backup.id), ("into", str(target))], as_json)
+
+
+@app.command("verify")
+def verify(
+    context: typer.Context,
+    backup_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which backups.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All backups.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read backups again and compare every byte's sum; exit code 8 when one is broken.
+
+    Example: thaniya backup verify --all
+    """
+    server = server_of(context)
+    if bool(backup_ids) == everything:
+        raise WrongUsage("give ids, or --all")
+    backups = server.catalog.find() if everything else [server.catalog.get(one) for one in backup_ids or []]
+    broken = sum(not _verify_one(server, backup, as_json) for backup in backups)
+    if broken:
+        raise IntegrityFailed(f"{broken} of {len(backups)} backups are broken")
+
+
+def _verify_one(server: Server, backup: Backup, as_json: bool) -> bool:
+    try:
+        damage = server.backups.verify(backup, actor()).broken
+    except NotFound as error:
+        damage = error.message
+    if as_json:
+        print_json({"message_type": "verified", "id": backup.id, "good": not damage, "damage": damage})
+    else:
+        print(f"{backup.id} {backup.series}: {damage or 'good'}")
+    return not damage
+
+
+@app.command("remove")
+def remove(
+    context: typer.Context,
+    backup_id: Id,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a backup for good.
+
+    Example: thaniya backup remove 20261123T211500Z-7f3a2c --yes
+    """
+    server = server_of(context)
+    backup = server.catalog.get(backup_id)
+    size = format_size(backup.document.stored_bytes)
+    confirm(f"Remove {backup.id} of {backup.series} ({size}) for good?", yes)
+    server.backups.remove(backup, actor())
+    print_facts({"removed": backup.id}, [("removed", backup.id), ("freed", size)], as_json)
+
+
+def _state(backup: Backup) -> str:
+    if backup.broken:
+        return f"BROKEN: {backup.broken}"
+    return "verified" if backup.verified_at else "archived"

@@ -1,0 +1,22 @@
+"""What every command needs: the server, and who runs the command."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+
+import typer
+
+from thaniya_core.server import Server, open_server
+
+
+def server_of(context: typer.Context) -> Server:
+    """The server that `--config` names, or the default one."""
+    config = context.find_root().params.get("config")
+    return open_server(Path(config) if config else None)
+
+
+def actor() -> str:
+    """The person behind the command, as the audit log shows it; behind sudo the one who called it."""
+    return "login:" + (os.environ.get("SUDO_USER") or getpass.getuser())

@@ -1,0 +1,45 @@
+"""`thaniya log`."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from thaniya_core.cli.context import server_of
+from thaniya_core.cli.output import JsonOption, format_time, print_json, print_records
+from thaniya_core.formats.quantities import parse_duration
+
+
+def log(
+    context: typer.Context,
+    since: Annotated[str, typer.Option(help="How far back: 90s, 12h, 7d.")] = "31d",
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 100,
+    failed: Annotated[bool, typer.Option("--failed", help="Failures only.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the audit log: who did what, when, with what result.
+
+    Example: thaniya log --since 12h --failed
+    """
+    server = server_of(context)
+    start = server.clock.now() - timedelta(seconds=parse_duration(since))
+    events = deque((event for event in server.store.read_events(start) if not (failed and event.ok)), maxlen=limit)
+    if as_json:
+        for event in events:
+            print_json(event)
+        return
+    rows = [
+        [
+            format_time(event.at),
+            event.actor,
+            event.action,
+            "ok" if event.ok else "FAILED",
+            event.subject or "-",
+            event.detail or "-",
+        ]
+        for event in events
+    ]
+    print_records(list(events), ["time", "actor", "action", "result", "subject", "detail"], rows, False, "no events")

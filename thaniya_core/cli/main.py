@@ -1,0 +1,108 @@
+"""`thaniya`: the headless commands of the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import click
+import msgspec
+import typer
+
+from thaniya_core import __version__
+from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
+from thaniya_core.errors import ThaniyaError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="thaniya",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Run a Thaniya backup server. Every command has --help with an example, and --json.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with warnings, 4 not found, 5 not allowed, 6 busy, "
+    "7 no space, 8 integrity, 130 interrupted.",
+)
+app.command("init")(init.init)
+app.command("serve")(serve.serve)
+app.command("tick")(serve.tick)
+app.command("demo")(demo.demo)
+app.add_typer(user.app, name="user")
+app.add_typer(slot.app, name="slot")
+app.add_typer(upload.app, name="upload")
+app.add_typer(backup.app, name="backup")
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(job.app, name="job")
+app.command("log")(log.log)
+app.command("broker", hidden=True)(broker.broker)
+app.command("authorized-keys", hidden=True)(broker.authorized_keys)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"thaniya {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Configuration file.", envvar="THANIYA_CONFIG")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on stderr.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Set up what all commands share."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code."""
+    try:
+        result = app(list(arguments), prog_name="thaniya", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return WRONG_USAGE
+    except click.ClickException as error:
+        error.show()
+        return WRONG_USAGE
+    except ThaniyaError as error:
+        _show(error, as_json="--json" in arguments)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`). Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+WRONG_USAGE = 2
+
+
+def _show(error: ThaniyaError, *, as_json: bool) -> None:
+    if as_json:
+        facts = {"message_type": "error", "code": error.code, "title": error.title, "exit_code": error.exit_code}
+        facts |= {"message": error.message, "hint": error.hint}
+        sys.stderr.buffer.write(msgspec.json.encode(facts) + b"\n")
+    else:
+        text = f"thaniya: {error.message}" + (f"\n  {error.hint}" if error.hint else "")
+        print("".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text), file=sys.stderr)
+
+
+def main() -> None:
+    """The entry point of the command `thaniya`."""
+    sys.exit(run(sys.argv[1:]))

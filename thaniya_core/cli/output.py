@@ -1,0 +1,80 @@
+"""What commands print: tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def print_json(value: object) -> None:
+    """One line of JSON on stdout."""
+    sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=str) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_records(
+    records: Sequence[object], columns: Sequence[str], rows: Iterable[Sequence[str]], as_json: bool, empty: str
+) -> None:
+    """A list of things: JSON array, or a table.
+
+    Args:
+        records: what JSON shows.
+        columns: the table's headings; one that begins with `>` is aligned to the right.
+        rows: the table's cells.
+        as_json: which of the two.
+        empty: said instead of an empty table.
+    """
+    if as_json:
+        print_json(records)
+        return
+    if not records:
+        print(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column.removeprefix(">")), justify="right" if column.startswith(">") else "left")
+    for row in rows:
+        table.add_row(*(Text(_harmless(cell)) for cell in row))
+    console = (
+        Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else Console(width=10_000, highlight=False)
+    )
+    console.print(table)
+
+
+def print_facts(record: object, facts: Sequence[tuple[str, str]], as_json: bool) -> None:
+    """One thing: JSON object, or a line a fact."""
+    if as_json:
+        print_json(record)
+        return
+    width = max(len(name) for name, _ in facts) + 1
+    for name, value in facts:
+        print(f"{name + ':':<{width}} {_harmless(value)}")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something that cannot be undone, unless `yes` was given; leaves the command on anything but yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter("this cannot be undone: give --yes when no person is there to ask")
+    typer.confirm(question, abort=True)
+
+
+def format_time(moment: datetime | None) -> str:
+    """A time for people, local: `2026-11-23 21:15:00`."""
+    return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _harmless(text: str) -> str:
+    """A foreign text without control characters."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -1,0 +1,53 @@
+"""`thaniya serve` and `thaniya tick`."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import typer
+
+from thaniya_core.cli.context import server_of
+from thaniya_core.cli.output import JsonOption, print_json
+from thaniya_core.service import Service
+from thaniya_core.service import tick as run_tick
+
+
+def serve(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Let clients in, watch uploads and archive them, until SIGTERM or Ctrl-C.
+
+    Example: thaniya --config ~/backups/thaniya.toml serve
+    """
+    service = Service(server_of(context))
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        service.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+    def tell() -> None:
+        address, port = service.gate.address, service.gate.port
+        if as_json:
+            facts = {"message_type": "ready", "address": address, "port": port}
+            print_json(facts | {"host_key": service.gate.fingerprint})
+        else:
+            print(f"listening on {address} port {port}, host key {service.gate.fingerprint}", flush=True)
+
+    service.run(tell)
+
+
+def tick(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Make one pass, for cron: end silent uploads, close slots, run the jobs that are due.
+
+    While `thaniya serve` runs, it does all this, and tick does nothing.
+
+    Example: */5 * * * * thaniya tick
+    """
+    ran = run_tick(server_of(context))
+    if as_json:
+        print_json({"ran_jobs": ran, "other_service": ran is None})
+    elif ran is None:
+        print("the running service does this itself")
+    else:
+        print(f"{ran} jobs ran")

@@ -1,0 +1,59 @@
+"""`thaniya slot …`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from thaniya_core.cli.context import actor, server_of
+from thaniya_core.cli.output import JsonOption, print_facts, print_records
+from thaniya_core.model import Slot
+
+app = typer.Typer(no_args_is_help=True, help="Slots: the accounts that take one upload at a time.")
+
+Name = Annotated[str, typer.Argument(help="The slot, like thaniya_03.")]
+
+
+@app.command("list")
+def list_slots(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List all slots with what holds them.
+
+    Example: thaniya slot list
+    """
+    slots = server_of(context).slots.all()
+    rows = [[slot.name, slot.state, slot.upload_id or "-", slot.reason or "-"] for slot in slots]
+    print_records(
+        slots, ["slot", "state", "upload", "reason"], rows, as_json, "no slots: make them with `thaniya init`"
+    )
+
+
+@app.command("reset")
+def reset(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Clean a degraded slot and make it ready.
+
+    Example: thaniya slot reset thaniya_03
+    """
+    _show(server_of(context).slots.reset(name, actor()), as_json)
+
+
+@app.command("enable")
+def enable(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Take a disabled slot into use again.
+
+    Example: thaniya slot enable thaniya_03
+    """
+    _show(server_of(context).slots.enable(name, actor()), as_json)
+
+
+@app.command("disable")
+def disable(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Take a slot out of use.
+
+    Example: thaniya slot disable thaniya_03
+    """
+    _show(server_of(context).slots.disable(name, actor()), as_json)
+
+
+def _show(slot: Slot, as_json: bool) -> None:
+    print_facts(slot, [("slot", slot.name), ("state", slot.state.value), ("reason", slot.reason or "-")], as_json)

@@ -1,0 +1,197 @@
+"""`thaniya user …`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thaniya_core.cli.context import actor, server_of
+from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
+from thaniya_core.errors import ThaniyaError, WrongUsage
+from thaniya_core.formats.quantities import format_size, parse_size
+from thaniya_core.model import Role, User
+from thaniya_core.server import Server
+from thaniya_core.system.files import os_errors
+
+app = typer.Typer(no_args_is_help=True, help="Who may back up.")
+key_app = typer.Typer(no_args_is_help=True, help="The SSH public keys of a user.")
+app.add_typer(key_app, name="key")
+
+Name = Annotated[str, typer.Argument(help="The user's name.")]
+KeyOption = Annotated[
+    list[str] | None, typer.Option("--key", help="A public key: the line of the .pub file. May be given several times.")
+]
+KeyFileOption = Annotated[
+    list[Path] | None, typer.Option("--key-file", help="A .pub file; - for stdin. May be given several times.")
+]
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    name: Name,
+    key: KeyOption = None,
+    key_file: KeyFileOption = None,
+    role: Annotated[Role, typer.Option(help="For the console; over SSH all may do the same.")] = Role.BACKUP,
+    quota: Annotated[str | None, typer.Option(help="Bytes of all backups together: 500G. [default: no limit]")] = None,
+    max_uploads: Annotated[int, typer.Option(min=1, help="Uploads at the same time.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a user.
+
+    Example: thaniya user add alice --key-file alice.pub --quota 500G
+    """
+    server = server_of(context)
+    user = server.users.add(
+        name,
+        _key_lines(key, key_file),
+        actor(),
+        role=role,
+        quota_bytes=parse_size(quota) if quota else None,
+        max_uploads=max_uploads,
+    )
+    _show(server, user, as_json)
+
+
+@app.command("list")
+def list_users(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List all users.
+
+    Example: thaniya user list --json
+    """
+    server = server_of(context)
+    users = server.users.all()
+    rows = [
+        [
+            user.name,
+            user.role,
+            "yes" if user.enabled else "NO",
+            str(len(user.keys)),
+            format_size(server.catalog.user_bytes(user.name)),
+            format_size(user.quota_bytes) if user.quota_bytes is not None else "no limit",
+            str(user.max_uploads),
+        ]
+        for user in users
+    ]
+    columns = ["user", "role", "enabled", ">keys", ">used", ">quota", ">uploads"]
+    print_records(users, columns, rows, as_json, "no users yet: make one with `thaniya user add`")
+
+
+@app.command("show")
+def show(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Show one user with its keys.
+
+    Example: thaniya user show alice
+    """
+    server = server_of(context)
+    _show(server, server.users.get(name), as_json)
+
+
+@app.command("enable")
+def enable(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Let a user in again.
+
+    Example: thaniya user enable alice
+    """
+    server = server_of(context)
+    _show(server, server.users.enable(name, actor()), as_json)
+
+
+@app.command("disable")
+def disable(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Keep a user out and end its open uploads; keys and backups stay.
+
+    Example: thaniya user disable alice
+    """
+    server = server_of(context)
+    _show(server, server.disable_user(name, actor()), as_json)
+
+
+@app.command("remove")
+def remove(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a user; the archived backups stay.
+
+    Example: thaniya user remove alice --yes
+    """
+    server = server_of(context)
+    user = server.users.get(name)
+    confirm(f"Remove the user {user.name} with {len(user.keys)} keys?", yes)
+    server.users.remove(name, actor())
+    print_facts({"removed": name}, [("removed", name)], as_json)
+
+
+@key_app.command("add")
+def add_key(
+    context: typer.Context,
+    name: Name,
+    key: KeyOption = None,
+    key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let one more key in.
+
+    Example: thaniya user key add alice --key-file laptop.pub
+    """
+    server = server_of(context)
+    lines = _key_lines(key, key_file)
+    if not lines:
+        raise WrongUsage("no key given", hint="give --key or --key-file")
+    for line in lines:
+        server.users.add_key(name, line, actor())
+    _show(server, server.users.get(name), as_json)
+
+
+@key_app.command("remove")
+def remove_key(
+    context: typer.Context,
+    name: Name,
+    fingerprint: Annotated[str, typer.Argument(help="The fingerprint or the beginning of it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take a key away.
+
+    Example: thaniya user key remove alice SHA256:mVUq
+    """
+    server = server_of(context)
+    _show(server, server.users.remove_key(name, fingerprint, actor()), as_json)
+
+
+def _key_lines(keys: list[str] | None, files: list[Path] | None) -> list[str]:
+    """The keys given as text and in files; empty lines and comments of a file are passed over."""
+    lines = list(keys or [])
+    for file in files or []:
+        with os_errors(f"read the key file {file}"):
+            try:
+                text = sys.stdin.read() if str(file) == "-" else file.read_text()
+            except UnicodeDecodeError as exc:
+                raise WrongUsage(f"{file} is not a public key file", hint="give the file that ends in .pub") from exc
+        lines += [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return lines
+
+
+def _show(server: Server, user: User, as_json: bool) -> None:
+    try:
+        used = format_size(server.catalog.user_bytes(user.name))
+    except ThaniyaError as error:
+        used = f"unknown: {error.message}"
+    facts = [
+        ("user", user.name),
+        ("enabled", "yes" if user.enabled else "NO"),
+        ("role", user.role.value),
+        ("used", used),
+        ("quota", format_size(user.quota_bytes) if user.quota_bytes is not None else "no limit"),
+        ("uploads", f"{user.max_uploads} at the same time"),
+        ("created", format_time(user.created_at)),
+    ]
+    facts += [("key", f"{key.fingerprint} {key.algorithm} {key.comment}") for key in user.keys]
+    if not user.keys:
+        facts.append(("key", f"none: add one with `thaniya user key add {user.name} --key-file FILE`"))
+    print_facts(user, facts, as_json)

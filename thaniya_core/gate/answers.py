@@ -1,0 +1,47 @@
+"""What the server knows, as the messages that tell it to a client."""
+
+from __future__ import annotations
+
+from thaniya_core.formats.protocol import Allocated, BackupSummary, UploadStatus
+from thaniya_core.gate.harmless import make_harmless
+from thaniya_core.gate.services import Services
+from thaniya_core.model import Backup, Upload, UploadState
+
+
+def allocated(upload: Upload) -> Allocated:
+    """The answer to `allocate`."""
+    return Allocated(upload=upload.id, slot=upload.slot, allowed_bytes=upload.allowed_bytes)
+
+
+def upload_status(services: Services, upload: Upload) -> UploadStatus:
+    """How an upload is getting on; of an open one also the space that is left for it."""
+    return UploadStatus(
+        upload=upload.id,
+        state=upload.state.value,
+        user=upload.user,
+        host=upload.host,
+        name=upload.name,
+        created_at=upload.created_at,
+        received_bytes=upload.received_bytes,
+        reason=make_harmless(upload.reason),
+        slot=upload.slot,
+        stored_bytes=upload.stored_bytes,
+        free_bytes=services.free_bytes(upload) if upload.state is UploadState.OPEN else None,
+    )
+
+
+def backup_summary(backup: Backup) -> BackupSummary:
+    """A backup's line in a list."""
+    document = backup.document
+    return BackupSummary(
+        id=document.id,
+        user=document.user,
+        host=document.host,
+        name=document.name,
+        created_at=document.created_at,
+        files=len(document.files),
+        stored_bytes=document.stored_bytes,
+        original_bytes=document.original_bytes,
+        warning_count=document.warning_count,
+        broken=bool(backup.broken),
+    )

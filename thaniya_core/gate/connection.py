@@ -1,0 +1,272 @@
+"""One client of the embedded server: who it is, and what it may ask for on which account."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import io
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import BinaryIO, cast
+
+import paramiko
+from msgspec import Struct
+from paramiko import common
+
+from thaniya_core.errors import NotAllowed, ThaniyaError
+from thaniya_core.gate.arguments import split_command
+from thaniya_core.gate.broker import run_command
+from thaniya_core.gate.byte_stream import ChannelReader, ChannelStream, ChannelWriter
+from thaniya_core.gate.chunk_pipe import ChunkPipe
+from thaniya_core.gate.harmless import make_harmless
+from thaniya_core.gate.scp import ScpSink, parse_scp
+from thaniya_core.gate.services import Caller, Services, SlotSession, SlotSessions
+from thaniya_core.gate.sftp import SftpServer
+from thaniya_core.gate.slot_files import SlotFiles
+from thaniya_core.gate.transport import WINDOW_BYTES, BufferedSocket, Transport
+
+_CHANNELS_LIMIT = 10
+_RSA_BITS = 3072
+_log = logging.getLogger(__name__)
+
+
+class _Login(Struct, frozen=True):
+    """A key that fits an account."""
+
+    account: str
+    user: str
+    upload_id: str | None
+    """The upload that holds the slot; None on the control account."""
+
+
+class Connection(paramiko.ServerInterface):  # type: ignore[misc]
+    """Answers paramiko's questions about one client."""
+
+    def __init__(
+        self,
+        services: Services,
+        sessions: SlotSessions,
+        control_account: str,
+        connection: BufferedSocket,
+        peer: str,
+        host_key: paramiko.PKey,
+    ) -> None:
+        self._services = services
+        self._sessions = sessions
+        self._control_account = control_account
+        self._peer = peer
+        self._socket = connection
+        self._login: _Login | None = None
+        self._refused: tuple[str, str] | None = None
+        self._slot_session: SlotSession | None = None
+        self._entered = False
+        self._channels = 0
+        self._pending: list[threading.Thread] = []
+        self._workers: list[threading.Thread] = []
+        self._transport = Transport(connection, host_key, self._start_pending, self._end)
+        self.started_at = time.monotonic()
+
+    @property
+    def is_alive(self) -> bool:
+        return bool(self._transport.is_alive())
+
+    @property
+    def is_authenticated(self) -> bool:
+        return bool(self._transport.is_authenticated())
+
+    @property
+    def heard_at(self) -> float:
+        """When the client was last heard, in seconds of the monotonic clock."""
+        return self._socket.received_at
+
+    def start(self) -> None:
+        """Begin the SSH session, in a thread of its own."""
+        self._transport.start_server(event=threading.Event(), server=self)
+
+    def close(self) -> None:
+        """Disconnect the client; returns at once."""
+        self._transport.close()
+        self._socket.close()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the connection's threads have ended."""
+        self._transport.join(timeout_s)
+
+    # What paramiko asks, in the connection's thread.
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        """Whether a key may log in. paramiko checks the signature afterwards, so nothing is entered here."""
+        try:
+            self._login = self._find_login(username, key)
+        except ThaniyaError:
+            self._login = None
+        except Exception:  # noqa: BLE001 - to the client it is a refusal like any other
+            _log.exception("internal error while looking up the keys of %s", make_harmless(username, 64))
+            self._login = None
+        if self._login is None:
+            self._refused = (make_harmless(username, 64), f"no accepted key: {key.fingerprint}")
+            return int(common.AUTH_FAILED)
+        return int(common.AUTH_SUCCESSFUL)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        if kind != "session" or not self._enter():
+            return int(common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED)
+        self._channels += 1
+        if self._channels > _CHANNELS_LIMIT:
+            return int(common.OPEN_FAILED_RESOURCE_SHORTAGE)
+        return int(common.OPEN_SUCCEEDED)
+
+    def check_channel_shell_request(self, channel: paramiko.Channel) -> bool:
+        return self.check_channel_exec_request(channel, b"")
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        text = command.decode("utf-8", "surrogateescape")
+        if self._slot_session is None:
+            return self._prepare(channel, lambda: self._run_command(channel, text))
+        return self._prepare(channel, lambda: self._run_on_slot(channel, text))
+
+    def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
+        if name != "sftp" or self._slot_session is None:
+            return False
+        return self._prepare(channel, lambda: self._serve_sftp(channel))
+
+    # Logging in.
+
+    def _find_login(self, account: str, key: paramiko.PKey) -> _Login | None:
+        if isinstance(key, paramiko.RSAKey) and key.get_bits() < _RSA_BITS:
+            return None
+        upload_id = None
+        if account != self._control_account:
+            # Asked before the keys: should the slot change hands in between, `begin` refuses the old upload.
+            upload_id = self._sessions.upload_of(account)
+            if upload_id is None:
+                return None
+        blob = key.asbytes()
+        for authorized in self._services.authorized_keys(account):
+            if hmac.compare_digest(blob, _decode(authorized.key.blob)):
+                return _Login(account, authorized.user, upload_id)
+        return None
+
+    def _enter(self) -> bool:
+        """Note the login when the first channel opens: only now the client has proved that it holds the key."""
+        login = self._login
+        if login is None:
+            return False
+        if self._entered:
+            return True
+        try:
+            if login.upload_id is not None:
+                self._slot_session = self._sessions.begin(login.account, login.upload_id, self.close)
+            self._services.note_login(login.account, login.user, self._peer, True)
+        except ThaniyaError as exc:
+            _log.info("login of %s to %s refused: %s", login.user, login.account, exc)
+            return False
+        except Exception:  # noqa: BLE001 - to the client it is a refusal like any other
+            _log.exception("internal error at the login of %s to %s", login.user, login.account)
+            return False
+        self._entered = True
+        return True
+
+    def _end(self) -> None:
+        """The connection is over: wait for its work, leave the slot, note a refusal."""
+        for worker in self._workers:
+            worker.join()
+        try:
+            if self._slot_session is not None:
+                self._slot_session.end()
+            if not self._entered and self._refused is not None:
+                account, detail = self._refused
+                self._services.note_login(account, "", self._peer, False, detail)
+        except Exception:  # noqa: BLE001 - the last thing this thread does
+            _log.exception("internal error at the end of a connection from %s", self._peer)
+        problem = self._transport.get_exception()
+        if problem is not None and not isinstance(problem, EOFError):
+            _log.info("connection from %s ended: %s", self._peer, make_harmless(str(problem), 200))
+
+    # Work, each in a thread of its own.
+
+    def _prepare(self, channel: paramiko.Channel, work: Callable[[], int]) -> bool:
+        """Set work up; it starts once the client has its answer, which must come before the work's end.
+
+        Refused for a channel that has work already: RFC 4254, section 6.5.
+        """
+        if isinstance(channel.in_buffer, ChunkPipe):
+            return False
+        self._transport.accept(0)  # it keeps each channel for a caller of accept(), and nobody else calls
+        channel.in_buffer = ChunkPipe(2 * WINDOW_BYTES)
+        self._pending.append(
+            threading.Thread(target=self._work, args=(channel, work), name=f"gate {self._peer}", daemon=True)
+        )
+        return True
+
+    def _start_pending(self) -> None:
+        self._workers = [worker for worker in self._workers if worker.is_alive()]
+        while self._pending:
+            worker = self._pending.pop()
+            self._workers.append(worker)
+            worker.start()
+
+    def _work(self, channel: paramiko.Channel, work: Callable[[], int]) -> None:
+        try:
+            exit_code = work()
+        except (OSError, EOFError):
+            exit_code = ThaniyaError.exit_code  # the client is gone
+        except Exception:  # noqa: BLE001 - the last place in this thread
+            _log.exception("internal error in a session of %s", self._peer)
+            exit_code = ThaniyaError.exit_code
+        try:
+            channel.send_exit_status(exit_code)
+            channel.close()
+        except (OSError, EOFError, paramiko.SSHException):
+            pass  # nobody is there to hear it
+        finally:
+            self._channels -= 1
+
+    def _run_command(self, channel: paramiko.Channel, command: str) -> int:
+        login = cast(_Login, self._login)
+        return run_command(
+            self._services,
+            Caller(login.user, self._peer),
+            command,
+            cast(BinaryIO, io.BufferedReader(ChannelReader(channel))),
+            cast(BinaryIO, ChannelWriter(channel)),
+            cast(BinaryIO, ChannelWriter(channel, is_stderr=True)),
+        )
+
+    def _serve_sftp(self, channel: paramiko.Channel) -> int:
+        with self._slot_files() as files:
+            SftpServer(files, ChannelStream(channel)).serve()
+        return 0
+
+    def _run_on_slot(self, channel: paramiko.Channel, command: str) -> int:
+        """Old scp; everything else is refused with a line that says where it would go."""
+        try:
+            words = split_command(command)
+            if words[:1] != ["scp"]:
+                raise NotAllowed(
+                    "a slot takes files by sftp or scp only", hint=f"commands go to the account {self._control_account}"
+                )
+            target = parse_scp(words)
+            with self._slot_files() as files:
+                return ScpSink(files, ChannelStream(channel), target).serve()
+        except ThaniyaError as error:
+            channel.sendall_stderr(f"thaniya: {make_harmless(str(error))}\n".encode())
+            return error.exit_code
+
+    def _slot_files(self) -> SlotFiles:
+        session, login = cast(SlotSession, self._slot_session), cast(_Login, self._login)
+        return SlotFiles(self._sessions.directory(login.account), session)
+
+
+def _decode(blob: str) -> bytes:
+    try:
+        return base64.b64decode(blob, validate=True)
+    except binascii.Error:
+        return os.urandom(1)

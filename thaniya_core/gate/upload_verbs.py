@@ -1,0 +1,116 @@
+"""The one-shot verbs that make a backup: `allocate`, `complete`, `abort`, `status`."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState, WrongUsage
+from thaniya_core.formats.manifest import Manifest, decode_sums, describe_file
+from thaniya_core.formats.protocol import LINE_LIMIT
+from thaniya_core.formats.quantities import parse_duration, parse_size
+from thaniya_core.gate.answers import allocated, upload_status
+from thaniya_core.gate.arguments import require_value
+from thaniya_core.gate.calls import Call
+from thaniya_core.gate.waiting import wait_for_change
+from thaniya_core.model import Upload, UploadState
+
+_BUSY = 6
+
+
+def allocate(call: Call) -> int:
+    """Open an upload and print where the files go."""
+    host = require_value(call.arguments, "--host", call.usage)
+    name = require_value(call.arguments, "--name", call.usage)
+    size = call.arguments.values.get("--bytes")
+    answer = allocated(
+        call.services.allocate(call.caller, host, name, None if size is None else parse_size(size)),
+    )
+    call.write_facts(
+        upload=answer.upload, slot=answer.slot, directory=answer.directory, allowed_bytes=answer.allowed_bytes
+    )
+    return 0
+
+
+def complete(call: Call) -> int:
+    """Close the upload and wait until it is archived, or as long as the caller wants.
+
+    Raises:
+        UploadRejected, WrongState, ThaniyaError: it ended, but not in the archive.
+    """
+    arguments = call.arguments
+    if "--no-wait" in arguments.flags and "--wait" in arguments.values:
+        raise WrongUsage("--wait and --no-wait exclude each other", hint=f"usage: {call.usage}")
+    wait_s = float(parse_duration(arguments.values["--wait"])) if "--wait" in arguments.values else math.inf
+    manifest = _read_sums(call) if "--sums" in arguments.flags else None
+    upload = call.services.complete(call.caller, arguments.operands[0], manifest)
+    if "--no-wait" not in arguments.flags:
+        upload = _wait_for_end(call, upload, wait_s)
+    if upload.state.is_ended and upload.state is not UploadState.ARCHIVED:
+        raise _ending_error(upload)
+    call.write_facts(state=upload.state.value)
+    return 0 if upload.state is UploadState.ARCHIVED or "--no-wait" in arguments.flags else _BUSY
+
+
+def abort(call: Call) -> int:
+    """Give an upload up and print its state."""
+    upload = call.services.abort(call.caller, call.arguments.operands[0], call.arguments.values.get("--reason", ""))
+    call.write_facts(state=upload.state.value)
+    return 0
+
+
+def status(call: Call) -> int:
+    """Print how an upload is getting on."""
+    upload = call.services.upload(call.caller, call.arguments.operands[0])
+    answer = upload_status(call.services, upload)
+    if call.wants_json:
+        call.write_json([answer])
+    else:
+        call.write_facts(
+            upload=answer.upload,
+            state=answer.state,
+            host=answer.host,
+            name=answer.name,
+            slot=answer.slot or None,
+            created=answer.created_at,
+            received_bytes=answer.received_bytes,
+            stored_bytes=answer.stored_bytes,
+            free_bytes=answer.free_bytes,
+            reason=answer.reason or None,
+        )
+    return 0
+
+
+def _read_sums(call: Call) -> Manifest:
+    data = call.stdin.read(LINE_LIMIT + 1)
+    if len(data) > LINE_LIMIT:
+        raise WrongUsage(f"the sums are longer than {LINE_LIMIT} bytes")
+    files = tuple(describe_file(name, sha256) for name, sha256 in decode_sums(data).items())
+    if not files:
+        raise WrongUsage(
+            "there are no sums", hint="pipe the output of sha256sum into this command, or leave out --sums"
+        )
+    return Manifest(files, client="sha256sum")
+
+
+def _wait_for_end(call: Call, upload: Upload, wait_s: float) -> Upload:
+    """The upload once it has ended, or as it is when the time is over or the client has gone."""
+    deadline = time.monotonic() + wait_s
+    while not upload.state.is_ended and (left_s := deadline - time.monotonic()) > 0 and not call.stdout.closed:
+        upload = wait_for_change(
+            call.services, call.caller, upload.id, upload.state.value, left_s, lambda: call.stdout.closed
+        )
+    return upload
+
+
+def _ending_error(upload: Upload) -> ThaniyaError:
+    message = f"upload {upload.id} was not archived: it is {upload.state}" + (
+        f": {upload.reason}" if upload.reason else ""
+    )
+    match upload.state:
+        case UploadState.REJECTED:
+            return UploadRejected(message)
+        case UploadState.FAILED:
+            return ThaniyaError(message)
+        case _:
+            return WrongState(message)

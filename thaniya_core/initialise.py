@@ -1,0 +1,77 @@
+"""Making a new server of the embedded kind: everything under one directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from thaniya_core.errors import AlreadyExists
+from thaniya_core.server import Server, open_server
+from thaniya_core.system.files import make_directories, os_errors, write_atomic
+
+CONFIG_FILE = "thaniya.toml"
+
+_CONFIG = """\
+# Configuration of a Thaniya server. What is commented out stands at its default.
+# Sizes like "500M" or "10G", durations like "90s", "15m" or "1h30m".
+
+[paths]
+# Relative paths count from the directory of this file. With slots, spool and volume on one file system no uploaded
+# byte is copied.
+state = "state"
+spool = "spool"
+slots = "slots"
+
+[gate]
+# The embedded SSH server.
+listen = "{listen}"
+port = {port}
+# control_account = "thaniya"
+
+[slots]
+# An upload that gets no byte for so long expires.
+# silence = "15m"
+# What allocation leaves free on the disk of the slots.
+# margin = "256M"
+# What is kept free for an upload that does not say how large it will be.
+# assumed = "1G"
+
+[jobs]
+# workers = 2
+# attempts = 10
+# first_delay = "5s"
+# longest_delay = "1h"
+"""
+
+
+def initialise(
+    directory: Path,
+    actor: str,
+    *,
+    slots: int = 4,
+    volume: Path | None = None,
+    listen: str = "127.0.0.1",
+    port: int = 2222,
+) -> Server:
+    """Make a server in a directory: its configuration, state, slots and a first volume.
+
+    Args:
+        directory: made when missing; must not hold a server yet.
+        actor: who does this, for the audit log.
+        slots: how many uploads can come in at the same time.
+        volume: where backups are kept; `directory/volume` when None.
+        listen, port: where the embedded SSH server listens.
+
+    Raises:
+        AlreadyExists: there is a configuration file already; nothing was changed.
+    """
+    directory = directory.absolute()
+    config_file = directory / CONFIG_FILE
+    if config_file.exists():
+        raise AlreadyExists(f"{config_file} is there already; nothing was changed", hint="use it, or choose another")
+    with os_errors(f"make the server in {directory}"):
+        make_directories(directory)
+        write_atomic(config_file, _CONFIG.format(listen=listen, port=port).encode())
+    server = open_server(config_file)
+    server.slots.ensure(slots)
+    server.volumes.add(volume or directory / "volume", "first", actor)
+    return server

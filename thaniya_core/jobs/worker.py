@@ -1,0 +1,94 @@
+"""The worker: runs due jobs, each in a thread of its own up to the configured number."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+
+from thaniya_core.config import JobLimits
+from thaniya_core.errors import ThaniyaError
+from thaniya_core.jobs.queue import JobQueue
+from thaniya_core.model import Event, Job, JobKind, JobState
+from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Job], None]
+"""Does the work of a job; an exception is a failed attempt."""
+
+
+class Worker:
+    """Runs jobs in passes: `run_due` starts what is due and returns at once, `drain` waits for all of it."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        queue: JobQueue,
+        limits: JobLimits,
+        handlers: Mapping[JobKind, Handler],
+        on_failed: Callable[[Job], None],
+    ) -> None:
+        """
+        Args:
+            store, clock, queue, limits: the parts it works with.
+            handlers: what does the work, by kind.
+            on_failed: told of each failed attempt, with the job as it is then: queued again or given up.
+        """
+        self._store = store
+        self._clock = clock
+        self._queue = queue
+        self._limits = limits
+        self._handlers = handlers
+        self._on_failed = on_failed
+        self._threads: set[threading.Thread] = set()
+        self._host = socket.gethostname()
+        self.name = f"{self._host}:{os.getpid()}"
+
+    def take_over(self) -> None:
+        """Void what dead workers of this host had claimed. Call once, when the service starts."""
+        self._queue.release(self._host)
+
+    def run_due(self) -> int:
+        """Start the jobs that are due, as far as there are free workers; gives how many."""
+        self._threads = {thread for thread in self._threads if thread.is_alive()}
+        self._queue.renew(self.name)
+        started = 0
+        while len(self._threads) < self._limits.workers:
+            job = self._queue.claim_next(self.name)
+            if job is None:
+                break
+            thread = threading.Thread(target=self._run, args=(job,), name=f"job {job.id}", daemon=True)
+            self._threads.add(thread)
+            thread.start()
+            started += 1
+        return started
+
+    def drain(self, timeout_s: float | None = None) -> bool:
+        """Wait for the jobs that run; False when some still do after the time."""
+        for thread in list(self._threads):
+            thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._handlers[job.kind](job)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job keeps it as its reason
+            self._note_failure(job, error)
+        else:
+            self._queue.finish(job)
+
+    def _note_failure(self, job: Job, error: Exception) -> None:
+        expected = isinstance(error, ThaniyaError | OSError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        logger.warning("attempt %d of job %s failed: %s", job.attempts, job.id, reason, exc_info=not expected)
+        failed = self._queue.fail(job, reason)
+        self._on_failed(failed)
+        if failed.state is JobState.FAILED:
+            self._store.add_event(
+                Event(self._clock.now(), "service", f"job.{job.kind}", job.subject, False, f"given up: {reason}")
+            )

@@ -1,0 +1,192 @@
+"""Server: the one object that command line, console and broker hold. It wires the rooms and decides nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from thaniya_core.accounts import EmbeddedAccounts, Users
+from thaniya_core.archive import Backups, Catalog, Ingest, UploadedFiles, Volumes
+from thaniya_core.config import Config, find_config, load_config
+from thaniya_core.errors import UploadRejected, WrongState
+from thaniya_core.jobs import JobQueue, Worker
+from thaniya_core.model import Job, JobKind, JobState, SlotState, Upload, UploadState, User
+from thaniya_core.slots import Allocator, Closer, Slots, Spool, Uploads, Watch
+from thaniya_core.slots.allocation import Space
+from thaniya_core.store import StateTransaction, Store, TinyStore
+from thaniya_core.system.clock import Clock, SystemClock
+from thaniya_core.system.files import free_bytes, make_directories, os_errors, try_lock
+
+SETTLE_WAIT_S = 30.0
+"""How long a process that is not the service waits for it to carry on what was begun."""
+
+
+class Server:
+    """A server's parts, wired. Every process may hold one; only one at a time is the service."""
+
+    def __init__(self, config: Config, store: Store, clock: Clock) -> None:
+        self.config = config
+        self.store = store
+        self.clock = clock
+        self.work_waits = threading.Event()
+        """Set when there may be work for the service of this process."""
+        self._service_guard = threading.Lock()
+        self._service_lock: int | None = None
+        self._service_holders = 0
+
+        self.accounts = EmbeddedAccounts(config.paths.slots, self.upload_in)
+        self.users = Users(store, clock)
+        self.slots = Slots(store, clock, self.accounts)
+        self.spool = Spool(config.paths.spool)
+        self.uploads = Uploads(store, clock, self.spool)
+        self.volumes = Volumes(store, clock)
+        self.catalog = Catalog(store, self.volumes)
+        self.backups = Backups(store, clock, self.volumes, self.catalog)
+        self.jobs = JobQueue(store, clock, config.jobs)
+        self.allocator = Allocator(store, clock, self.accounts, config.slots, self._measure_space)
+        self._closer = Closer(store, clock, self.accounts, self.spool, self.uploads, self._enqueue_archive)
+        self._watch = Watch(store, clock, self.accounts, self.uploads, config.slots)
+        self._ingest = Ingest(self.volumes, self.catalog, clock)
+        self.worker = Worker(
+            store, clock, self.jobs, config.jobs, {JobKind.ARCHIVE: self._run_archive}, self._note_failed_job
+        )
+
+    def upload_in(self, slot_name: str) -> str | None:
+        """The open upload that holds a slot now."""
+        slot = self.store.read().slots.get(slot_name)
+        return slot.upload_id if slot is not None and slot.state is SlotState.TAKEN else None
+
+    @contextmanager
+    def as_service(self) -> Iterator[bool]:
+        """Be the service for a while: the only one that closes slots and runs jobs.
+
+        Yields:
+            False when another process is the service.
+        """
+        with self._service_guard:
+            if self._service_holders == 0:
+                with os_errors("take the lock of the service"):
+                    self._service_lock = try_lock(self.config.paths.state / "service.lock")
+            is_service = self._service_lock is not None
+            self._service_holders += is_service
+        try:
+            yield is_service
+        finally:
+            with self._service_guard:
+                self._service_holders -= is_service
+                if self._service_holders == 0 and self._service_lock is not None:
+                    os.close(self._service_lock)
+                    self._service_lock = None
+
+    def recover(self) -> None:
+        """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""
+        self.volumes.clean_leftovers()
+        self.worker.take_over()
+        for upload in self.uploads.list_open():
+            self.uploads.retire(upload)
+        with self.store.transaction() as state:
+            queued = {job.subject for job in state.jobs.all()}
+            for upload in state.uploads.all():
+                if upload.state is UploadState.SPOOLED and upload.id not in queued:
+                    self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
+
+    def watch_uploads(self, *, remembers: bool) -> None:
+        """Look at the open uploads once; see `Watch.look`."""
+        self._watch.look(remembers=remembers)
+
+    def close_slots(self) -> None:
+        """Carry every closing slot on."""
+        self._closer.close_all()
+
+    def settle(self, upload: Upload) -> Upload:
+        """Carry a closing upload on until it is spooled or has ended, here or by the service of another process.
+
+        Raises:
+            ThaniyaError: a step failed; the service will try it again.
+        """
+        with self.as_service() as is_service:
+            if is_service:
+                self._closer.close(upload.slot)
+        return self.uploads.wait(upload.id, UploadState.CLOSING, SETTLE_WAIT_S)
+
+    def abort_upload(self, upload_id: str, reason: str, actor: str) -> Upload:
+        """End an upload without a backup, and forget its job.
+
+        Raises:
+            NotFound, WrongState: see `Uploads.abort`.
+        """
+        upload = self.uploads.abort(upload_id, reason, actor)
+        self.jobs.drop(upload_id)
+        return self.settle(upload)
+
+    def disable_user(self, name: str, actor: str) -> User:
+        """Keep a user out, and end the uploads that are open."""
+        user = self.users.disable(name, actor)
+        for upload in self.uploads.list_open():
+            if upload.user == name and upload.state is UploadState.OPEN:
+                try:
+                    self.abort_upload(upload.id, "the user was disabled", actor)
+                except WrongState:
+                    pass  # it was completed or ended in this moment
+        return user
+
+    def retry_job(self, job_id: str, actor: str) -> Job:
+        """Run a job again that waits or was given up, with its upload.
+
+        Raises:
+            NotFound, WrongState: see `JobQueue.retry`.
+        """
+        job = self.jobs.get(job_id)
+        if job.state is JobState.FAILED and self.uploads.get(job.subject).state is UploadState.FAILED:
+            self.uploads.revive(job.subject)
+        job = self.jobs.retry(job_id, actor)
+        self.work_waits.set()
+        return job
+
+    def _measure_space(self, user: str) -> Space:
+        with os_errors("measure the free space"):
+            return Space(
+                slots_bytes=free_bytes(self.config.paths.slots),
+                volume_bytes=self.volumes.most_free_bytes(),
+                user_bytes=self.catalog.user_bytes(user),
+            )
+
+    def _enqueue_archive(self, state: StateTransaction, upload: Upload) -> None:
+        self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
+        self.work_waits.set()
+
+    def _run_archive(self, job: Job) -> None:
+        upload = self.uploads.get(job.subject)
+        if upload.state is not UploadState.SPOOLED:
+            return
+        digest = upload.manifest_digest
+        manifest = self.spool.manifest(upload.id, digest) if digest else None
+        try:
+            backup = self._ingest.archive(upload, UploadedFiles(self.spool.data(upload.id), manifest))
+        except UploadRejected as error:
+            self.uploads.end(upload.id, UploadState.REJECTED, error.message, "service")
+        else:
+            self.uploads.mark_archived(upload.id, backup.document.stored_bytes)
+
+    def _note_failed_job(self, job: Job) -> None:
+        if job.state is JobState.FAILED:
+            self.uploads.end(job.subject, UploadState.FAILED, job.reason, "service")
+        else:
+            self.uploads.note_reason(job.subject, f"will be tried again: {job.reason}")
+
+
+def open_server(config_file: Path | None = None, clock: Clock | None = None) -> Server:
+    """The server of a configuration file; see `find_config` for the default.
+
+    Raises:
+        ConfigInvalid: the file is missing or wrong.
+        ThaniyaError: the state directory cannot be used.
+    """
+    config = load_config(find_config(config_file))
+    with os_errors("open the state directory"):
+        for directory in (config.paths.state, config.paths.spool, config.paths.slots):
+            make_directories(directory)
+    return Server(config, TinyStore(config.paths.state), clock or SystemClock())

@@ -1,0 +1,136 @@
+"""The service: lets clients in, watches uploads, closes slots and runs jobs, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from thaniya_core.callers import CallerServices
+from thaniya_core.errors import Busy, ThaniyaError
+from thaniya_core.gate.embedded import EmbeddedServer
+from thaniya_core.server import Server
+
+logger = logging.getLogger(__name__)
+
+PASS_S = 0.5
+"""Seconds between two looks at the state, when nothing in this process wakes the service earlier."""
+
+WATCH_S = 1.0
+"""Seconds between two looks at the slots."""
+
+_DRAIN_S = 30.0
+
+
+class Service:
+    """A running server of the embedded kind. Use as a context manager, or call `run`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._watched_at: float | None = None
+        self.gate = EmbeddedServer(
+            CallerServices(server),
+            server.accounts,
+            server.config.gate,
+            server.config.paths.state / "ssh_host_ed25519_key",
+        )
+
+    def run(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Serve until `stop` is called from another thread or a signal handler.
+
+        Args:
+            on_ready: called once clients can come in.
+
+        Raises:
+            Busy: another process is the service already.
+            ThaniyaError: the gate cannot listen, or the state cannot be read.
+        """
+        with self._server.as_service() as is_service:
+            if not is_service:
+                raise Busy(
+                    "another process is the service of this server already",
+                    hint="one at a time: a running `thaniya serve` or `thaniya tick`",
+                )
+            self._server.recover()
+            self.gate.start()
+            try:
+                self._ready.set()
+                if on_ready is not None:
+                    on_ready()
+                while not self._stop.is_set():
+                    self._pass()
+                    self._server.work_waits.wait(PASS_S)
+                    self._server.work_waits.clear()
+            finally:
+                self.gate.stop()
+                if not self._server.worker.drain(_DRAIN_S):
+                    logger.warning("a job still runs; it will be taken up at the next start")
+
+    def stop(self) -> None:
+        """Make `run` return; harmless when it has."""
+        self._stop.set()
+        self._server.work_waits.set()
+
+    def __enter__(self) -> Service:
+        """Serve in a thread; returns once clients can come in."""
+        self._thread = threading.Thread(target=self._run_in_thread, name="service", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run_in_thread(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:
+            self._failure = error
+            raise
+        finally:
+            self._ready.set()
+
+    def _pass(self) -> None:
+        """One look at everything. A step that fails is told and tried again at the next pass; the others go on."""
+        now = self._server.clock.monotonic()
+        if self._watched_at is None or now - self._watched_at >= WATCH_S:
+            self._watched_at = now
+            self._attempt("watch the uploads", lambda: self._server.watch_uploads(remembers=True))
+        self._attempt("close slots", self._server.close_slots)
+        self._attempt("run jobs", self._server.worker.run_due)
+
+    def _attempt(self, what: str, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (ThaniyaError, OSError) as error:
+            logger.error("cannot %s: %s", what, error)
+
+
+def tick(server: Server) -> int | None:
+    """One pass for cron: end what was silent, close slots, run every job that is due.
+
+    Returns:
+        How many jobs ran; None when another process is the service and does all this itself.
+    """
+    with server.as_service() as is_service:
+        if not is_service:
+            return None
+        server.recover()
+        server.watch_uploads(remembers=False)
+        server.close_slots()
+        ran = 0
+        while started := server.worker.run_due():
+            server.worker.drain()
+            ran += started
+        return ran

@@ -1,0 +1,137 @@
+"""Closing a slot: keys vanish, sessions end, files move to the spool, the slot is cleaned.
+
+Each step may be run again. After a crash the next pass finds slots that are `closing` and carries on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+
+from thaniya_core.errors import ThaniyaError
+from thaniya_core.formats.quantities import format_size
+from thaniya_core.model import Collected, Event, Slot, SlotState, Upload, UploadState
+from thaniya_core.slots import transitions
+from thaniya_core.slots.ports import SlotAccounts
+from thaniya_core.slots.spool import Spool
+from thaniya_core.slots.uploads import Uploads
+from thaniya_core.store import StateTransaction, Store
+from thaniya_core.system.clock import Clock
+from thaniya_core.system.files import os_errors
+
+logger = logging.getLogger(__name__)
+
+_SHOWN_REFUSALS = 5
+
+
+def judge_collected(upload: Upload, collected: Collected, size_bytes: int) -> str:
+    """Why an upload must be rejected for what lay in its slot; empty when it may go on."""
+    if collected.refused:
+        shown = "; ".join(collected.refused[:_SHOWN_REFUSALS])
+        more = len(collected.refused) - _SHOWN_REFUSALS
+        return f"only plain files with legal names are taken: {shown}" + (f"; and {more} more" if more > 0 else "")
+    if not collected.files:
+        return "no file was uploaded"
+    if upload.allowed_bytes is not None and size_bytes > upload.allowed_bytes:
+        return outgrown_reason(upload.allowed_bytes, size_bytes)
+    return ""
+
+
+def outgrown_reason(allowed_bytes: int, size_bytes: int) -> str:
+    """Why an upload that is larger than allowed is rejected."""
+    return f"it holds {format_size(size_bytes)} and {format_size(allowed_bytes)} were allowed"
+
+
+class Closer:
+    """Carries closing slots on to `ready`. Only one process, that of the service, may use it at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        accounts: SlotAccounts,
+        spool: Spool,
+        uploads: Uploads,
+        enqueue: Callable[[StateTransaction, Upload], None],
+    ) -> None:
+        """
+        Args:
+            store, clock, accounts, spool, uploads: the parts it works with.
+            enqueue: queues the job that archives a spooled upload, within the given transaction.
+        """
+        self._store = store
+        self._clock = clock
+        self._accounts = accounts
+        self._spool = spool
+        self._uploads = uploads
+        self._enqueue = enqueue
+        self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def close_all(self) -> None:
+        """Carry on every closing slot; what does not get on keeps its reason and is tried again next time."""
+        for slot in self._store.read().slots.all():
+            # One that another thread works on is in good hands; waiting for it would keep the others waiting.
+            if slot.state is SlotState.CLOSING and not self._busy[slot.name].locked():
+                try:
+                    self.close(slot.name)
+                except (ThaniyaError, OSError) as error:
+                    logger.warning("%s cannot be closed yet: %s", slot.name, error)
+
+    def close(self, slot_name: str) -> None:
+        """Carry one closing slot on to `ready`; harmless when it is not closing.
+
+        Raises:
+            ThaniyaError, OSError: a step failed; the reason is kept on the upload, and the slot stays closing.
+        """
+        with self._busy[slot_name]:
+            slot = self._store.read().slots.get(slot_name)
+            if slot is None or slot.state is not SlotState.CLOSING:
+                return
+            self._accounts.lock(slot_name)
+            self._accounts.end_sessions(slot_name)
+            upload = self._store.read().uploads.get(slot.upload_id) if slot.upload_id else None
+            if upload is not None and upload.state is UploadState.CLOSING:
+                self._empty(slot, upload)
+            self._clean(slot)
+            self._uploads.notify()
+
+    def _empty(self, slot: Slot, upload: Upload) -> None:
+        if upload.ending is not None:
+            self._uploads.end(upload.id, upload.ending, upload.reason, "service")
+            return
+        try:
+            with os_errors(f"collect the upload {upload.id} from {slot.name}"):
+                collected = self._accounts.collect(slot.name, self._spool.data(upload.id))
+                size = sum((self._spool.data(upload.id) / name).stat().st_size for name in collected.files)
+        except ThaniyaError as error:
+            self._uploads.note_reason(upload.id, error.message)
+            raise
+        why_not = judge_collected(upload, collected, size)
+        if why_not:
+            self._uploads.end(upload.id, UploadState.REJECTED, why_not, "service")
+            return
+        with self._store.transaction() as state:
+            current = state.uploads.get(upload.id)
+            if current is not None and current.state is UploadState.CLOSING:
+                spooled = transitions.spool_upload(current, len(collected.files), size)
+                state.uploads.put(spooled)
+                self._enqueue(state, spooled)
+
+    def _clean(self, slot: Slot) -> None:
+        try:
+            self._accounts.clean(slot.name)
+        except (OSError, ThaniyaError) as error:
+            logger.exception("%s cannot be cleaned", slot.name)
+            reason = f"cannot be cleaned: {error}"
+            self._set_slot(slot.name, lambda old: transitions.degrade_slot(old, reason))
+            self._store.add_event(Event(self._clock.now(), "service", "slot.degraded", slot.name, False, reason))
+            return
+        self._set_slot(slot.name, transitions.free_slot)
+
+    def _set_slot(self, name: str, change: Callable[[Slot], Slot]) -> None:
+        with self._store.transaction() as state:
+            slot = state.slots.get(name)
+            if slot is not None and slot.state is SlotState.CLOSING:
+                state.slots.put(change(slot))

@@ -1,0 +1,96 @@
+"""Slots as the administrator sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.formats.names import check_slot, slot_name
+from thaniya_core.model import Event, Slot, SlotState
+from thaniya_core.slots import transitions
+from thaniya_core.slots.ports import SlotAccounts
+from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
+from thaniya_core.system.files import os_errors
+
+
+class Slots:
+    """The slots of a server. Each change is one transaction and one event."""
+
+    def __init__(self, store: Store, clock: Clock, accounts: SlotAccounts) -> None:
+        self._store = store
+        self._clock = clock
+        self._accounts = accounts
+
+    def all(self) -> list[Slot]:
+        """All slots, by name."""
+        return self._store.read().slots.all()
+
+    def get(self, name: str) -> Slot:
+        """One slot.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        return _found(self._store.read().slots.get(check_slot(name)), name)
+
+    def ensure(self, count: int) -> None:
+        """Make the slots `thaniya_01` to `thaniya_<count>`; those that are there stay as they are."""
+        for number in range(1, count + 1):
+            name = slot_name(number)
+            with os_errors(f"make the slot {name}"):
+                self._accounts.create(name)
+            with self._store.transaction() as state:
+                if state.slots.get(name) is None:
+                    state.slots.put(Slot(name))
+
+    def disable(self, name: str, actor: str) -> Slot:
+        """Take a slot out of use.
+
+        Raises:
+            NotFound, WrongState: no such slot; an upload holds it.
+        """
+        return self._change(name, "disable", actor, lambda slot: transitions.disable_slot(slot, f"by {actor}"))
+
+    def enable(self, name: str, actor: str) -> Slot:
+        """Take a disabled slot into use again, cleaned.
+
+        Raises:
+            NotFound, WrongState: no such slot; it is not disabled.
+        """
+        if self.get(name).state is SlotState.DISABLED:
+            self._clean(name)
+        return self._change(name, "enable", actor, transitions.enable_slot)
+
+    def reset(self, name: str, actor: str) -> Slot:
+        """Clean a degraded slot and make it ready.
+
+        Raises:
+            NotFound, WrongState: no such slot; it is not degraded.
+            ThaniyaError: it still cannot be cleaned.
+        """
+        slot = self.get(name)
+        if slot.state is not SlotState.DEGRADED:
+            hint = f"end its upload with `thaniya upload abort {slot.upload_id}`" if slot.upload_id else ""
+            raise WrongState(f"{name} is {slot.state}, not degraded: there is nothing to reset", hint=hint)
+        self._clean(name)
+        return self._change(name, "reset", actor, transitions.free_slot)
+
+    def _clean(self, name: str) -> None:
+        self._accounts.end_sessions(name)
+        with os_errors(f"clean {name}"):
+            self._accounts.clean(name)
+
+    def _change(self, name: str, verb: str, actor: str, change: Callable[[Slot], Slot]) -> Slot:
+        check_slot(name)
+        with self._store.transaction() as state:
+            slot = change(_found(state.slots.get(name), name))
+            state.slots.put(slot)
+        self._store.add_event(Event(self._clock.now(), actor, f"slot.{verb}", name))
+        return slot
+
+
+def _found(slot: Slot | None, name: str) -> Slot:
+    if slot is None:
+        raise NotFound(f"there is no slot {name!r}", hint="see `thaniya slot list`")
+    return slot

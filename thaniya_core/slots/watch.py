@@ -1,0 +1,124 @@
+"""Watching open uploads: bytes that arrive, silence, and uploads that outgrow what was allowed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thaniya_core.config import SlotLimits
+from thaniya_core.errors import WrongState
+from thaniya_core.formats.quantities import format_duration, format_size
+from thaniya_core.model import SlotUsage, Upload, UploadState
+from thaniya_core.slots.closing import outgrown_reason
+from thaniya_core.slots.ports import SlotAccounts
+from thaniya_core.slots.uploads import Uploads
+from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
+from thaniya_core.system.files import free_bytes
+
+
+class Verdict(Struct, frozen=True):
+    """Why an open upload has to end."""
+
+    ending: UploadState
+    reason: str
+
+
+def judge(upload: Upload, usage: SlotUsage, silent_s: float, free: int, limits: SlotLimits) -> Verdict | None:
+    """Whether an open upload has to end: too large, too long silent, or about to fill the disk of all.
+
+    Args:
+        upload: the upload.
+        usage: what lies in its slot.
+        silent_s: seconds since something last changed there.
+        free: bytes free on the disk of the slots.
+        limits: the configured limits.
+    """
+    if upload.allowed_bytes is not None and usage.size_bytes > upload.allowed_bytes:
+        return Verdict(UploadState.REJECTED, outgrown_reason(upload.allowed_bytes, usage.size_bytes))
+    if upload.expected_bytes is None and usage.size_bytes > upload.reserved_bytes and free < limits.margin:
+        return Verdict(
+            UploadState.REJECTED,
+            f"it did not say how large it would be, holds {format_size(usage.size_bytes)}, "
+            f"and only {format_size(free)} are free on the disk of the slots",
+        )
+    if silent_s > limits.silence:
+        return Verdict(UploadState.EXPIRED, f"nothing came for {format_duration(silent_s)}")
+    return None
+
+
+class Watch:
+    """Looks at the open uploads in passes and remembers between them."""
+
+    def __init__(
+        self, store: Store, clock: Clock, accounts: SlotAccounts, uploads: Uploads, limits: SlotLimits
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._accounts = accounts
+        self._uploads = uploads
+        self._limits = limits
+        self._seen: dict[str, tuple[SlotUsage, float]] = {}
+        self._told: dict[str, float] = {}
+
+    def look(self, *, remembers: bool) -> None:
+        """One pass: note what has arrived, begin to end what has to end.
+
+        Args:
+            remembers: the process makes many passes. Silence then counts on the clock that never goes back, from the
+                first pass on; otherwise (a single pass from cron) it counts from the stored time.
+        """
+        state = self._store.read()
+        open_uploads = [upload for upload in state.uploads.all() if upload.state is UploadState.OPEN]
+        for upload in open_uploads:
+            self._look_at(upload, remembers)
+        known = {upload.id for upload in open_uploads}
+        self._seen = {upload_id: seen for upload_id, seen in self._seen.items() if upload_id in known}
+        self._told = {upload_id: told for upload_id, told in self._told.items() if upload_id in known}
+
+    def _look_at(self, upload: Upload, remembers: bool) -> None:
+        usage = self._accounts.usage(upload.slot)
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        before, since = self._seen.get(upload.id, (None, monotonic))
+        if before is not None and _has_moved(before, usage):
+            since = monotonic
+        self._seen[upload.id] = (usage, since)
+        silent_s = monotonic - since if remembers else _stored_silence(upload, usage, now)
+        free = free_bytes(self._accounts.directory(upload.slot))
+        verdict = judge(upload, usage, silent_s, free, self._limits)
+        if verdict is not None:
+            try:
+                self._uploads.end_open(upload.id, verdict.ending, verdict.reason, "service")
+            except WrongState:
+                pass  # the client completed or aborted it in this moment
+        elif usage.size_bytes != upload.received_bytes or usage.files != upload.received_files:
+            self._note_progress(upload, usage, now, monotonic)
+
+    def _note_progress(self, upload: Upload, usage: SlotUsage, now: datetime, monotonic: float) -> None:
+        """Store how far an upload is, at most once a second."""
+        if monotonic - self._told.get(upload.id, -1.0) < 1.0:
+            return
+        self._told[upload.id] = monotonic
+        with self._store.transaction() as state:
+            current = state.uploads.get(upload.id)
+            if current is not None and current.state is UploadState.OPEN:
+                state.uploads.put(
+                    replace(
+                        current,
+                        received_bytes=usage.size_bytes,
+                        received_files=usage.files,
+                        last_activity_at=max(now, current.last_activity_at),
+                    )
+                )
+
+
+def _has_moved(before: SlotUsage, usage: SlotUsage) -> bool:
+    return (before.size_bytes, before.files, before.changed_at) != (usage.size_bytes, usage.files, usage.changed_at)
+
+
+def _stored_silence(upload: Upload, usage: SlotUsage, now: datetime) -> float:
+    """Seconds since the last stored or visible activity; never negative, so that a clock set back expires nothing."""
+    newest = max(upload.last_activity_at, usage.changed_at or upload.last_activity_at)
+    return max(0.0, (now - newest).total_seconds())

@@ -1,0 +1,155 @@
+"""The store on disk: which file holds what, and which lock guards it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from thaniya_core.errors import IllegalName
+from thaniya_core.formats.names import Series, parse_series
+from thaniya_core.model import Backup, Event, Job, Upload
+from thaniya_core.store.cache import ContentCache
+from thaniya_core.store.events import EventLog
+from thaniya_core.store.jsonfile import JsonFile
+from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Draft, Kind, records_of
+from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
+from thaniya_core.store.tiny import TinyFile
+from thaniya_core.store.views import CATALOG_KINDS, HISTORY_KINDS, STATE_KINDS, CatalogDraft, StateDraft, StateSnapshot
+from thaniya_core.system.files import locked, make_directories, os_errors
+
+_Ended = TypeVar("_Ended", Upload, Job)
+
+_HISTORY_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.json")
+
+
+class TinyStore:
+    """A `Store` in a directory: `state.json`, `catalog/`, `history/`, `log/`. Safe between threads and processes."""
+
+    def __init__(self, directory: Path) -> None:
+        """Do nothing yet; the directory is made when something is written."""
+        self._directory = directory
+        self._cache = ContentCache()
+        self._guard = TransactionGuard()
+        self._events = EventLog(directory / "log")
+
+    def read(self) -> StateSnapshot:
+        return StateSnapshot(self._state().read())
+
+    @contextmanager
+    def transaction(self) -> Iterator[StateDraft]:
+        with self._guard.entered(), self._locked("state"):
+            file = self._state()
+            content = file.read()
+            draft = StateDraft(content)
+            try:
+                yield draft
+            finally:
+                draft.end()
+            file.commit(content, draft.drafts)
+
+    def catalog_series(self) -> list[Series]:
+        found: list[Series] = []
+        for path in (self._directory / "catalog").glob("*/*/*.json"):
+            try:
+                found.append(parse_series("/".join((*path.parts[-3:-1], path.stem))))
+            except IllegalName:
+                continue  # not a file of ours
+        return sorted(found)
+
+    def read_catalog(self, series: Series) -> list[Backup]:
+        return list(records_of(BACKUPS, self._catalog(series).read()).values())
+
+    @contextmanager
+    def catalog_transaction(self, series: Series) -> Iterator[CatalogDraft]:
+        with self._guard.entered(), self._locked("catalog"):
+            file = self._catalog(series)
+            content = file.read()
+            draft = CatalogDraft(series, content)
+            try:
+                yield draft
+            finally:
+                draft.end()
+            if draft.changes and not draft.merged():
+                file.remove()
+            else:
+                file.commit(content, [draft])
+
+    def replace_catalog(self, series: Series, backups: Iterable[Backup]) -> None:
+        draft = CatalogDraft(series, {})
+        for backup in backups:
+            draft.put(backup)
+        with self._guard.entered(), self._locked("catalog"):
+            file = self._catalog(series)
+            if draft.changes:
+                file.replace([draft])
+            else:
+                file.remove()
+
+    def add_history(self, record: Upload | Job) -> None:
+        if isinstance(record, Upload):
+            self._add_history(UPLOADS, record)
+        else:
+            self._add_history(JOBS, record)
+
+    def _add_history(self, kind: Kind[_Ended], record: _Ended) -> None:
+        month = month_of(end_of(record))
+        with self._locked("history"):
+            self._change_history(month, kind, put=record)
+            for other in self._months():
+                if other != month and other >= month_of(record.created_at):
+                    self._change_history(other, kind, remove=record.id)
+
+    def _change_history(self, month: str, kind: Kind[_Ended], put: _Ended | None = None, remove: str = "") -> None:
+        file = self._history(month)
+        content = file.read()
+        draft = Draft(kind, content)
+        if put is None:
+            draft.remove(remove)
+        else:
+            draft.put(put)
+        file.commit(content, [draft])
+
+    def read_upload_history(self) -> Iterator[Upload]:
+        return self._read_history(UPLOADS)
+
+    def read_job_history(self) -> Iterator[Job]:
+        return self._read_history(JOBS)
+
+    def _read_history(self, kind: Kind[_Ended]) -> Iterator[_Ended]:
+        for month in reversed(self._months()):
+            records = records_of(kind, self._history(month).read())
+            yield from sorted(records.values(), key=newest_last, reverse=True)
+
+    def add_event(self, event: Event) -> None:
+        self._events.add(event)
+
+    def read_events(self, since: datetime | None = None) -> Iterator[Event]:
+        return self._events.read(since)
+
+    def _state(self) -> TinyFile:
+        return TinyFile(JsonFile(self._directory / "state.json"), STATE_KINDS, self._cache)
+
+    def _catalog(self, series: Series) -> TinyFile:
+        check_series(series)
+        path = self._directory / "catalog" / series.user / series.host / f"{series.name}.json"
+        return TinyFile(JsonFile(path, rebuilt_by="thaniya catalog rebuild"), CATALOG_KINDS, self._cache)
+
+    def _history(self, month: str) -> TinyFile:
+        return TinyFile(JsonFile(self._directory / "history" / f"{month}.json"), HISTORY_KINDS, self._cache)
+
+    def _months(self) -> list[str]:
+        files = (self._directory / "history").glob("*.json")
+        return sorted(file.stem for file in files if _HISTORY_FILE.fullmatch(file.name))
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        # A file of its own: the data file is renamed over, and a lock on what was renamed over excludes nobody.
+        with ExitStack() as stack:
+            with os_errors(f"lock the {name}"):
+                make_directories(self._directory)
+                stack.enter_context(locked(self._directory / f"{name}.lock"))
+            yield

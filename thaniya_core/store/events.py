@@ -1,0 +1,117 @@
+"""The audit log: `<YYYY-MM>.jsonl`, one event a line, appended under the kernel's lock."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from thaniya_core.errors import StateUnreadable, WrongUsage
+from thaniya_core.model import Event
+from thaniya_core.store.rules import month_of
+from thaniya_core.system.files import fsync_directory, locked, make_directories, os_errors, write_all
+
+_LOG_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.jsonl")
+
+
+class EventLog:
+    """The audit log in a directory, a file a month."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def add(self, event: Event) -> None:
+        """Append an event durably.
+
+        Raises:
+            WrongUsage: it cannot be stored.
+            NoSpace, NotAllowed: it could not be written.
+        """
+        line = encode_event(event) + b"\n"
+        file = self._directory / f"{month_of(event.at)}.jsonl"
+        with os_errors("write to the audit log"):
+            make_directories(self._directory)
+            with locked(file):
+                _append(file, line)
+
+    def read(self, since: datetime | None = None) -> Iterator[Event]:
+        """Events at or after `since`, month by month, each month in the order they were appended.
+
+        Raises:
+            StateUnreadable: a file of the log cannot be opened or read.
+        """
+        first = f"{month_of(since)}.jsonl" if since else ""
+        for file in self._files():
+            if file.name < first:
+                continue
+            for event in _read_file(file):
+                if since is None or event.at >= since:
+                    yield event
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(file for file in self._directory.iterdir() if _LOG_FILE.fullmatch(file.name))
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise _unreadable(self._directory, exc) from exc
+
+
+def encode_event(event: Event) -> bytes:
+    """An event as one line of JSON, without the newline.
+
+    Raises:
+        WrongUsage: it holds a text that is no UTF-8, or a time without a zone.
+    """
+    if event.at.tzinfo is None:
+        raise WrongUsage(f"the event {event.action} cannot be stored: its time has no zone")
+    try:
+        return msgspec.json.encode(event)
+    except UnicodeError as exc:
+        raise WrongUsage(f"the event {event.action} cannot be stored: {exc}") from exc
+
+
+def decode_event(line: bytes) -> Event | None:
+    """The event of a line; None for a line that holds none, such as one that a dying machine tore."""
+    try:
+        event = msgspec.json.decode(line, type=Event)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    return event if event.at.tzinfo else None
+
+
+def _append(file: Path, line: bytes) -> None:
+    descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
+        write_all(descriptor, memoryview(line))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if not size:
+        fsync_directory(file.parent)
+
+
+def _read_file(file: Path) -> Iterator[Event]:
+    try:
+        with file.open("rb") as stream:
+            for line in stream:
+                event = decode_event(line)
+                if event is not None:
+                    yield event
+    except OSError as exc:
+        raise _unreadable(file, exc) from exc
+
+
+def _unreadable(path: Path, exc: OSError) -> StateUnreadable:
+    return StateUnreadable(
+        f"cannot read {path}: {exc.strerror or exc}",
+        hint="let the service's user read it",
+        file=str(path),
+    )

@@ -1,0 +1,158 @@
+"""One JSON file with tables of records: read whole, written whole, never changed in place.
+
+    {"format": 1, "users": {"alice": {…}}, "slots": {…}}
+
+A broken file is reported with the way back and left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from thaniya_core.errors import StateUnreadable
+from thaniya_core.system.files import fsync_directory, make_directories, os_errors, write_atomic
+
+FORMAT = 1
+"""The version of the files that this module writes."""
+
+Tables = dict[str, dict[str, dict[str, object]]]
+"""Records as dictionaries, by table and key."""
+
+Identity = tuple[int, int, int]
+"""Inode, time of change in ns and size in bytes: no two states of one file have the same."""
+
+
+class JsonFile:
+    """A file of tables. Whoever writes it holds its lock; readers need none."""
+
+    def __init__(self, path: Path, *, rebuilt_by: str = "") -> None:
+        """Do nothing yet.
+
+        Args:
+            path: the file; it need not exist.
+            rebuilt_by: the command that makes the file anew from what is elsewhere. Without one, the state before the
+                last change is kept beside as `<name>.previous`.
+        """
+        self.path = path
+        self._rebuilt_by = rebuilt_by
+
+    @property
+    def previous(self) -> Path:
+        """Where the state before the last change is kept."""
+        return self.path.with_name(f"{self.path.name}.previous")
+
+    def identity(self) -> Identity | None:
+        """What tells whether the file has changed; None while there is none.
+
+        Raises:
+            StateUnreadable: the file cannot be looked at, or it vanished from beside its `.previous`.
+        """
+        try:
+            return _identity(self.path.stat())
+        except FileNotFoundError:
+            if self._rebuilt_by or not self.previous.exists():
+                return None
+            raise self.unreadable(f"it is missing, but {self.previous.name} is there") from None
+        except OSError as exc:
+            raise self._inaccessible(exc) from exc
+
+    def read(self) -> tuple[Identity, Tables] | None:
+        """The tables and the identity of the file they were in; None while there is no file.
+
+        Raises:
+            StateUnreadable: the file cannot be read, is no JSON, or of a newer format.
+        """
+        try:
+            with self.path.open("rb") as stream:
+                identity = _identity(os.fstat(stream.fileno()))
+                data = stream.read()
+        except FileNotFoundError:
+            return None if self.identity() is None else self.read()
+        except OSError as exc:
+            raise self._inaccessible(exc) from exc
+        return identity, self._parse(data)
+
+    def _parse(self, data: bytes) -> Tables:
+        if not data.strip():
+            raise self.unreadable("it is empty")
+        try:
+            document = msgspec.json.decode(data, type=dict[str, object])
+        except (msgspec.MsgspecError, UnicodeError) as exc:
+            raise self.unreadable(str(exc)) from exc
+        version = document.pop("format", None)
+        if type(version) is not int or version < 1:
+            raise self.unreadable("it has no `format` number")
+        if version > FORMAT:
+            raise self.unreadable(
+                f"it has format {version}, this version of Thaniya knows {FORMAT} at most",
+                hint="use the version of Thaniya that wrote it, or a newer one",
+            )
+        for table, records in document.items():
+            if not isinstance(records, dict):
+                raise self.unreadable(f"{table} is no table of records")
+            for key, record in records.items():
+                if not isinstance(record, dict):
+                    raise self.unreadable(f"{table}/{key} is no record")
+        return cast("Tables", document)
+
+    def write(self, tables: Tables) -> Identity:
+        """Put the tables in place of the file's content, durably, and give the identity of the new file.
+
+        Raises:
+            NoSpace, NotAllowed, ThaniyaError: it could not be written; the old content stands.
+        """
+        data = msgspec.json.format(msgspec.json.encode({"format": FORMAT, **tables}), indent=2) + b"\n"
+        with os_errors("write the state"):
+            make_directories(self.path.parent)
+            self._remove_torn()
+            before = self.path.stat() if self.path.exists() else None
+            if before and not self._rebuilt_by:
+                self._keep_previous()
+            write_atomic(self.path, data)
+            after = self.path.stat()
+            if before and after.st_mtime_ns <= before.st_mtime_ns:
+                # Clocks tick slower than this writes, and inodes are used again: time must move for the identity to.
+                os.utime(self.path, ns=(after.st_atime_ns, before.st_mtime_ns + 1))
+            return _identity(self.path.stat())
+
+    def remove(self) -> None:
+        """Remove the file, durably; harmless when it is not there."""
+        with os_errors("remove the state"):
+            self.path.unlink(missing_ok=True)
+            if self.path.parent.exists():
+                self._remove_torn()
+                fsync_directory(self.path.parent)
+
+    def _remove_torn(self) -> None:
+        """Remove what killed writers left; nobody else writes while this process holds the lock."""
+        for torn in self.path.parent.glob(f".{self.path.name}.*.tmp"):
+            torn.unlink(missing_ok=True)
+
+    def _keep_previous(self) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.previous.tmp")
+        temporary.hardlink_to(self.path)
+        temporary.replace(self.previous)
+        # A rename between two names of one file does nothing: a writer killed right here leaves them so.
+        temporary.unlink(missing_ok=True)
+
+    def unreadable(self, what: str, hint: str = "") -> StateUnreadable:
+        """The error for a broken file, with the way back."""
+        return StateUnreadable(f"cannot read {self.path}: {what}", hint=hint or self._way_back(), file=str(self.path))
+
+    def _way_back(self) -> str:
+        if self._rebuilt_by:
+            return f"`{self._rebuilt_by}` makes it anew"
+        if self.previous.exists():
+            return f"repair it, or copy {self.previous} over it: the state before the last change"
+        return f"repair it, or restore it from a backup: there is no {self.previous.name}"
+
+    def _inaccessible(self, exc: OSError) -> StateUnreadable:
+        return self.unreadable(exc.strerror or str(exc), hint="the service's user must be able to read it")
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return (status.st_ino, status.st_mtime_ns, status.st_size)

@@ -1,0 +1,104 @@
+"""The store in memory, for tests: it behaves as the store on disk does and forgets everything at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from thaniya_core.formats.names import Series
+from thaniya_core.model import Backup, Event, Job, Upload
+from thaniya_core.store.events import decode_event, encode_event
+from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
+from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
+from thaniya_core.store.views import CatalogDraft, StateDraft, StateSnapshot
+
+
+class MemoryStore:
+    """A `Store` in memory. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._guard = TransactionGuard()
+        self._state_lock = threading.Lock()
+        self._catalog_lock = threading.Lock()
+        self._log_lock = threading.Lock()
+        self._state: Content = {}
+        self._catalog: dict[Series, Content] = {}
+        self._uploads: dict[str, Upload] = {}
+        self._jobs: dict[str, Job] = {}
+        self._events: list[bytes] = []
+
+    def read(self) -> StateSnapshot:
+        return StateSnapshot(self._state)
+
+    @contextmanager
+    def transaction(self) -> Iterator[StateDraft]:
+        with self._guard.entered(), self._state_lock:
+            draft = StateDraft(self._state)
+            try:
+                yield draft
+            finally:
+                draft.end()
+            self._state = merge(self._state, draft.drafts)
+
+    def catalog_series(self) -> list[Series]:
+        with self._catalog_lock:
+            return sorted(self._catalog)
+
+    def read_catalog(self, series: Series) -> list[Backup]:
+        return list(records_of(BACKUPS, self._catalog.get(check_series(series), {})).values())
+
+    @contextmanager
+    def catalog_transaction(self, series: Series) -> Iterator[CatalogDraft]:
+        check_series(series)
+        with self._guard.entered(), self._catalog_lock:
+            draft = CatalogDraft(series, self._catalog.get(series, {}))
+            try:
+                yield draft
+            finally:
+                draft.end()
+            self._set_catalog(series, draft)
+
+    def replace_catalog(self, series: Series, backups: Iterable[Backup]) -> None:
+        draft = CatalogDraft(check_series(series), {})
+        for backup in backups:
+            draft.put(backup)
+        with self._guard.entered(), self._catalog_lock:
+            self._set_catalog(series, draft)
+
+    def _set_catalog(self, series: Series, draft: CatalogDraft) -> None:
+        if draft.merged():
+            self._catalog[series] = merge({}, [draft])
+        else:
+            self._catalog.pop(series, None)
+
+    def add_history(self, record: Upload | Job) -> None:
+        end_of(record)
+        with self._log_lock:
+            if isinstance(record, Upload):
+                self._uploads[record.id] = UPLOADS.as_stored(record)
+            else:
+                self._jobs[record.id] = JOBS.as_stored(record)
+
+    def read_upload_history(self) -> Iterator[Upload]:
+        with self._log_lock:
+            records = sorted(self._uploads.values(), key=newest_last, reverse=True)
+        yield from records
+
+    def read_job_history(self) -> Iterator[Job]:
+        with self._log_lock:
+            records = sorted(self._jobs.values(), key=newest_last, reverse=True)
+        yield from records
+
+    def add_event(self, event: Event) -> None:
+        line = encode_event(event)
+        with self._log_lock:
+            self._events.append(line)
+
+    def read_events(self, since: datetime | None = None) -> Iterator[Event]:
+        with self._log_lock:
+            events = [event for line in self._events if (event := decode_event(line))]
+        for event in sorted(events, key=lambda event: month_of(event.at)):
+            if since is None or event.at >= since:
+                yield event

@@ -1,0 +1,107 @@
+"""Tables of records in a file, by TinyDB. No other module knows TinyDB.
+
+TinyDB by itself rewrites its file in place at each change and has no lock. Here it works on a storage that holds the
+tables in memory; the file below is read once, and written at most once, atomically, at the end of a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+from tinydb import TinyDB
+from tinydb.storages import Storage
+from tinydb.table import Document, Table
+
+from thaniya_core.store.cache import ContentCache
+from thaniya_core.store.jsonfile import Identity, JsonFile, Tables
+from thaniya_core.store.records import AnyDraft, AnyKind, Content, merge
+
+
+class _KeyedTable(Table):
+    """A table whose documents are found by the keys of our records instead of by numbers."""
+
+    document_id_class = str  # type: ignore[assignment]
+
+
+class _Database(TinyDB):
+    table_class = _KeyedTable
+
+
+class _FileStorage(Storage):
+    """What TinyDB works on: the tables of a file, in memory from the first reading until `commit`."""
+
+    def __init__(self, file: JsonFile) -> None:
+        self._file = file
+        self._tables: Tables | None = None
+        self.identity: Identity | None = None
+        """Of the file that the tables were read from; None when there was none."""
+
+    def read(self) -> Tables:
+        if self._tables is None:
+            self.identity, self._tables = self._file.read() or (None, {})
+        return self._tables
+
+    def write(self, data: Tables) -> None:
+        self._tables = data
+
+    def commit(self) -> Identity:
+        """Write the tables to the file, each in the order of its keys."""
+        return self._file.write({name: dict(sorted(table.items())) for name, table in self.read().items()})
+
+
+class TinyFile:
+    """One file of records. Open it anew for each reading and each transaction."""
+
+    def __init__(self, file: JsonFile, kinds: Sequence[AnyKind], cache: ContentCache) -> None:
+        self._file = file
+        self._kinds = kinds
+        self._cache = cache
+        self._storage = _FileStorage(file)
+        self._database = _Database(storage=lambda: self._storage)
+
+    def read(self) -> Content:
+        """All records; the file is parsed only when it has changed."""
+        identity = self._file.identity()
+        content = self._cache.get(self._file.path, identity) if identity else {}
+        if content is None:
+            content = {kind.table: self._decode(kind) for kind in self._kinds}
+            if self._storage.identity:
+                self._cache.keep(self._file.path, self._storage.identity, content)
+        return content
+
+    def _decode(self, kind: AnyKind) -> dict[str, Struct]:
+        records: dict[str, Struct] = {}
+        for document in self._database.table(kind.table):
+            key = str(document.doc_id)
+            try:
+                records[key] = kind.decode(document)
+            except msgspec.ValidationError as exc:
+                raise self._file.unreadable(f"{kind.table}/{key}: {exc}") from exc
+            if kind.key(records[key]) != key:
+                raise self._file.unreadable(f"{kind.table}/{key}: the record says it is {kind.key(records[key])!r}")
+        return dict(sorted(records.items()))
+
+    def commit(self, content: Content, drafts: Iterable[AnyDraft]) -> None:
+        """Write what the drafts changed in the content that was read. The caller holds the lock."""
+        changed = [draft for draft in drafts if draft.changes]
+        if not changed:
+            return
+        for draft in changed:
+            table = self._database.table(draft.table)
+            keys = cast("list[int]", list(draft.changes))  # TinyDB's types know numbers only
+            table.remove(doc_ids=[key for key in keys if table.contains(doc_id=key)])
+            table.insert_multiple(Document(fields, cast("int", key)) for key, fields in draft.encoded().items())
+        self._cache.keep(self._file.path, self._storage.commit(), merge(content, changed))
+
+    def replace(self, drafts: Iterable[AnyDraft]) -> None:
+        """Write the drafts alone, without reading what is there. The caller holds the lock."""
+        self._storage.write({})
+        self.commit({}, drafts)
+
+    def remove(self) -> None:
+        """Remove the file. The caller holds the lock."""
+        self._file.remove()
+        self._cache.drop(self._file.path)
