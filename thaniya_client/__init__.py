@@ -17,6 +17,7 @@ from thaniya_client.packer import Packer
 from thaniya_client.target import Target
 from thaniya_client.tasks.directory import Directory
 from thaniya_client.tasks.interface import Task
+from thaniya_client.thaniya_server import ServerCheck, ThaniyaServer
 from thaniya_client.values import Phase, Progress, Report, Restored
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.compression import Compression
@@ -26,11 +27,13 @@ __all__ = [
     "Task",
     "Packer",
     "Compression",
+    "ThaniyaServer",
     "LocalDirectory",
     "Target",
     "Report",
     "Restored",
     "Progress",
     "Phase",
+    "ServerCheck",
     "ThaniyaError",
 ]

@@ -79,7 +79,9 @@ class CallerServices:
                 break
             if upload.user == caller.user:
                 ended.append(upload)
-        return sorted(on_their_way + ended, key=lambda upload: upload.id, reverse=True)
+        # One that ends between the two readings is in both.
+        found = {upload.id: upload for upload in on_their_way + ended}
+        return sorted(found.values(), key=lambda upload: upload.id, reverse=True)
 
     def backups(self, caller: Caller, host: str, name: str, limit: int, before: str) -> list[Backup]:
         """The caller's backups, the newest first."""

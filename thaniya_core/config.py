@@ -108,7 +108,7 @@ def load_config(file: Path) -> Config:
         config = msgspec.toml.decode(text, type=Config, dec_hook=_decode_quantity)
     except OSError as exc:
         raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}") from exc
-    except (msgspec.MsgspecError, WrongUsage, UnicodeDecodeError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise ConfigInvalid(f"{file}: {exc}", hint="see docs/configuration.md") from exc
     base = file.absolute().parent
     paths = Paths(state=base / config.paths.state, spool=base / config.paths.spool, slots=base / config.paths.slots)
@@ -116,15 +116,17 @@ def load_config(file: Path) -> Config:
 
 
 def _decode_quantity(kind: type, value: Any) -> object:
-    """msgspec's hook for the types it does not know."""
+    """msgspec's hook for the types it does not know. To a ValueError it adds which key it was."""
     if kind is Path:
         if not isinstance(value, str):
-            raise WrongUsage(f"expected a path, got {value!r}")
+            raise ValueError(f"expected a path, got {value!r}")
         return Path(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise WrongUsage(f'expected a number or text such as "10G", got {value!r}')
-    if kind is Size:
-        return Size(parse_size(value))
-    if kind is Seconds:
-        return Seconds(parse_duration(value))
-    raise NotImplementedError(kind)
+        raise ValueError(f'expected a number or text such as "10G", got {value!r}')
+    try:
+        number = parse_size(value) if kind is Size else parse_duration(value)
+    except WrongUsage as exc:
+        raise ValueError(str(exc)) from exc
+    if number < 0:
+        raise ValueError(f"expected no negative number, got {value!r}")
+    return kind(number)

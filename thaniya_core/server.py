@@ -83,15 +83,25 @@ class Server:
 
     def recover(self) -> None:
         """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""
+        self.catalog.forget(self.volumes.being_removed())
         self.volumes.clean_leftovers()
         self.worker.take_over()
         for upload in self.uploads.list_open():
             self.uploads.retire(upload)
+        self._end_given_up()
         with self.store.transaction() as state:
             queued = {job.subject for job in state.jobs.all()}
             for upload in state.uploads.all():
                 if upload.state is UploadState.SPOOLED and upload.id not in queued:
                     self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
+
+    def _end_given_up(self) -> None:
+        """End the uploads whose jobs were given up just before the service stopped."""
+        state = self.store.read()
+        for job in state.jobs.all():
+            upload = state.uploads.get(job.subject)
+            if job.state is JobState.FAILED and upload is not None and upload.state is UploadState.SPOOLED:
+                self._note_failed_job(job)
 
     def watch_uploads(self, *, remembers: bool) -> None:
         """Look at the open uploads once; see `Watch.look`."""
@@ -161,6 +171,7 @@ class Server:
     def _run_archive(self, job: Job) -> None:
         upload = self.uploads.get(job.subject)
         if upload.state is not UploadState.SPOOLED:
+            self.uploads.retire(upload)  # an earlier attempt may not have come so far
             return
         digest = upload.manifest_digest
         manifest = self.spool.manifest(upload.id, digest) if digest else None

@@ -36,6 +36,14 @@ class ContentsList:
         if self.entries % _COUNT_EVERY == 0:
             self._out.count_entries(_COUNT_EVERY)
 
+    def add_tar_line(self, line: str) -> None:
+        """Write the entry that a line of GNU tar's verbose list tells of."""
+        entry = parse_tar_line(line)
+        if entry is None:
+            self._out.warn(f"this line of tar is not understood and not in the contents list: {line}")
+        else:
+            self.add(entry)
+
     def store(self, name: str, describes: str) -> None:
         """Add the list to the backup.
 
@@ -99,9 +107,7 @@ class TarListing:
         with os.fdopen(self._read_end, "rb", buffering=256 * 1024) as pipe:
             try:
                 for line in pipe:
-                    entry = parse_tar_line(line.decode("utf-8", "surrogateescape").rstrip("\n"))
-                    if entry is not None:
-                        self._contents.add(entry)
+                    self._contents.add_tar_line(line.decode("utf-8", "surrogateescape").rstrip("\n"))
             except Exception as exc:  # noqa: BLE001 - raised again by join
                 self._error = exc
                 while pipe.read(1024 * 1024):

@@ -24,7 +24,7 @@ ALGORITHMS = (
 )
 MIN_RSA_BITS = 3072
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def parse_public_key(line: str, added_at: datetime) -> PublicKey:
@@ -50,7 +50,7 @@ def parse_public_key(line: str, added_at: datetime) -> PublicKey:
     raw = _check_blob(algorithm, blob)
     return PublicKey(
         algorithm=algorithm,
-        blob=blob,
+        blob=base64.b64encode(raw).decode(),
         comment=_CONTROL.sub(" ", comment.strip())[:200],
         fingerprint="SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("="),
         added_at=added_at,

@@ -15,7 +15,7 @@ from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.verify import find_damage
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import IntegrityFailed, NotFound
-from thaniya_core.formats.compression import open_reader
+from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.contents import ContentsEntry, decode_entries
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import RESERVED_FILES
@@ -23,6 +23,9 @@ from thaniya_core.model import Backup, Event
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import fsync_directory, make_directories, open_regular, os_errors, remove_tree
+
+_DAMAGED: tuple[type[Exception], ...] = (*DECOMPRESSION_ERRORS, ValueError)
+"""What reading a damaged contents list raises."""
 
 
 class Backups:
@@ -58,7 +61,7 @@ class Backups:
                     try:
                         for entry in decode_entries(lines):
                             yield file.describes or file.name, entry
-                    except (EOFError, OSError, ValueError) as exc:
+                    except _DAMAGED as exc:
                         raise IntegrityFailed(f"{file.name} of {backup.id} is damaged: {exc}") from exc
 
     def verify(self, backup: Backup, actor: str, on_chunk: Callable[[int], None] | None = None) -> Backup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from thaniya_core.archive.layout import archive_directory, backup_directory
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import IntegrityFailed, NotFound, StateUnreadable, ThaniyaError
 from thaniya_core.formats.manifest import decode_document
-from thaniya_core.formats.names import BACKUP_FILE, Series, check_id
+from thaniya_core.formats.names import BACKUP_FILE, Series, check_id, parse_series
 from thaniya_core.model import Backup, Volume
 from thaniya_core.store import Store
 from thaniya_core.system.files import os_errors
@@ -102,6 +102,13 @@ class Catalog:
         with self._store.catalog_transaction(backup.series) as table:
             table.remove(backup.id)
 
+    def forget(self, backup_ids: Collection[str]) -> None:
+        """Forget backups whose removal was interrupted after they had left their place."""
+        if backup_ids:
+            for backup in self.find():
+                if backup.id in backup_ids and not self._is_there(backup):
+                    self.remove(backup)
+
     def rebuild(self) -> RebuildReport:
         """Make the catalog anew from the volumes that are there."""
         present = self._volumes.present()
@@ -127,7 +134,6 @@ class Catalog:
             unreadable=tuple(unreadable),
             missing_volumes=tuple(volume.label for volume in self._volumes.all() if volume.id not in present_ids),
         )
-
 
     def _bring_up_to_date(
         self, series: Series, on_disk: dict[str, Backup], present_volumes: set[str]
@@ -169,6 +175,7 @@ def _read_backup(volume: Volume, directory: Path) -> Backup:
     check_id(directory.name)
     file = directory / BACKUP_FILE
     document = decode_document(file.read_bytes(), str(file))
+    parse_series(str(document.series))
     if directory != backup_directory(volume.path, document.series, document.id):
         raise IntegrityFailed(f"backup.json says it is {document.series}/{document.id}")
     return Backup(document, volume.id)

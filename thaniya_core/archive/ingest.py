@@ -34,6 +34,7 @@ from thaniya_core.model import Backup, Upload
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import (
     copy_file,
+    fsync_directory,
     hash_file,
     link_file,
     make_directories,
@@ -137,19 +138,33 @@ class Ingest:
             directory = backup_directory(volume.path, upload.series, upload.id)
             file = directory / BACKUP_FILE
             if file.is_file():
-                return Backup(decode_document(file.read_bytes(), str(file)), volume.id)
+                document = decode_document(file.read_bytes(), str(file))
+                # The attempt may have ended between the rename and its fsync.
+                with os_errors(f"archive {upload.id}"):
+                    fsync_directory(directory)
+                    fsync_directory(directory.parent)
+                return Backup(document, volume.id)
         return None
 
     def _put_into_place(self, upload: Upload, uploaded: UploadedFiles) -> Backup:
         volume = self._volumes.choose(DOCUMENTS_BYTES)
         incoming = incoming_directory(volume.path, upload.id)
         remove_tree(incoming)
-        make_directories(incoming)
+        try:
+            make_directories(incoming)
+            document = self._prepare(upload, uploaded, incoming)
+            publish_directory(incoming, backup_directory(volume.path, upload.series, upload.id))
+        except BaseException:
+            remove_tree(incoming)  # what lies there takes space that another upload may need
+            raise
+        return Backup(document, volume.id)
+
+    def _prepare(self, upload: Upload, uploaded: UploadedFiles, incoming: Path) -> BackupDocument:
+        """Have files and documents in `incoming`, checked."""
         found = self._bring(upload, uploaded, incoming)
         if uploaded.manifest is not None:
             complaints = compare(uploaded.manifest, found)
             if complaints:
-                remove_tree(incoming)
                 more = f"; and {len(complaints) - 5} more" if len(complaints) > 5 else ""
                 raise UploadRejected("; ".join(complaints[:5]) + more, hint="upload again")
         document = make_document(upload, uploaded.manifest, found, self._clock.now())
@@ -158,8 +173,7 @@ class Ingest:
         write_atomic(incoming / RESTORE_FILE, encode_restore(document))
         for file in incoming.iterdir():
             file.chmod(_READ_ONLY)
-        publish_directory(incoming, backup_directory(volume.path, upload.series, upload.id))
-        return Backup(document, volume.id)
+        return document
 
     def _bring(self, upload: Upload, uploaded: UploadedFiles, incoming: Path) -> dict[str, BackupFile]:
         """Have every file in `incoming`, each read once for its sum.

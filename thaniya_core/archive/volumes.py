@@ -103,6 +103,11 @@ class Volumes:
             )
         return volume
 
+    def being_removed(self) -> set[str]:
+        """The backups whose removal was interrupted."""
+        places = [volume.path / ".removing" for volume in self.present()]
+        return {leftover.name for place in places if place.is_dir() for leftover in place.iterdir()}
+
     def clean_leftovers(self) -> list[Path]:
         """Remove what interrupted work left in `.incoming` and `.removing`; only while no job runs."""
         removed: list[Path] = []

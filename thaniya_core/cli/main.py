@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import msgspec
 import typer
 
 from thaniya_core import __version__
 from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
 from thaniya_core.errors import ThaniyaError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="thaniya",
@@ -70,27 +66,13 @@ def root(
 def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     try:
-        result = app(list(arguments), prog_name="thaniya", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return WRONG_USAGE
-    except click.ClickException as error:
-        error.show()
-        return WRONG_USAGE
+        app(list(arguments), prog_name="thaniya")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     except ThaniyaError as error:
         _show(error, as_json="--json" in arguments)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`). Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return result if isinstance(result, int) else 0
-
-
-WRONG_USAGE = 2
+    return 0
 
 
 def _show(error: ThaniyaError, *, as_json: bool) -> None:

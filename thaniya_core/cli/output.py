@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+INTERRUPTED = 130
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -62,12 +64,18 @@ def print_facts(record: object, facts: Sequence[tuple[str, str]], as_json: bool)
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before something that cannot be undone, unless `yes` was given; leaves the command on anything but yes."""
+    """Ask before something that cannot be undone, unless `yes` was given; anything but yes ends the command."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise typer.BadParameter("this cannot be undone: give --yes when no person is there to ask")
-    typer.confirm(question, abort=True)
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        print("nothing was changed", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED)
 
 
 def format_time(moment: datetime | None) -> str:

@@ -9,8 +9,7 @@ import typer
 
 from thaniya_core.cli.context import server_of
 from thaniya_core.cli.output import JsonOption, print_json
-from thaniya_core.service import Service
-from thaniya_core.service import tick as run_tick
+from thaniya_core.tick import run_pass
 
 
 def serve(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -18,6 +17,9 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: thaniya --config ~/backups/thaniya.toml serve
     """
+    # Imported here: only this command needs an SSH server, and cron starts the others often.
+    from thaniya_core.service import Service
+
     service = Service(server_of(context))
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -44,7 +46,7 @@ def tick(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: */5 * * * * thaniya tick
     """
-    ran = run_tick(server_of(context))
+    ran = run_pass(server_of(context))
     if as_json:
         print_json({"ran_jobs": ran, "other_service": ran is None})
     elif ran is None:

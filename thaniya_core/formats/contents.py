@@ -126,7 +126,7 @@ def _unescape_one(escape: str) -> bytes:
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _TAR_LINE = re.compile(
     rf"(?P<mode>\S{{10}})[.+]? (?P<owner>\S+/\S+) +(?P<size>[0-9,]+) "
-    rf"(?P<date>[0-9-]+) (?P<time>[0-9:]+)(?:\.[0-9]+)? (?P<path>{_QUOTED})"
+    rf"(?P<date>[0-9-]+) (?P<time>[0-9:]+)(?:\.[0-9]+)? +(?P<path>{_QUOTED})"
     rf"(?: (?:->|link to) (?P<target>{_QUOTED}))?(?:--.*--)?",
     re.DOTALL,
 )

@@ -262,11 +262,11 @@ def restore_command(file: BackupFile, directory: str = "") -> str:
             "--file=-",
         ]
         target = f'"$TARGET"/{directory}' if directory else '"$TARGET"'
-        made = f"mkdir -p {target} && " if directory else ""
+        made = f"mkdir -p {target}; " if directory else ""
         unpack = f"tar {shlex.join(options)} --directory={target}"
         return f"{made}{file.compression.decompress_command} ./{file.name} | {unpack}"
     if file.kind is FileKind.FILE:
-        return f'cp -p ./{file.name} "$TARGET"/{file.name}'
+        return f'cp -p -f ./{file.name} "$TARGET"/{file.name}'
     return ""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from thaniya_core.errors import WrongUsage
 
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _UNITS = ["", "k", "m", "g", "t", "p"]
-_DURATION_PART = re.compile(r"([0-9]+)([smhdw])")
+_SECONDS_ONLY = re.compile(r"[0-9]{1,12}")
+_DURATION_PART = re.compile(r"([0-9]{1,12})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -23,7 +25,7 @@ def parse_size(text: str | int) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise WrongUsage(f"{text!r} is not a size", hint="write it like 500M, 10G or 1.5T")
-    return int(float(match["number"]) * 1024 ** _UNITS.index(match["unit"].lower()))
+    return int(Fraction(match["number"]) * 1024 ** _UNITS.index(match["unit"].lower()))
 
 
 def format_size(size_bytes: int | None) -> str:
@@ -49,7 +51,7 @@ def parse_duration(text: str | int) -> int:
     if isinstance(text, int):
         return text
     stripped = text.strip().lower()
-    if stripped.isdigit():
+    if _SECONDS_ONLY.fullmatch(stripped):
         return int(stripped)
     parts = _DURATION_PART.findall(stripped)
     if not parts or "".join(number + unit for number, unit in parts) != stripped:

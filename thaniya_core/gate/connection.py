@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import io
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from typing import BinaryIO, cast
 
 import paramiko
-from msgspec import Struct
 from paramiko import common
 
 from thaniya_core.errors import NotAllowed, ThaniyaError
@@ -23,6 +18,7 @@ from thaniya_core.gate.broker import run_command
 from thaniya_core.gate.byte_stream import ChannelReader, ChannelStream, ChannelWriter
 from thaniya_core.gate.chunk_pipe import ChunkPipe
 from thaniya_core.gate.harmless import make_harmless
+from thaniya_core.gate.login import Login, find_login
 from thaniya_core.gate.scp import ScpSink, parse_scp
 from thaniya_core.gate.services import Caller, Services, SlotSession, SlotSessions
 from thaniya_core.gate.sftp import SftpServer
@@ -30,17 +26,7 @@ from thaniya_core.gate.slot_files import SlotFiles
 from thaniya_core.gate.transport import WINDOW_BYTES, BufferedSocket, Transport
 
 _CHANNELS_LIMIT = 10
-_RSA_BITS = 3072
 _log = logging.getLogger(__name__)
-
-
-class _Login(Struct, frozen=True):
-    """A key that fits an account."""
-
-    account: str
-    user: str
-    upload_id: str | None
-    """The upload that holds the slot; None on the control account."""
 
 
 class Connection(paramiko.ServerInterface):  # type: ignore[misc]
@@ -60,7 +46,7 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         self._control_account = control_account
         self._peer = peer
         self._socket = connection
-        self._login: _Login | None = None
+        self._login: Login | None = None
         self._refused: tuple[str, str] | None = None
         self._slot_session: SlotSession | None = None
         self._entered = False
@@ -77,6 +63,11 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
     @property
     def is_authenticated(self) -> bool:
         return bool(self._transport.is_authenticated())
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a command, an upload or a download is running."""
+        return any(worker.is_alive() for worker in self._workers)
 
     @property
     def heard_at(self) -> float:
@@ -104,14 +95,14 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         """Whether a key may log in. paramiko checks the signature afterwards, so nothing is entered here."""
         try:
-            self._login = self._find_login(username, key)
+            self._login = find_login(self._services, self._sessions, self._control_account, username, key)
         except ThaniyaError:
             self._login = None
         except Exception:  # noqa: BLE001 - to the client it is a refusal like any other
             _log.exception("internal error while looking up the keys of %s", make_harmless(username, 64))
             self._login = None
         if self._login is None:
-            self._refused = (make_harmless(username, 64), f"no accepted key: {key.fingerprint}")
+            self._refused = (make_harmless(username, 64), f"no accepted key: {make_harmless(str(key.fingerprint), 80)}")
             return int(common.AUTH_FAILED)
         return int(common.AUTH_SUCCESSFUL)
 
@@ -136,23 +127,6 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         if name != "sftp" or self._slot_session is None:
             return False
         return self._prepare(channel, lambda: self._serve_sftp(channel))
-
-    # Logging in.
-
-    def _find_login(self, account: str, key: paramiko.PKey) -> _Login | None:
-        if isinstance(key, paramiko.RSAKey) and key.get_bits() < _RSA_BITS:
-            return None
-        upload_id = None
-        if account != self._control_account:
-            # Asked before the keys: should the slot change hands in between, `begin` refuses the old upload.
-            upload_id = self._sessions.upload_of(account)
-            if upload_id is None:
-                return None
-        blob = key.asbytes()
-        for authorized in self._services.authorized_keys(account):
-            if hmac.compare_digest(blob, _decode(authorized.key.blob)):
-                return _Login(account, authorized.user, upload_id)
-        return None
 
     def _enter(self) -> bool:
         """Note the login when the first channel opens: only now the client has proved that it holds the key."""
@@ -230,7 +204,7 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             self._channels -= 1
 
     def _run_command(self, channel: paramiko.Channel, command: str) -> int:
-        login = cast(_Login, self._login)
+        login = cast(Login, self._login)
         return run_command(
             self._services,
             Caller(login.user, self._peer),
@@ -261,12 +235,5 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             return error.exit_code
 
     def _slot_files(self) -> SlotFiles:
-        session, login = cast(SlotSession, self._slot_session), cast(_Login, self._login)
+        session, login = cast(SlotSession, self._slot_session), cast(Login, self._login)
         return SlotFiles(self._sessions.directory(login.account), session)
-
-
-def _decode(blob: str) -> bytes:
-    try:
-        return base64.b64decode(blob, validate=True)
-    except binascii.Error:
-        return os.urandom(1)

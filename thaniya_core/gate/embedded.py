@@ -17,7 +17,10 @@ from thaniya_core.gate.transport import PARAMIKO_LOG, BufferedSocket
 from thaniya_core.system.files import os_errors
 
 LOGIN_GRACE_S = 30.0
-IDLE_S = 1800.0
+IDLE_S = 600.0
+"""A client with nothing running may be silent so long."""
+WORKING_IDLE_S = 12 * 3600.0
+"""A client whose command is running: it may wait for the archiving of a very large backup."""
 CONNECTIONS_LIMIT = 256
 UNAUTHENTICATED_LIMIT = 128
 
@@ -150,7 +153,8 @@ class EmbeddedServer:
         self._connections = [connection for connection in self._connections if connection.is_alive]
         for connection in self._connections:
             is_late = not connection.is_authenticated and now - connection.started_at > LOGIN_GRACE_S
-            if is_late or now - connection.heard_at > IDLE_S:
+            idle_s = WORKING_IDLE_S if connection.has_work else IDLE_S
+            if is_late or now - connection.heard_at > idle_s:
                 connection.close()
 
 

@@ -113,8 +113,6 @@ class ScpSink:
                 # After an error the rest is still read: the client sends all of the file before it listens.
                 if not problem:
                     self._files.write(descriptor, part, offset)
-            except NotAllowed as exc:
-                problem = exc.message
             except OSError as exc:
                 problem = explain(exc)
             offset += len(part)

@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 
-from thaniya_core.errors import NotAllowed
 from thaniya_core.gate import sftp_wire as wire
 from thaniya_core.gate.byte_stream import ByteStream
 from thaniya_core.gate.sftp_wire import Code, Fields, Kind
@@ -117,8 +116,6 @@ class SftpServer:
             return self._answers.get(kind, self._unsupported)(request, fields)
         except wire.Malformed as exc:
             return wire.status(request, Code.BAD_MESSAGE, str(exc))
-        except NotAllowed as exc:
-            return wire.status(request, Code.PERMISSION_DENIED, exc.message)
         except OSError as exc:
             return wire.status(request, _code_of(exc), explain(exc))
         except Exception:  # noqa: BLE001 - one request must not end the session

@@ -57,7 +57,7 @@ class SlotFiles:
         wants_write = flags & os.O_ACCMODE != os.O_RDONLY
         if not wants_write:
             return self._open_regular(name, os.O_RDONLY)
-        with self.changing():
+        with self._changing():
             # Truncating waits until the file is known to be a regular one.
             descriptor = self._open_regular(name, flags & ~os.O_TRUNC)
             try:
@@ -71,14 +71,14 @@ class SlotFiles:
 
     def write(self, descriptor: int, data: memoryview, offset: int) -> None:
         """Write all of the data at a place of the file."""
-        with self._session.writing():
+        with self._changing():
             written = os.pwrite(descriptor, data, offset)
             while written < len(data):
                 written += os.pwrite(descriptor, data[written:], offset + written)
 
     def truncate(self, descriptor: int, size_bytes: int) -> None:
         """Cut or extend a file."""
-        with self.changing():
+        with self._changing():
             os.ftruncate(descriptor, size_bytes)
 
     def stat(self, path: bytes) -> os.stat_result:
@@ -112,7 +112,7 @@ class SlotFiles:
     def rename(self, old: bytes, new: bytes, *, replace: bool) -> None:
         """Give a file another name; an existing file of that name is replaced only when asked."""
         old_name, new_name = self._file_name(old), self._file_name(new)
-        with self.changing():
+        with self._changing():
             self._check_regular(old_name)
             if not replace and self._exists(new_name):
                 raise FileExistsError(errno.EEXIST, f"{new_name} exists already")
@@ -121,7 +121,7 @@ class SlotFiles:
     def remove(self, path: bytes) -> None:
         """Remove a file."""
         name = self._file_name(path)
-        with self.changing():
+        with self._changing():
             self._check_regular(name)
             os.unlink(name, dir_fd=self._directory)
 
@@ -130,12 +130,8 @@ class SlotFiles:
         return os.statvfs(self._directory)
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold this around a change of a file.
-
-        Raises:
-            PermissionError: the slot has closed.
-        """
+    def _changing(self) -> Iterator[None]:
+        """Hold this around a change of a file; PermissionError tells that the slot has closed."""
         try:
             with self._session.writing():
                 yield

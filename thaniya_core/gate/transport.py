@@ -85,6 +85,17 @@ class BufferedSocket:
         self._socket.close()
 
 
+class UnusableKey:
+    """A key of a kind that cannot be checked here. It is refused like any other key that fits no user."""
+
+    def __init__(self, message: paramiko.Message) -> None:
+        self.fingerprint = message.get_text()
+
+
+# Agents offer such keys before a usable one; paramiko would end the connection at the first kind it does not know.
+_UNUSABLE_KINDS = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
+
+
 class Transport(paramiko.Transport):  # type: ignore[misc]
     """The server's end of a connection."""
 
@@ -111,6 +122,7 @@ class Transport(paramiko.Transport):  # type: ignore[misc]
         options.ciphers = _CIPHERS
         options.digests = _MACS
         self.add_server_key(host_key)
+        self.name = "gate connection"
         self.on_reply = on_reply
         self._on_end = on_end
 
@@ -126,7 +138,13 @@ class Transport(paramiko.Transport):  # type: ignore[misc]
         channel._handle_request(message)
         channel.get_transport().on_reply()
 
+    # These tables are paramiko's own, and there is no public way to add to them.
     _channel_handler_table = {  # noqa: RUF012
         **paramiko.Transport._channel_handler_table,
         MSG_CHANNEL_REQUEST: _answer_request,
+    }
+    _preferred_pubkeys = (*paramiko.Transport._preferred_pubkeys, *_UNUSABLE_KINDS)
+    _key_info = {  # noqa: RUF012
+        **paramiko.Transport._key_info,
+        **dict.fromkeys(_UNUSABLE_KINDS, UnusableKey),
     }

@@ -6,6 +6,7 @@ taken up by another.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -98,15 +99,15 @@ class JobQueue:
                     return claimed
         return None
 
-    def renew(self, worker: str) -> None:
-        """Keep the claims of a worker that is alive."""
+    def renew(self, worker: str, job_ids: Collection[str]) -> None:
+        """Keep a worker's claims on jobs that it works on still."""
         now = self._clock.now()
-        held = [job for job in self._store.read().jobs.all() if job.claimed_by == worker]
+        held = [job for job in self._store.read().jobs.all() if job.claimed_by == worker and job.id in job_ids]
         if not any(job.claim_until is None or job.claim_until - now < CLAIM / 2 for job in held):
             return
         with self._store.transaction() as state:
             for job in state.jobs.all():
-                if job.claimed_by == worker:
+                if job.claimed_by == worker and job.id in job_ids:
                     state.jobs.put(replace(job, claim_until=now + CLAIM))
 
     def release(self, host: str) -> None:

@@ -45,7 +45,7 @@ class Worker:
         self._limits = limits
         self._handlers = handlers
         self._on_failed = on_failed
-        self._threads: set[threading.Thread] = set()
+        self._threads: dict[threading.Thread, str] = {}
         self._host = socket.gethostname()
         self.name = f"{self._host}:{os.getpid()}"
 
@@ -55,15 +55,15 @@ class Worker:
 
     def run_due(self) -> int:
         """Start the jobs that are due, as far as there are free workers; gives how many."""
-        self._threads = {thread for thread in self._threads if thread.is_alive()}
-        self._queue.renew(self.name)
+        self._threads = {thread: job_id for thread, job_id in self._threads.items() if thread.is_alive()}
+        self._queue.renew(self.name, set(self._threads.values()))
         started = 0
         while len(self._threads) < self._limits.workers:
             job = self._queue.claim_next(self.name)
             if job is None:
                 break
             thread = threading.Thread(target=self._run, args=(job,), name=f"job {job.id}", daemon=True)
-            self._threads.add(thread)
+            self._threads[thread] = job.id
             thread.start()
             started += 1
         return started
@@ -75,6 +75,13 @@ class Worker:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, job: Job) -> None:
+        try:
+            self._work(job)
+        except Exception:
+            # Its claim runs out, as that of a worker that died, and it is run again.
+            logger.exception("it cannot be noted how job %s ended", job.id)
+
+    def _work(self, job: Job) -> None:
         try:
             self._handlers[job.kind](job)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job keeps it as its reason

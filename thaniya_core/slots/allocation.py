@@ -38,7 +38,7 @@ class Space(Struct, frozen=True):
 
 def reserve_bytes(expected_bytes: int | None, limits: SlotLimits) -> int:
     """What is kept free for an upload that expects so much."""
-    return math.ceil(expected_bytes * RESERVE_FACTOR) if expected_bytes is not None else limits.assumed
+    return math.ceil(expected_bytes * RESERVE_FACTOR) if expected_bytes is not None else int(limits.assumed)
 
 
 def allow_bytes(user: User, expected_bytes: int | None, user_bytes: int, open_uploads: list[Upload]) -> int | None:

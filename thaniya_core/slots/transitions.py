@@ -99,7 +99,7 @@ def end_upload(upload: Upload, ending: UploadState, reason: str) -> Upload:
 def spool_upload(upload: Upload, files: int, size_bytes: int) -> Upload:
     """Everything has been collected out of the slot."""
     _expect(upload, UploadState.CLOSING)
-    return replace(upload, state=UploadState.SPOOLED, received_files=files, received_bytes=size_bytes)
+    return replace(upload, state=UploadState.SPOOLED, received_files=files, received_bytes=size_bytes, reason="")
 
 
 def archive_upload(upload: Upload, stored_bytes: int, now: datetime) -> Upload:

@@ -79,7 +79,9 @@ class Uploads:
         try:
             upload = self._close(upload_id, lambda old: transitions.complete_upload(old, digest, self._clock.now()))
         except WrongState:
-            return _completed_before(self.get(upload_id), manifest)
+            upload = self.get(upload_id)
+            self.retire(upload)  # it may have ended before its manifest came into the spool
+            return _completed_before(upload, manifest)
         self._log(actor, "upload.complete", upload_id)
         return upload
 

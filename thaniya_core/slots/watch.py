@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from thaniya_core.config import SlotLimits
-from thaniya_core.errors import WrongState
+from thaniya_core.errors import ThaniyaError, WrongState
 from thaniya_core.formats.quantities import format_duration, format_size
 from thaniya_core.model import SlotUsage, Upload, UploadState
 from thaniya_core.slots.closing import outgrown_reason
@@ -17,6 +18,8 @@ from thaniya_core.slots.uploads import Uploads
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import free_bytes
+
+logger = logging.getLogger(__name__)
 
 
 class Verdict(Struct, frozen=True):
@@ -73,7 +76,11 @@ class Watch:
         state = self._store.read()
         open_uploads = [upload for upload in state.uploads.all() if upload.state is UploadState.OPEN]
         for upload in open_uploads:
-            self._look_at(upload, remembers)
+            try:
+                self._look_at(upload, remembers)
+            except (ThaniyaError, OSError) as error:
+                # One slot that cannot be looked at must not keep the others from being watched.
+                logger.warning("%s cannot be looked at: %s", upload.slot, error)
         known = {upload.id for upload in open_uploads}
         self._seen = {upload_id: seen for upload_id, seen in self._seen.items() if upload_id in known}
         self._told = {upload_id: told for upload_id, told in self._told.items() if upload_id in known}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -129,6 +130,7 @@ class Process:
                 pass_fds=tuple(pass_fds),
                 cwd=cwd,
                 env=_environment(env),
+                process_group=0,
             )
         except OSError as exc:
             raise _cannot_start(argv, exc) from exc
@@ -153,8 +155,17 @@ class Process:
         return self._popen.stdout
 
     def kill(self) -> None:
-        """End the program at once; harmless when it has ended."""
-        self._popen.kill()
+        """End the program and what it has started at once; harmless when all has ended."""
+        if self._popen.poll() is not None and not self._drain.is_alive():
+            return  # the number of the group may be another's by now
+        try:
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def terminate(self) -> None:
+        """Ask the program to end (SIGTERM); harmless when it has ended."""
+        self._popen.terminate()
 
     def wait(self) -> int:
         """Close the pipes, wait for the end and give the exit code.
@@ -202,7 +213,7 @@ class Process:
 
     def _run_out(self) -> None:
         self._timed_out = True
-        self._popen.kill()
+        self.kill()
 
     def _drain_stderr(self) -> None:
         stream = self._popen.stderr

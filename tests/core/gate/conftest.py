@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import paramiko
 import pytest
 from msgspec.structs import replace
 
 from thaniya_core.config import Gate
 from thaniya_core.errors import NoFreeSlot, NotAllowed, NotFound, WrongState
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, Manifest, SumsBy
+from thaniya_core.formats.protocol import Reply, decode_reply
+from thaniya_core.gate.broker import run_command
 from thaniya_core.gate.embedded import EmbeddedServer
 from thaniya_core.gate.services import AuthorizedKey, Caller
 from thaniya_core.model import Backup, PublicKey, Upload, UploadState
@@ -192,6 +195,20 @@ def _describe(name: str, data: bytes, kind: FileKind) -> BackupFile:
     return BackupFile(name, hashlib.sha256(data).hexdigest(), len(data), kind)
 
 
+class MemoryStream:
+    """What a client sent, and what it got."""
+
+    def __init__(self, data: bytes) -> None:
+        self._sent = io.BytesIO(data)
+        self.got = b""
+
+    def read_into(self, target: memoryview) -> bool:
+        return self._sent.readinto(target) == len(target)
+
+    def send(self, data: bytes) -> None:
+        self.got += data
+
+
 class OpenSsh:
     """The programs of OpenSSH with a key and a configuration of their own."""
 
@@ -264,7 +281,7 @@ def server(services: MemoryServices, slot: MemorySlot, key_directory: Path, tmp_
     running.start()
     yield running
     running.stop()
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("gate", "Thread"))]
+    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("gate")]
     assert left == []
 
 
@@ -276,3 +293,50 @@ def client(tmp_path: Path, server: EmbeddedServer, key_directory: Path) -> OpenS
 @pytest.fixture
 def open_upload(services: MemoryServices, caller: Caller) -> Upload:
     return services.allocate(caller, "web1", "nightly", None)
+
+
+@pytest.fixture
+def broker(services: MemoryServices, caller: Caller):
+    """Run a command and give its exit code, stdout and stderr."""
+
+    def call(command: str, stdin: bytes = b"") -> tuple[int, str, str]:
+        stdout, stderr = io.BytesIO(), io.BytesIO()
+        exit_code = run_command(services, caller, command, io.BytesIO(stdin), stdout, stderr)
+        return exit_code, stdout.getvalue().decode(), stderr.getvalue().decode()
+
+    return call
+
+
+@pytest.fixture
+def session(broker):
+    """Send lines to a session and give the decoded answers."""
+
+    def talk(*lines: bytes) -> list[Reply]:
+        exit_code, stdout, stderr = broker("session", b"".join(lines))
+        assert (exit_code, stderr) == (0, "")
+        return [decode_reply(line.encode()) for line in stdout.splitlines()]
+
+    return talk
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[[Callable[[], bool]], None]:
+    return wait_until
+
+
+@pytest.fixture
+def paramiko_sftp(server: EmbeddedServer, key_directory: Path, open_upload: Upload):
+    """A raw SFTP client on the slot, which sends whatever it is told."""
+    transport = paramiko.Transport(("127.0.0.1", server.port))
+    try:
+        transport.connect(
+            username="thaniya_01", pkey=paramiko.Ed25519Key.from_private_key_file(str(key_directory / "alice"))
+        )
+        yield paramiko.SFTPClient.from_transport(transport)
+    finally:
+        transport.close()
+
+
+@pytest.fixture
+def memory_stream() -> type[MemoryStream]:
+    return MemoryStream

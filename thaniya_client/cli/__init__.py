@@ -1,0 +1,5 @@
+"""The command `thaniya-client`."""
+
+from thaniya_client.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,89 @@
+"""`thaniya-client backup`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thaniya_client.cli.options import AcceptNewOption, ConfigOption, JsonOption, connect, load
+from thaniya_client.cli.output import print_json, print_line
+from thaniya_client.cli.progress import show_progress
+from thaniya_client.tasks.directory import Directory, default_name
+from thaniya_client.values import Report
+from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.quantities import format_duration, format_size
+
+DONE_WITH_WARNINGS = 3
+_WARNINGS_SHOWN = 20
+
+
+def backup(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Directories to back up.")],
+    name: Annotated[str, typer.Option("--name", help="The series: backups of the same name belong together.")],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", help="Leave out: '*.tmp' at any depth, 'build/*.o' from the directory on. Repeatable."
+        ),
+    ] = None,
+    one_file_system: Annotated[
+        bool, typer.Option("--one-file-system", help="Leave out what is mounted below.")
+    ] = False,
+    xattrs: Annotated[bool, typer.Option("--xattrs", help="Extended attributes too.")] = False,
+    acls: Annotated[bool, typer.Option("--acls", help="Access control lists too.")] = False,
+    compression: Annotated[Compression, typer.Option("--compression", help="How to compress.")] = Compression.GZIP,
+    level: Annotated[int | None, typer.Option("--level", min=0, max=9, help="The compressor's level.")] = None,
+    config: ConfigOption = None,
+    accept_new: AcceptNewOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Back up directories; ends when the backup is archived, checked and durable.
+
+    Example: thaniya-client backup /home /etc --name nightly --exclude .cache
+    """
+    names = archive_names([path.absolute() for path in paths])
+    tasks = [
+        Directory(
+            path,
+            name=archive_name,
+            exclude=exclude or (),
+            one_file_system=one_file_system,
+            xattrs=xattrs,
+            acls=acls,
+            compression=compression,
+            level=level,
+        )
+        for path, archive_name in zip(paths, names, strict=True)
+    ]
+    settings = load(config)
+    with connect(settings, accept_new) as target:
+        with show_progress(as_json) as on_progress:
+            report = target.backup(*tasks, name=name, host=settings.host or None, on_progress=on_progress)
+        if as_json:
+            print_json("report", report)
+        else:
+            _print_report(report)
+    return DONE_WITH_WARNINGS if report.warning_count else 0
+
+
+def archive_names(paths: list[Path]) -> list[str]:
+    """A name for each directory's archive: its own name, or the whole path where names would be the same twice."""
+    short = [default_name(path) for path in paths]
+    return [
+        name if short.count(name) == 1 else default_name(Path("-".join(path.parts[1:])))
+        for path, name in zip(paths, short, strict=True)
+    ]
+
+
+def _print_report(report: Report) -> None:
+    print_line(
+        f"{report.state}: {report.id} of {report.series}, {report.entries} entries, "
+        f"{format_size(report.original_bytes)}, stored {format_size(report.stored_bytes)}, "
+        f"in {format_duration(report.seconds)}"
+    )
+    for warning in report.warnings[:_WARNINGS_SHOWN]:
+        print_line(f"warning: {warning}")
+    if report.warning_count > _WARNINGS_SHOWN:
+        print_line(f"warning: {report.warning_count} in all: thaniya-client fetch {report.id} client.log")

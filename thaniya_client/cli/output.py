@@ -1,0 +1,64 @@
+"""What the command prints: tables for people, JSON for programs, errors on stderr. Foreign text is never markup."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from thaniya_core.errors import ThaniyaError
+
+
+def is_terminal() -> bool:
+    """Whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def printable(text: str) -> str:
+    """A text without what would steer a terminal or cannot be encoded."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode() for char in text
+    )
+
+
+def print_line(text: str) -> None:
+    """A line for people."""
+    print(printable(text))
+
+
+def print_json(message_type: str, value: object) -> None:
+    """A value as one JSON line with its message_type."""
+    fields = msgspec.to_builtins(value)
+    print(msgspec.json.encode({"message_type": message_type, **fields}).decode(), flush=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table. Columns whose name begins with `>` are aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def print_error(error: ThaniyaError, as_json: bool) -> None:
+    """An error with its hint, on stderr; as JSON on stdout too, where a program reads."""
+    if as_json:
+        print_json("error", {"code": error.code, "message": error.message, "hint": error.hint})
+    print(f"thaniya-client: {printable(error.title.lower())}: {printable(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {printable(error.hint)}", file=sys.stderr)
+    for note in getattr(error, "__notes__", ()):
+        print(f"  {printable(note)}", file=sys.stderr)
+
+
+def ask_host_key(name: str, fingerprint: str) -> bool:
+    """Ask the person whether an unknown host key is right."""
+    print(f"The host key of {printable(name)} is not known yet: {printable(fingerprint)}", file=sys.stderr)
+    return typer.confirm("Does the administrator name the same fingerprint?", default=False, err=True)

@@ -1,0 +1,77 @@
+"""`thaniya-client restore` and `fetch`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thaniya_client.cli.backup import DONE_WITH_WARNINGS
+from thaniya_client.cli.options import AcceptNewOption, BackupArgument, ConfigOption, JsonOption, connect, load
+from thaniya_client.cli.output import print_json, print_line
+from thaniya_client.cli.progress import show_progress
+from thaniya_core.errors import AlreadyExists
+from thaniya_core.formats.quantities import format_duration, format_size
+from thaniya_core.system.files import os_errors
+
+
+def restore(
+    backup_id: BackupArgument,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is empty or not there yet.")],
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH...]", help="Only these, as `files` lists them.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
+    config: ConfigOption = None,
+    accept_new: AcceptNewOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Restore a backup, or some paths of it.
+
+    Example: thaniya-client restore 20261123T211500Z-7f3a2c /tmp/restored alice/notes.txt
+    """
+    with connect(load(config), accept_new) as place, show_progress(as_json) as on_progress:
+        restored = place.restore(
+            backup_id, into=target, paths=paths or (), overwrite=overwrite, on_progress=on_progress
+        )
+    if as_json:
+        print_json("restored", restored)
+    else:
+        print_line(
+            f"restored: {restored.id} into {restored.into}, {format_size(restored.original_bytes)} "
+            f"in {format_duration(restored.seconds)}, all sums right"
+        )
+        for warning in restored.warnings:
+            print_line(f"warning: {warning}")
+    return DONE_WITH_WARNINGS if restored.warnings else 0
+
+
+def fetch(
+    backup_id: BackupArgument,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="client.log, RESTORE.txt, home.tar.gz …")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write to this new file. Default: stdout.")
+    ] = None,
+    config: ConfigOption = None,
+    accept_new: AcceptNewOption = False,
+) -> None:
+    """Copy one file of a backup as it is stored.
+
+    Example: thaniya-client fetch 20261123T211500Z-7f3a2c client.log
+    """
+    with connect(load(config), accept_new) as place:
+        if output is None:
+            place.fetch(backup_id, file, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return
+        if output.exists():
+            raise AlreadyExists(f"{output} is there already", hint="choose another name")
+        with os_errors(f"write {output}"):
+            try:
+                with output.open("xb") as stream:
+                    place.fetch(backup_id, file, stream)
+            except BaseException:
+                output.unlink(missing_ok=True)
+                raise

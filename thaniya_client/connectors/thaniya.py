@@ -1,0 +1,198 @@
+"""A Thaniya server as the place for backups."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import paramiko
+
+from thaniya_client.connectors.ssh.connection import Address, log_in
+from thaniya_client.connectors.ssh.fetch import FetchReader
+from thaniya_client.connectors.ssh.retry import Retry
+from thaniya_client.connectors.ssh.session import ControlSession
+from thaniya_client.connectors.ssh.sftp_channel import SftpChannel
+from thaniya_client.connectors.ssh.sftp_upload import SftpWriter
+from thaniya_client.values import Outcome
+from thaniya_core.errors import (
+    NoSpace,
+    NotFound,
+    ProtocolViolated,
+    ThaniyaError,
+    UploadRejected,
+    WrongState,
+)
+from thaniya_core.formats import protocol
+from thaniya_core.formats.manifest import BackupDocument, Manifest
+from thaniya_core.formats.names import RESERVED_FILES, Series, check_id, is_legal_file
+
+_WAIT_S = 60.0
+_PAGE = 1000
+_NEARLY_FULL_BYTES = 32 * 1024 * 1024
+_GOES_ON = ("open", "closing", "spooled")
+
+
+class ThaniyaConnector:
+    """Speaks with one server as one user."""
+
+    def __init__(self, address: Address, account: str, client: str, retry_s: float) -> None:
+        self._address = address
+        self._retry_s = retry_s
+        self._session = ControlSession(address, account, client, self._make_retry)
+
+    @property
+    def welcome(self) -> protocol.Welcome:
+        """What the server says of itself and of the user."""
+        return self._session.welcome
+
+    def begin(self, host: str, name: str, expected_bytes: int | None) -> ThaniyaUpload:
+        user = self._session.welcome.user
+        reply = self._session.request(protocol.Allocate(host, name, expected_bytes))
+        if not isinstance(reply, protocol.Allocated):
+            raise _unexpected(reply)
+        return ThaniyaUpload(self._session, self._address, reply, Series(user, host, name), self._make_retry)
+
+    def backups(self, host: str = "", name: str = "") -> Iterator[protocol.BackupSummary]:
+        before = ""
+        while True:
+            reply = self._session.request(protocol.Backups(host, name, _PAGE, before))
+            if not isinstance(reply, protocol.BackupList):
+                raise _unexpected(reply)
+            yield from reply.backups
+            if len(reply.backups) < _PAGE:
+                return
+            before = reply.backups[-1].id
+
+    def document(self, backup_id: str) -> BackupDocument:
+        reply = self._session.request(protocol.Contents(check_id(backup_id)))
+        if not isinstance(reply, protocol.BackupContents):
+            raise _unexpected(reply)
+        return reply.document
+
+    def open_file(self, backup_id: str, name: str, size_bytes: int | None) -> FetchReader:
+        if not is_legal_file(name) and name not in RESERVED_FILES:
+            raise NotFound(f"backup {backup_id} has no file {name!r}")
+        return FetchReader(self._session.open_command, check_id(backup_id), name, size_bytes, self._make_retry())
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _make_retry(self) -> Retry:
+        return Retry(self._retry_s)
+
+
+class ThaniyaUpload:
+    """An upload into a slot."""
+
+    def __init__(
+        self,
+        session: ControlSession,
+        address: Address,
+        allocated: protocol.Allocated,
+        series: Series,
+        make_retry: Callable[[], Retry],
+    ) -> None:
+        self._session = session
+        self._allocated = allocated
+        self._series = series
+        self._make_retry = make_retry
+        self._dialer = _SlotDialer(address, allocated.slot)
+        self._is_open = True
+
+    @property
+    def id(self) -> str:
+        return self._allocated.upload
+
+    @property
+    def series(self) -> Series:
+        return self._series
+
+    def open(self, name: str) -> SftpWriter:
+        path = f"{self._allocated.directory}/{name}"
+        return SftpWriter(self._dialer, path, self._make_retry(), self._explain)
+
+    def finish(self, manifest: Manifest, wait: bool, on_wait: Callable[[str], None]) -> Outcome:
+        self._dialer.drop()
+        status = self._ask(protocol.Complete(self.id, manifest))
+        self._is_open = False
+        while status.state == "closing" or (wait and status.state in _GOES_ON):
+            on_wait(f"{status.state}: {status.reason}" if status.reason else status.state)
+            status = self._ask(protocol.Status(self.id, status.state, _WAIT_S))
+        if status.state not in ("spooled", "archived"):
+            raise _ended(status)
+        return Outcome(status.state, status.stored_bytes)
+
+    def abort(self, reason: str) -> None:
+        self._dialer.drop()
+        if self._is_open:
+            self._is_open = False
+            self._ask(protocol.Abort(self.id, reason))
+
+    def free_bytes(self) -> int | None:
+        """What the server has room for; None where it does not say."""
+        return self._ask(protocol.Status(self.id)).free_bytes
+
+    def _ask(self, request: protocol.Message) -> protocol.UploadStatus:
+        reply = self._session.request(request)
+        if not isinstance(reply, protocol.UploadStatus):
+            raise _unexpected(reply)
+        return reply
+
+    def _explain(self, error: ThaniyaError) -> ThaniyaError:
+        """The server's reason for not taking a file any more; the error itself where it knows none."""
+        try:
+            status = self._ask(protocol.Status(self.id))
+        except ThaniyaError:
+            return error
+        if status.state != "open":
+            return _ended(status)
+        if status.free_bytes is not None and status.free_bytes < _NEARLY_FULL_BYTES:
+            return NoSpace(f"upload {self.id}: the server's disk is full", hint="tell its administrator")
+        return error
+
+
+class _SlotDialer:
+    """Keeps the SFTP session with a slot account."""
+
+    def __init__(self, address: Address, slot: str) -> None:
+        self._address = address
+        self._slot = slot
+        self._lock = threading.Lock()
+        self._channel: SftpChannel | None = None
+
+    def channel(self) -> SftpChannel:
+        with self._lock:
+            if self._channel is not None:
+                return self._channel
+        transport: paramiko.Transport = log_in(self._address, self._slot)
+        try:
+            channel = SftpChannel(transport, self._address.silence_s)
+        except BaseException:
+            transport.close()
+            raise
+        with self._lock:
+            self._channel = channel
+        return channel
+
+    def drop(self) -> None:
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+
+def _ended(status: protocol.UploadStatus) -> ThaniyaError:
+    """The error for an upload that ended without being archived."""
+    because = f": {status.reason}" if status.reason else ""
+    message = f"upload {status.upload} was not archived, it is {status.state}{because}"
+    match status.state:
+        case "rejected":
+            return UploadRejected(message, upload=status.upload)
+        case "aborted" | "expired":
+            return WrongState(message, hint="make the backup again", upload=status.upload)
+        case _:
+            return ThaniyaError(message, hint="tell the server's administrator", upload=status.upload)
+
+
+def _unexpected(reply: protocol.Reply) -> ProtocolViolated:
+    return ProtocolViolated(f"the server's answer does not fit: {type(reply).__name__}")

@@ -1,0 +1,78 @@
+"""The command `thaniya demo`."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thaniya_core.cli.demo.screen import Screen
+from thaniya_core.cli.output import JsonOption, print_json
+from thaniya_core.errors import WrongState
+from thaniya_core.server import Server
+from thaniya_core.system.files import make_directories, os_errors
+
+
+def demo(
+    source: Annotated[
+        list[Path] | None,
+        typer.Argument(help="What to back up. [default: Python's standard library and this repository]"),
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where everything goes; empty or missing. [default: a new temporary directory]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a backup travel the whole way: server, upload, archive, verify, restore, compare.
+
+    Works on a copy of the source. No root, nothing is changed outside the directory, no process is left behind.
+
+    Example: thaniya demo /usr/share/doc --directory /tmp/thaniya-demo
+    """
+    # A `kill` must stop the server that the demo started, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    screen = Screen(as_json=as_json)
+    place = _prepare(directory)
+    # Imported here: no other command needs the client, and cron starts them often.
+    from thaniya_core.cli.demo.tour import Tour
+
+    tour = Tour(place, screen)
+    server = tour.run([path.absolute() for path in source or []])
+    if as_json:
+        print_json({"message_type": "done", "directory": str(place)})
+        return
+    screen.say("")
+    screen.show_table(tour.steps)
+    _say_what_next(screen, server, place)
+
+
+def _prepare(directory: Path | None) -> Path:
+    if directory is None:
+        return Path(tempfile.mkdtemp(prefix="thaniya-demo-"))
+    directory = directory.absolute()
+    with os_errors(f"use {directory}"):
+        make_directories(directory)
+        if any(directory.iterdir()):
+            raise WrongState(f"{directory} is not empty; nothing was changed", hint="give an empty directory")
+    return directory
+
+
+def _say_what_next(screen: Screen, server: Server, place: Path) -> None:
+    last = server.catalog.find()[0]
+    plain_files = server.catalog.directory(last)
+    screen.say("")
+    screen.say("The plain files of the last backup:")
+    screen.say(f"  {plain_files}")
+    for name in sorted(path.name for path in plain_files.iterdir()):
+        screen.say(f"    {name}")
+    screen.say("")
+    screen.say("Try next:")
+    thaniya = f"thaniya --config {server.config.file}"
+    screen.say(f"  cat {plain_files}/RESTORE.txt")
+    screen.say(f"  {thaniya} backup files {last.id} | less")
+    screen.say(f"  {thaniya} log")
+    screen.say(f"  {thaniya} serve          # and then, as a client: thaniya-client --help")
+    screen.say(f"  rm -rf {place}           # when you have seen enough")
