@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo test torture bench lint check format clean
+.PHONY: demo test torture bench lint check format picture clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thaniya demo $(if $(SOURCE),"$(SOURCE)")
@@ -31,6 +31,11 @@ check: lint test
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+picture: $(VENV)/.installed-dev
+	rm -rf /tmp/thaniya-demo
+	PATH="$(CURDIR)/$(BIN):$$PATH" thaniya demo --directory /tmp/thaniya-demo | $(BIN)/python docs/render_demo.py
+	rm -rf /tmp/thaniya-demo
 
 clean:
 	rm -rf $(VENV) build *.egg-info

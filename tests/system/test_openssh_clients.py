@@ -1,5 +1,6 @@
 """Backups made and restored with nothing but OpenSSH and the usual programs."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -84,9 +85,7 @@ def test_the_shell_scripts_bring_a_tree_there_and_back(running_server, tmp_path)
     assert (tmp_path / "restored" / "sub" / "empty").is_dir()
     by_server = restored_by_server(box, backup, "by-server")
     assert box.run("diff", "-r", "--no-dereference", str(tree), str(by_server)).exit_code == 0
-    assert [path.name for path in box.work.iterdir()] == ["known_hosts", "by-server"] or not list(
-        box.work.glob("tmp.*")
-    ), "a script left its temporary files"
+    assert sorted(path.name for path in box.work.iterdir()) == ["by-server", "known_hosts"]
     box.assert_sound()
 
 
@@ -100,10 +99,10 @@ def test_the_backup_script_gives_the_servers_exit_code(running_server, tmp_path)
     assert "no free slot: 2 of 2 taken" in done.stderr
 
 
-def test_the_backup_script_aborts_what_was_refused(running_server, tmp_path):
+def test_the_backup_script_tells_of_an_illegal_name(running_server, tmp_path):
     box = running_server
     (tmp_path / "tree").mkdir()
-    done = box.script("alice", "backup.sh", str(tmp_path / "tree"), "not a name")
+    done = box.script("alice", "backup.sh", str(tmp_path / "tree"), "nächtlich")
     assert done.exit_code == 2
     assert "legal series name" in done.stderr
     box.assert_sound()
@@ -188,7 +187,7 @@ def test_a_whole_backup_in_one_session(running_server, make_file):
     (allocated,) = box.session("alice", {"type": "allocate", "host": "web1", "name": "nightly", "expected_bytes": 50_000})
     assert (allocated["type"], "allowed_bytes" in allocated) == ("allocated", True)
     assert box.scp("alice", str(file), f"{allocated['slot']}@127.0.0.1:upload/").exit_code == 0
-    described = {"name": file.name, "sha256": __import__("hashlib").sha256(file.read_bytes()).hexdigest()}
+    described = {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
     manifest = {"files": [described | {"size_bytes": 50_000}], "warnings": ["one could not be read"], "warning_count": 1}
     complete = {"type": "complete", "upload": allocated["upload"], "manifest": manifest}
     status = {"type": "status", "upload": allocated["upload"], "known_state": "spooled", "wait_s": 20}

@@ -2,6 +2,6 @@
 
 from thaniya_core.accounts.embedded import EmbeddedAccounts
 from thaniya_core.accounts.keys import parse_public_key
-from thaniya_core.accounts.users import Users
+from thaniya_core.accounts.users import UNLIMITED, Users
 
-__all__ = ["EmbeddedAccounts", "Users", "parse_public_key"]
+__all__ = ["UNLIMITED", "EmbeddedAccounts", "Users", "parse_public_key"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 
 from msgspec.structs import replace
 
@@ -12,6 +13,15 @@ from thaniya_core.formats.names import check_user
 from thaniya_core.model import Event, PublicKey, Role, User
 from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
+
+
+class Unlimited(Enum):
+    """The word for no limit, where None already means: leave it as it is."""
+
+    UNLIMITED = "unlimited"
+
+
+UNLIMITED = Unlimited.UNLIMITED
 
 
 class Users:
@@ -95,6 +105,37 @@ class Users:
 
         user = self._change(name, without_key)
         self._log(actor, "user.key_remove", name, removed[0].fingerprint)
+        return user
+
+    def set_limits(
+        self,
+        name: str,
+        actor: str,
+        *,
+        role: Role | None = None,
+        quota_bytes: int | Unlimited | None = None,
+        max_uploads: int | None = None,
+    ) -> User:
+        """Change what is given, leave what is None; `UNLIMITED` takes the quota away.
+
+        Raises:
+            NotFound, WrongUsage: no such user; a limit that is not legal.
+        """
+
+        def change(_: StateTransaction, user: User) -> User:
+            quota = user.quota_bytes if quota_bytes is None else quota_bytes
+            changed = replace(
+                user,
+                role=role or user.role,
+                quota_bytes=None if isinstance(quota, Unlimited) else quota,
+                max_uploads=max_uploads if max_uploads is not None else user.max_uploads,
+            )
+            _check_limits(changed.quota_bytes, changed.max_uploads)
+            return changed
+
+        user = self._change(name, change)
+        detail = f"role {user.role}, quota {user.quota_bytes}, {user.max_uploads} uploads"
+        self._log(actor, "user.set", name, detail)
         return user
 
     def enable(self, name: str, actor: str) -> User:

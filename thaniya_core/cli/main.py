@@ -14,6 +14,7 @@ import typer
 from thaniya_core import __version__
 from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
 from thaniya_core.errors import ThaniyaError
+from thaniya_core.system.files import from_os_error
 
 app = typer.Typer(
     name="thaniya",
@@ -72,6 +73,10 @@ def run(arguments: Sequence[str]) -> int:
     except ThaniyaError as error:
         _show(error, as_json="--json" in arguments)
         return error.exit_code
+    except OSError as error:
+        failure = from_os_error("do this", error)
+        _show(failure, as_json="--json" in arguments)
+        return failure.exit_code
     return 0
 
 

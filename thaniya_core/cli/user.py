@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from thaniya_core.accounts import UNLIMITED
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
 from thaniya_core.errors import ThaniyaError, WrongUsage
@@ -88,6 +89,25 @@ def show(context: typer.Context, name: Name, as_json: JsonOption = False) -> Non
     """
     server = server_of(context)
     _show(server, server.users.get(name), as_json)
+
+
+@app.command("set")
+def set_limits(
+    context: typer.Context,
+    name: Name,
+    role: Annotated[Role | None, typer.Option(help="For the console; over SSH all may do the same.")] = None,
+    quota: Annotated[str | None, typer.Option(help="Bytes of all backups together: 500G, or `none`.")] = None,
+    max_uploads: Annotated[int | None, typer.Option(min=1, help="Uploads at the same time.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a user's limits or role; what is not given stays.
+
+    Example: thaniya user set alice --quota 1T
+    """
+    server = server_of(context)
+    wanted = None if quota is None else UNLIMITED if quota == "none" else parse_size(quota)
+    user = server.users.set_limits(name, actor(), role=role, quota_bytes=wanted, max_uploads=max_uploads)
+    _show(server, user, as_json)
 
 
 @app.command("enable")

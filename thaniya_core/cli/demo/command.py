@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -70,9 +72,10 @@ def _say_what_next(screen: Screen, server: Server, place: Path) -> None:
         screen.say(f"    {name}")
     screen.say("")
     screen.say("Try next:")
-    thaniya = f"thaniya --config {server.config.file}"
+    program = "thaniya" if shutil.which("thaniya") else sys.argv[0]
+    thaniya = f"{program} --config {server.config.file}"
     screen.say(f"  cat {plain_files}/RESTORE.txt")
     screen.say(f"  {thaniya} backup files {last.id} | less")
     screen.say(f"  {thaniya} log")
-    screen.say(f"  {thaniya} serve          # and then, as a client: thaniya-client --help")
+    screen.say(f"  {thaniya} serve          # then, as a client: thaniya-client --help")
     screen.say(f"  rm -rf {place}           # when you have seen enough")
