@@ -91,7 +91,10 @@ def save_config(file: Path, config: ClientConfig) -> None:
     """
     if file.exists():
         raise AlreadyExists(f"{file} is there already and was not touched", hint="edit it, or remove it first")
-    data = b"# Configuration of thaniya-client.\n" + msgspec.toml.encode(config)
+    # Strings and numbers are written alike in JSON and in TOML.
+    settings = {key: msgspec.json.encode(value).decode() for key, value in msgspec.to_builtins(config).items()}
+    lines = ["# Configuration of thaniya-client.", *(f"{key} = {value}" for key, value in settings.items())]
+    data = ("\n".join(lines) + "\n").encode()
     with os_errors("write the configuration"):
         make_directories(file.parent, mode=0o700)
         write_atomic(file, data, mode=0o600)

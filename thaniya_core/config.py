@@ -12,6 +12,8 @@ from msgspec import Meta, Struct, field
 from thaniya_core.errors import ConfigInvalid, WrongUsage
 from thaniya_core.formats.quantities import parse_duration, parse_size
 
+_LONGEST_S = 3653 * 86400
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 
@@ -129,4 +131,6 @@ def _decode_quantity(kind: type, value: Any) -> object:
         raise ValueError(str(exc)) from exc
     if number < 0:
         raise ValueError(f"expected no negative number, got {value!r}")
+    if kind is Seconds and number > _LONGEST_S:
+        raise ValueError(f"expected at most ten years, got {value!r}")
     return kind(number)

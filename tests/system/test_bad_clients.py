@@ -409,7 +409,7 @@ def test_two_clients_race_for_the_last_slot(running_server):
 def test_a_user_has_no_more_uploads_than_allowed(new_box):
     box = new_box
     box.initialise(slots=3)
-    box.add_user("alice", "--max-uploads", "1")
+    box.add_user("alice", max_uploads=1)
     box.start()
     first = box.allocate()
     done = box.ssh("alice", "allocate --host web1 --name weekly")
@@ -444,7 +444,7 @@ def test_an_upload_that_outgrew_its_size_in_a_moment_is_rejected_at_complete(run
 def test_the_quota_holds(new_box, make_file):
     box = new_box
     box.initialise()
-    box.add_user("alice", "--quota", "2M")
+    box.add_user("alice", quota_bytes=2_000_000)
     box.start()
     box.back_up(make_file("one.bin", 1_500_000))
     done = box.ssh("alice", "allocate --host web1 --name nightly --bytes 1M")
@@ -462,7 +462,8 @@ def test_a_silent_upload_expires(box, make_file, wait_until):
     box.put(allocated, make_file("data.bin", 1000))
     with box.background(box.sftp_command("alice", allocated.slot), stdin=subprocess.PIPE) as silent:
         ended = box.wait_for_end(allocated.upload)
-        assert silent.wait(30) != 0
+        silent.communicate(b"ls\n", timeout=30)
+        assert silent.returncode != 0
     assert (ended.state, ended.reason.startswith("nothing came for")) == ("expired", True)
     done = box.complete(allocated.upload)
     assert (done.exit_code, "nothing came for" in done.stderr) == (1, True)

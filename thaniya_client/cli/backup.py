@@ -20,7 +20,7 @@ _WARNINGS_SHOWN = 20
 
 
 def backup(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Directories to back up.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Directories to back up.")],
     name: Annotated[str, typer.Option("--name", help="The series: backups of the same name belong together.")],
     exclude: Annotated[
         list[str] | None,
@@ -38,7 +38,7 @@ def backup(
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Back up directories; ends when the backup is archived, checked and durable.
 
     Example: thaniya-client backup /home /etc --name nightly --exclude .cache
@@ -65,7 +65,8 @@ def backup(
             print_json("report", report)
         else:
             _print_report(report)
-    return DONE_WITH_WARNINGS if report.warning_count else 0
+    if report.warning_count:
+        raise typer.Exit(DONE_WITH_WARNINGS)
 
 
 def archive_names(paths: list[Path]) -> list[str]:

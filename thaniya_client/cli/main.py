@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -14,52 +14,41 @@ from thaniya_client.cli import backup, browse, restore, setup
 from thaniya_client.cli.output import print_error
 from thaniya_core.errors import ThaniyaError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="thaniya-client",
-    help="Make and restore backups.\n\nExample: thaniya-client backup /home --name nightly",
+    help="Make and restore backups. Every command has --help with an example.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with warnings, 4 not found, 5 not allowed, 6 busy, "
+    "7 no space, 8 integrity, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (
-    setup.init,
-    backup.backup,
-    browse.list_backups,
-    browse.files,
-    restore.restore,
-    restore.fetch,
-    setup.check,
-):
-    app.command(name={"list_backups": "list"}.get(command.__name__))(command)
+app.command("init")(setup.init)
+app.command("backup")(backup.backup)
+app.command("list")(browse.list_backups)
+app.command("files")(browse.files)
+app.command("restore")(restore.restore)
+app.command("fetch")(restore.fetch)
+app.command("check")(setup.check)
 
 
 def main() -> NoReturn:
-    """Run the command; never returns."""
+    """The entry point of the command `thaniya-client`."""
     signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command with arguments; gives its exit code."""
-    as_json = "--json" in arguments
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code."""
     try:
-        result = app(args=arguments, prog_name="thaniya-client", standalone_mode=False)
-    except ThaniyaError as exc:
-        print_error(exc, as_json)
-        return exc.exit_code
-    except typer.TyperUsageError as exc:
-        exc.show()
-        return exc.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has what it wanted
-        return 0
-    return result if isinstance(result, int) else 0
+        app(list(arguments), prog_name="thaniya-client")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except ThaniyaError as error:
+        print_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    return 0
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

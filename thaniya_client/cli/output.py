@@ -47,15 +47,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(markup=False, highlight=False, emoji=False).print(table)
 
 
-def print_error(error: ThaniyaError, as_json: bool) -> None:
-    """An error with its hint, on stderr; as JSON on stdout too, where a program reads."""
+def print_error(error: ThaniyaError, *, as_json: bool) -> None:
+    """An error with its hint, on stderr."""
     if as_json:
-        print_json("error", {"code": error.code, "message": error.message, "hint": error.hint})
-    print(f"thaniya-client: {printable(error.title.lower())}: {printable(error.message)}", file=sys.stderr)
-    if error.hint:
-        print(f"  {printable(error.hint)}", file=sys.stderr)
-    for note in getattr(error, "__notes__", ()):
-        print(f"  {printable(note)}", file=sys.stderr)
+        facts = {"message_type": "error", "code": error.code, "title": error.title, "exit_code": error.exit_code}
+        facts |= {"message": error.message, "hint": error.hint}
+        print(msgspec.json.encode(facts).decode(), file=sys.stderr)
+        return
+    print(f"thaniya-client: {printable(error.message)}", file=sys.stderr)
+    for line in (error.hint, *getattr(error, "__notes__", ())):
+        if line:
+            print(f"  {printable(line)}", file=sys.stderr)
 
 
 def ask_host_key(name: str, fingerprint: str) -> bool:

@@ -21,13 +21,13 @@ def restore(
     backup_id: BackupArgument,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is empty or not there yet.")],
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH...]", help="Only these, as `files` lists them.")
+        list[str] | None, typer.Argument(metavar="PATH", help="Only these, as `files` lists them.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
-) -> int:
+) -> None:
     """Restore a backup, or some paths of it.
 
     Example: thaniya-client restore 20261123T211500Z-7f3a2c /tmp/restored alice/notes.txt
@@ -45,7 +45,8 @@ def restore(
         )
         for warning in restored.warnings:
             print_line(f"warning: {warning}")
-    return DONE_WITH_WARNINGS if restored.warnings else 0
+    if restored.warnings:
+        raise typer.Exit(DONE_WITH_WARNINGS)
 
 
 def fetch(

@@ -22,7 +22,7 @@ _CLOCK_TOLERANCE_S = 60.0
 
 
 def init(
-    server: Annotated[str, typer.Argument(metavar="[SERVER]", help="The server's name or address.")] = "",
+    server: Annotated[str, typer.Argument(metavar="SERVER", help="The server's name or address.")] = "",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Its SSH port.")] = 22,
     account: Annotated[str, typer.Option("--account", help="Its control account.")] = "thaniya",
     user: Annotated[str, typer.Option("--user", help="Your name on the server. Default: your login name.")] = "",

@@ -5,6 +5,7 @@ The formats are those of the programs of the same names (RFC 1952 for gzip), so 
 
 from __future__ import annotations
 
+import io
 import lzma
 import zlib
 from enum import StrEnum
@@ -48,6 +49,8 @@ _SUFFIXES = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.BZIP2: "
 _LEVELS = {Compression.NONE: 0, Compression.GZIP: 1, Compression.BZIP2: 9, Compression.XZ: 3}
 _XOPEN_NAMES = {Compression.GZIP: "gz", Compression.BZIP2: "bz2", Compression.XZ: "xz"}
 
+BUFFER_BYTES = 128 * 1024
+
 DECOMPRESSION_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, _ISAL_ERROR)
 """What reading a broken or cut stream raises."""
 
@@ -90,7 +93,7 @@ def open_reader(source: IO[bytes], compression: Compression) -> BinaryIO:
     """
     kept_open = cast(BinaryIO, _KeptOpen(source))
     if compression is Compression.NONE:
-        return kept_open
+        return io.BufferedReader(cast(io.RawIOBase, kept_open), BUFFER_BYTES)
     return xopen(kept_open, "rb", threads=0, format=_XOPEN_NAMES[compression])
 
 

@@ -50,7 +50,7 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         self._refused: tuple[str, str] | None = None
         self._slot_session: SlotSession | None = None
         self._entered = False
-        self._channels = 0
+        self._idle_channels = 0
         self._pending: list[threading.Thread] = []
         self._workers: list[threading.Thread] = []
         self._transport = Transport(connection, host_key, self._start_pending, self._end)
@@ -109,9 +109,9 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if kind != "session" or not self._enter():
             return int(common.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED)
-        self._channels += 1
-        if self._channels > _CHANNELS_LIMIT:
+        if self._idle_channels + sum(worker.is_alive() for worker in self._workers) >= _CHANNELS_LIMIT:
             return int(common.OPEN_FAILED_RESOURCE_SHORTAGE)
+        self._idle_channels += 1
         return int(common.OPEN_SUCCEEDED)
 
     def check_channel_shell_request(self, channel: paramiko.Channel) -> bool:
@@ -138,6 +138,7 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         try:
             if login.upload_id is not None:
                 self._slot_session = self._sessions.begin(login.account, login.upload_id, self.close)
+            self._entered = True
             self._services.note_login(login.account, login.user, self._peer, True)
         except ThaniyaError as exc:
             _log.info("login of %s to %s refused: %s", login.user, login.account, exc)
@@ -145,7 +146,6 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         except Exception:  # noqa: BLE001 - to the client it is a refusal like any other
             _log.exception("internal error at the login of %s to %s", login.user, login.account)
             return False
-        self._entered = True
         return True
 
     def _end(self) -> None:
@@ -173,6 +173,7 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         """
         if isinstance(channel.in_buffer, ChunkPipe):
             return False
+        self._idle_channels -= 1
         self._transport.accept(0)  # it keeps each channel for a caller of accept(), and nobody else calls
         channel.in_buffer = ChunkPipe(2 * WINDOW_BYTES)
         self._pending.append(
@@ -200,8 +201,6 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             channel.close()
         except (OSError, EOFError, paramiko.SSHException):
             pass  # nobody is there to hear it
-        finally:
-            self._channels -= 1
 
     def _run_command(self, channel: paramiko.Channel, command: str) -> int:
         login = cast(Login, self._login)

@@ -1,7 +1,7 @@
 """An SFTP server for one slot: version 3 as in draft-ietf-secsh-filexfer-02, with OpenSSH's extensions.
 
-paramiko's own SFTP server is not used: it knows neither limits, fsync nor statvfs, cannot explain a refusal, and takes
-a packet through five copies, which halves the speed of an upload.
+paramiko's own SFTP server is not used: it knows neither limits, fsync nor statvfs and cannot explain a refusal. Without
+limits@openssh.com clients send small packets, and its many copies of each make an upload several times slower.
 """
 
 from __future__ import annotations

@@ -1,0 +1,184 @@
+"""The door to processes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from thaniya_core.errors import CommandFailed
+from thaniya_core.system.run import Process, run
+
+MEGABYTE = 1024 * 1024
+LONG_S = 60
+NOISE = f"yes out | head -c {MEGABYTE}; yes err | head -c {MEGABYTE} >&2"
+
+
+def test_output_and_exit_code_come_back():
+    done = run(["sh", "-c", "cat; echo warning >&2; exit 3"], stdin=b"input", timeout_s=LONG_S, check=False)
+
+    assert (done.exit_code, done.stdout, done.stderr) == (3, b"input", b"warning\n")
+
+
+def test_both_streams_are_drained_at_once():
+    done = run(["sh", "-c", NOISE], timeout_s=LONG_S)
+
+    assert (len(done.stdout), len(done.stderr)) == (MEGABYTE, MEGABYTE)
+
+
+def test_failed_program_is_told_with_command_exit_code_and_the_end_of_stderr():
+    with pytest.raises(CommandFailed) as caught:
+        run(["sh", "-c", "seq 1 9 >&2; exit 7"], timeout_s=LONG_S)
+
+    assert "`sh -c 'seq 1 9 >&2; exit 7'` ended with exit code 7: 5; 6; 7; 8; 9" in caught.value.message
+    assert caught.value.facts["exit_code"] == 7
+
+
+def test_missing_program_is_told():
+    with pytest.raises(CommandFailed, match="'no-such-program' is not there"):
+        run(["no-such-program"], timeout_s=LONG_S)
+
+
+def test_program_that_is_no_program_is_told(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+
+    with pytest.raises(CommandFailed, match="cannot be started"):
+        run([str(file)], timeout_s=LONG_S)
+
+
+def test_program_that_does_not_end_is_killed():
+    started = time.monotonic()
+
+    with pytest.raises(CommandFailed, match=r"did not end within 0\.2 s"):
+        run(["sleep", str(LONG_S)], timeout_s=0.2)
+
+    assert time.monotonic() - started < LONG_S / 2
+
+
+def test_environment_is_added_to_ours(monkeypatch):
+    monkeypatch.setenv("OURS", "1")
+
+    assert run(["sh", "-c", "echo $OURS$THEIRS"], env={"THEIRS": "2"}, timeout_s=LONG_S).stdout == b"12\n"
+
+
+def test_process_reads_and_writes_through_pipes():
+    with Process(["cat"], timeout_s=LONG_S, stdin=True, stdout=True) as process:
+        process.stdin.write(b"hello")
+        process.stdin.close()
+        assert process.stdout.read() == b"hello"
+        process.check()
+
+
+def test_stderr_of_a_process_is_drained_while_its_output_is_read():
+    lines: list[str] = []
+
+    with Process(["sh", "-c", NOISE], timeout_s=LONG_S, stdout=True, on_stderr=lines.append) as process:
+        assert len(process.stdout.read()) == MEGABYTE
+        process.check()
+
+    assert sum(len(line) + 1 for line in lines) == MEGABYTE
+    assert len(process.stderr_lines) < 100
+
+
+def test_line_without_an_end_on_stderr_is_no_danger():
+    lines: list[str] = []
+
+    with Process(
+        ["sh", "-c", f"head -c {MEGABYTE} /dev/zero >&2"], timeout_s=LONG_S, on_stderr=lines.append
+    ) as process:
+        process.check()
+
+    assert sum(map(len, lines)) == MEGABYTE
+
+
+def test_failed_process_is_told_with_the_end_of_its_stderr():
+    with (
+        pytest.raises(CommandFailed, match="exit code 4: it broke"),
+        Process(["sh", "-c", "echo it broke >&2; exit 4"], timeout_s=LONG_S) as process,
+    ):
+        process.check()
+
+
+def test_process_that_ends_early_breaks_no_pipe():
+    with Process(["true"], timeout_s=LONG_S, stdin=True) as process:
+        with pytest.raises(BrokenPipeError):
+            for _ in range(1000):
+                process.stdin.write(b"x" * MEGABYTE)
+        assert process.wait() == 0
+
+
+def test_process_is_killed_at_its_deadline():
+    with pytest.raises(CommandFailed, match="did not end within"), Process(["sleep", str(LONG_S)], timeout_s=0.2) as process:
+        process.wait()
+
+
+@pytest.mark.parametrize("script", [f"sleep {LONG_S}; true", f"sleep {LONG_S} & exit 0"])
+def test_deadline_holds_for_what_the_process_has_started(script):
+    started = time.monotonic()
+
+    with pytest.raises(CommandFailed), Process(["sh", "-c", script], timeout_s=0.3) as process:
+        process.wait()
+
+    assert time.monotonic() - started < LONG_S / 2
+
+
+def test_leaving_by_an_exception_kills_the_process_and_its_children(tmp_path):
+    told = tmp_path / "pids"
+    pids: list[int] = []
+
+    def leave() -> None:
+        script = f"sleep {LONG_S} & echo $$ $! ; wait"
+        with Process(["sh", "-c", script], timeout_s=LONG_S, stdout=True) as process:
+            pids.extend(int(word) for word in process.stdout.readline().split())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+
+    assert not told.exists()
+    assert len(pids) == 2
+    assert _has_ended(pids[0])
+    assert _ends(pids[1])
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether there is no such process, or only what its parent has not asked for yet."""
+    try:
+        os.kill(pid, 0)
+        return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+
+
+def _ends(pid: int) -> bool:
+    deadline = time.monotonic() + LONG_S / 2
+    while not _has_ended(pid) and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    return _has_ended(pid)
+
+
+def test_killing_a_process_that_has_ended_is_harmless():
+    with Process(["true"], timeout_s=LONG_S) as process:
+        process.wait()
+        process.kill()
+
+
+def test_no_thread_is_left_behind():
+    before = set(threading.enumerate())
+
+    with Process(["true"], timeout_s=LONG_S, stdin=True, stdout=True) as process:
+        process.check()
+
+    assert [thread for thread in set(threading.enumerate()) - before if "stderr" in thread.name] == []
+
+
+def test_pipe_that_was_not_asked_for_is_an_error():
+    with Process(["true"], timeout_s=LONG_S) as process:
+        with pytest.raises(ValueError, match="without a pipe"):
+            process.stdin  # noqa: B018
+        with pytest.raises(ValueError, match="without a pipe"):
+            process.stdout  # noqa: B018

@@ -1,0 +1,115 @@
+"""thaniya.toml: what is read, and what an error says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from thaniya_core.config import Config, find_config, load_config
+from thaniya_core.errors import ConfigInvalid
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "thaniya.toml"
+
+
+def _load(file: Path, text: str) -> Config:
+    file.write_text(text)
+    return load_config(file)
+
+
+def test_empty_file_gives_the_defaults_beside_it(file):
+    config = _load(file, "")
+
+    assert config.paths.state == file.parent / "state"
+    assert (config.slots.silence, config.slots.margin, config.jobs.attempts) == (900, 256 * 1024**2, 10)
+    assert config.file == file
+
+
+def test_quantities_are_written_as_people_write_them(file):
+    config = _load(file, '[slots]\nsilence = "1h30m"\nmargin = "10G"\nassumed = 5\n[jobs]\nfirst_delay = 7\n')
+
+    assert (config.slots.silence, config.slots.margin, config.slots.assumed) == (5400, 10 * 1024**3, 5)
+    assert config.jobs.first_delay == 7
+
+
+def test_absolute_path_stays_as_it_is(file):
+    assert _load(file, '[paths]\nstate = "/var/lib/thaniya"\n').paths.state == Path("/var/lib/thaniya")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[slots]\nmargin = "ten"\n', ["$.slots.margin", "10G"]),
+        ("[slots]\nsilence = -1\n", ["$.slots.silence", "-1"]),
+        ("[slots]\nsilence = true\n", ["$.slots.silence", "True"]),
+        ("[slots]\nsilence = 1.5\n", ["$.slots.silence", "1.5"]),
+        ('[jobs]\nlongest_delay = "999999999999w"\n', ["$.jobs.longest_delay", "ten years"]),
+        ("[jobs]\nworkers = 0\n", ["$.jobs.workers", ">= 1"]),
+        ('[jobs]\nworkers = "2"\n', ["$.jobs.workers", "int"]),
+        ("[gate]\nport = 70000\n", ["$.gate.port", "65535"]),
+        ('[gate]\ncontrol_account = "Root; rm"\n', ["$.gate.control_account"]),
+        ("[paths]\nstate = 5\n", ["$.paths.state", "path"]),
+        ("[paths]\nstat = 'x'\n", ["stat", "$.paths"]),
+        ("[path]\n", ["path"]),
+        ("slots = 5\n", ["$.slots"]),
+        ("[slots\n", []),
+    ],
+)
+def test_error_names_the_file_the_key_and_what_was_expected(file, text, words):
+    with pytest.raises(ConfigInvalid) as caught:
+        _load(file, text)
+
+    for word in [str(file), *words]:
+        assert word in caught.value.message
+
+
+def test_file_that_is_no_text_is_told(file):
+    file.write_bytes(b"\xff\xfe[slots]")
+
+    with pytest.raises(ConfigInvalid, match="thaniya.toml"):
+        load_config(file)
+
+
+def test_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(ConfigInvalid, match="cannot be read"):
+        load_config(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from('[]slots.margin="10G\n= -_#1')))
+def test_any_text_is_read_or_refused(file, text):
+    try:
+        _load(file, text)
+    except ConfigInvalid:
+        pass
+
+
+def test_given_file_is_used(file):
+    file.touch()
+
+    assert find_config(file) == file
+
+
+def test_given_file_that_is_missing_is_told(file):
+    with pytest.raises(ConfigInvalid, match="no configuration file") as caught:
+        find_config(file)
+    assert "thaniya init" in caught.value.hint
+
+
+def test_environment_names_the_file(file, monkeypatch):
+    file.touch()
+    monkeypatch.setenv("THANIYA_CONFIG", str(file))
+
+    assert find_config(None) == file
+
+
+def test_file_in_the_working_directory_is_found(file, monkeypatch):
+    file.touch()
+    monkeypatch.chdir(file.parent)
+
+    assert find_config(None) == file
