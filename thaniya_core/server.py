@@ -51,7 +51,13 @@ class Server:
         self._watch = Watch(store, clock, self.accounts, self.uploads, config.slots)
         self._ingest = Ingest(self.volumes, self.catalog, clock)
         self.worker = Worker(
-            store, clock, self.jobs, config.jobs, {JobKind.ARCHIVE: self._run_archive}, self._note_failed_job
+            store,
+            clock,
+            self.jobs,
+            config.jobs,
+            {JobKind.ARCHIVE: self._run_archive},
+            on_failed=self._note_failed_job,
+            on_free=self.work_waits.set,
         )
 
     def upload_in(self, slot_name: str) -> str | None:
@@ -120,6 +126,7 @@ class Server:
         with self.as_service() as is_service:
             if is_service:
                 self._closer.close(upload.slot)
+                self.work_waits.set()
         return self.uploads.wait(upload.id, UploadState.CLOSING, SETTLE_WAIT_S)
 
     def abort_upload(self, upload_id: str, reason: str, actor: str) -> Upload:
@@ -166,7 +173,6 @@ class Server:
 
     def _enqueue_archive(self, state: StateTransaction, upload: Upload) -> None:
         self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
-        self.work_waits.set()
 
     def _run_archive(self, job: Job) -> None:
         upload = self.uploads.get(job.subject)

@@ -13,6 +13,9 @@ from rich.text import Text
 
 from thaniya_core.errors import ThaniyaError
 
+_PIPE_COLUMNS = 1000
+"""In a pipe no line is folded: `grep` and `cut` are to find whole fields."""
+
 
 def is_terminal() -> bool:
     """Whether a person sits at both ends."""
@@ -41,10 +44,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table. Columns whose name begins with `>` are aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+        table.add_column(
+            column.lstrip(">"), justify="right" if column.startswith(">") else "left", no_wrap=column == "ID"
+        )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(markup=False, highlight=False, emoji=False).print(table)
+    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
 
 
 def print_error(error: ThaniyaError, *, as_json: bool) -> None:

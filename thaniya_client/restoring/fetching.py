@@ -36,6 +36,12 @@ class CheckedReader:
             self._meter.add(sent_bytes=len(data))
         return data
 
+    def readable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        """There is nothing held back."""
+
     def check(self) -> None:
         """Read what is left and compare the sum.
 

@@ -63,6 +63,8 @@ def unpack_with_python(
 ) -> list[bytes]:
     """Unpack an archive with Python's tarfile; gives which of the paths were not in it.
 
+    Unlike GNU tar it does not restore the times of symbolic links.
+
     Raises:
         IntegrityFailed: it is no tar archive, or a member would be written outside of the target.
     """

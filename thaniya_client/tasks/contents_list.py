@@ -15,6 +15,7 @@ from thaniya_core.formats.contents import ContentsEntry, encode_entry, parse_tar
 from thaniya_core.formats.manifest import FileKind
 
 _COUNT_EVERY = 256
+_ABANDON_WAIT_S = 5.0
 
 
 class ContentsList:
@@ -102,6 +103,11 @@ class TarListing:
         self._thread.join()
         if self._error is not None:
             raise SourceFailed(f"the contents list cannot be written: {self._error}") from self._error
+
+    def abandon(self) -> None:
+        """End it after a failure. Normally tar has ended; a tar that has not is not waited for."""
+        self.close_write_end()
+        self._thread.join(_ABANDON_WAIT_S)
 
     def _read(self) -> None:
         with os.fdopen(self._read_end, "rb", buffering=256 * 1024) as pipe:

@@ -142,10 +142,13 @@ class Directory:
                 while chunk := process.stdout.read(_PIPE_BYTES):
                     archive.write(chunk)
                 exit_code = process.wait()
-        except CommandFailed as exc:
-            raise SourceFailed(f"{self.path} cannot be backed up: {exc.message}", hint=exc.hint) from exc
-        finally:
             listing.join()
+        except CommandFailed as exc:
+            listing.abandon()
+            raise SourceFailed(f"{self.path} cannot be backed up: {exc.message}", hint=exc.hint) from exc
+        except BaseException:
+            listing.abandon()
+            raise
         if exit_code not in (0, CHANGED_WHILE_READ):
             raise _tar_failed(self.path, exit_code, process)
 

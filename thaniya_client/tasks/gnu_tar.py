@@ -80,6 +80,7 @@ class GnuTar:
             *tar_extract_extras(file),
             "--quoting-style=c",
             "--no-unquote",
+            "--no-wildcards",
             f"--directory={target}",
             "--",
             *(os.fsdecode(member) for member in members),

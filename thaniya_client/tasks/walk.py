@@ -28,7 +28,9 @@ class Found(Struct, frozen=True):
 def walk_tree(
     root: Path, exclude: Sequence[str], one_file_system: bool, on_error: Callable[[bytes, OSError], None]
 ) -> Iterator[Found]:
-    """Everything at and below a directory, each directory before what it holds. Links are not followed.
+    """Everything at and below a directory, depth first. Links are not followed.
+
+    Each directory is followed by what it holds, because GNU tar sets a directory's time when it leaves it.
 
     Args:
         root: the directory.
@@ -39,27 +41,28 @@ def walk_tree(
     excluder = Excluder(exclude)
     status = root.stat()
     yield Found(b"", status)
-    waiting = [b""]
+    waiting = _list_below(root, b"", on_error)
     while waiting:
-        directory = waiting.pop()
-        try:
-            with os.scandir(os.fsencode(root) + b"/" + directory) as entries:
-                names = [entry.name for entry in entries]
-        except OSError as exc:
-            on_error(directory, exc)
+        path = waiting.pop()
+        if excluder.matches(path):
             continue
-        for name in names:
-            path = directory + b"/" + name if directory else name
-            if excluder.matches(path):
-                continue
-            try:
-                found = Found(path, os.lstat(os.fsencode(root) + b"/" + path))
-            except OSError as exc:
-                on_error(path, exc)
-                continue
-            yield found
-            if stat.S_ISDIR(found.status.st_mode) and not (one_file_system and found.status.st_dev != status.st_dev):
-                waiting.append(path)
+        try:
+            found = Found(path, os.lstat(os.fsencode(root) + b"/" + path))
+        except OSError as exc:
+            on_error(path, exc)
+            continue
+        yield found
+        if stat.S_ISDIR(found.status.st_mode) and not (one_file_system and found.status.st_dev != status.st_dev):
+            waiting += _list_below(root, path, on_error)
+
+
+def _list_below(root: Path, directory: bytes, on_error: Callable[[bytes, OSError], None]) -> list[bytes]:
+    try:
+        with os.scandir(os.fsencode(root) + b"/" + directory) as entries:
+            return [directory + b"/" + entry.name if directory else entry.name for entry in entries]
+    except OSError as exc:
+        on_error(directory, exc)
+        return []
 
 
 def estimate_tar_bytes(root: Path, exclude: Sequence[str], one_file_system: bool) -> int:

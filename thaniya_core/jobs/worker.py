@@ -32,12 +32,14 @@ class Worker:
         limits: JobLimits,
         handlers: Mapping[JobKind, Handler],
         on_failed: Callable[[Job], None],
+        on_free: Callable[[], None],
     ) -> None:
         """
         Args:
             store, clock, queue, limits: the parts it works with.
             handlers: what does the work, by kind.
             on_failed: told of each failed attempt, with the job as it is then: queued again or given up.
+            on_free: told when a job has ended and another may be started.
         """
         self._store = store
         self._clock = clock
@@ -45,7 +47,9 @@ class Worker:
         self._limits = limits
         self._handlers = handlers
         self._on_failed = on_failed
+        self._on_free = on_free
         self._threads: dict[threading.Thread, str] = {}
+        self._lock = threading.Lock()
         self._host = socket.gethostname()
         self.name = f"{self._host}:{os.getpid()}"
 
@@ -55,24 +59,28 @@ class Worker:
 
     def run_due(self) -> int:
         """Start the jobs that are due, as far as there are free workers; gives how many."""
-        self._threads = {thread: job_id for thread, job_id in self._threads.items() if thread.is_alive()}
-        self._queue.renew(self.name, set(self._threads.values()))
+        with self._lock:
+            running = set(self._threads.values())
+        self._queue.renew(self.name, running)
         started = 0
-        while len(self._threads) < self._limits.workers:
+        while len(running) + started < self._limits.workers:
             job = self._queue.claim_next(self.name)
             if job is None:
                 break
             thread = threading.Thread(target=self._run, args=(job,), name=f"job {job.id}", daemon=True)
-            self._threads[thread] = job.id
+            with self._lock:
+                self._threads[thread] = job.id
             thread.start()
             started += 1
         return started
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Wait for the jobs that run; False when some still do after the time."""
-        for thread in list(self._threads):
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(timeout_s)
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
     def _run(self, job: Job) -> None:
         try:
@@ -80,6 +88,10 @@ class Worker:
         except Exception:
             # Its claim runs out, as that of a worker that died, and it is run again.
             logger.exception("it cannot be noted how job %s ended", job.id)
+        finally:
+            with self._lock:
+                self._threads.pop(threading.current_thread(), None)
+            self._on_free()
 
     def _work(self, job: Job) -> None:
         try:

@@ -1,0 +1,173 @@
+"""The command `thaniya-client`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from thaniya_client.cli.backup import archive_names
+from thaniya_client.cli.main import run
+from thaniya_core.errors import AlreadyExists, ConfigInvalid, NotFound, SourceFailed, WrongUsage
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration whose backups go to a directory; gives the configuration's file."""
+    file = tmp_path / "config/client.toml"
+    monkeypatch.setenv("THANIYA_CLIENT_CONFIG", str(file))
+    (tmp_path / "disk").mkdir()
+    assert run(["init", "--directory", str(tmp_path / "disk")]) == 0
+    return file
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small directory."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/file").write_text("hello")
+    (tmp_path / "source/[bold]red").write_text("no markup")
+    return tmp_path / "source"
+
+
+def json_lines(capture: Capture) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capture.readouterr().out.splitlines()]
+
+
+def test_init_makes_key_and_configuration_for_the_owner_only(capsys: Capture) -> None:
+    assert run(["init", "backup.example.org", "--user", "alice"]) == 0
+    home = Path.home() / ".config/thaniya"
+    assert (home / "client.toml").stat().st_mode & 0o777 == 0o600
+    assert (home / "id_ed25519").stat().st_mode & 0o777 == 0o600
+    public = (home / "id_ed25519.pub").read_text().strip()
+    assert f"thaniya user add alice --key '{public}'" in capsys.readouterr().out
+
+
+def test_init_touches_nothing_that_is_there(configured: Path, capsys: Capture) -> None:
+    before = configured.read_bytes()
+    assert run(["init", "backup.example.org"]) == AlreadyExists.exit_code
+    assert configured.read_bytes() == before
+    assert "already" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("configured")
+def test_backup_list_files_restore_fetch(source: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert run(["backup", str(source), "--name", "nightly", "--json"]) == 0
+    lines = json_lines(capsys)
+    assert {line["message_type"] for line in lines[-4:-1]} == {"status"}
+    report = lines[-1]
+    assert report["message_type"] == "report" and report["state"] == "archived"
+    backup_id = str(report["id"])
+
+    assert run(["list"]) == 0
+    assert backup_id in capsys.readouterr().out
+    assert run(["list", "--json"]) == 0
+    assert json_lines(capsys)[0]["id"] == backup_id
+    assert run(["files", backup_id]) == 0
+    assert "./[bold]red" in capsys.readouterr().out
+    assert run(["files", backup_id, "--json"]) == 0
+    assert {line["path"] for line in json_lines(capsys)} == {"./", "./file", "./[bold]red"}
+
+    assert run(["restore", backup_id, str(tmp_path / "restored"), "file"]) == 0
+    assert [path.name for path in (tmp_path / "restored").iterdir()] == ["file"]
+    assert run(["restore", backup_id, str(tmp_path / "restored")]) == AlreadyExists.exit_code
+    assert run(["restore", backup_id, str(tmp_path / "other"), "nowhere"]) == NotFound.exit_code
+
+    assert run(["fetch", backup_id, "client.log", "-o", str(tmp_path / "log")]) == 0
+    assert backup_id in (tmp_path / "log").read_text()
+    assert run(["fetch", backup_id, "nothing", "-o", str(tmp_path / "nothing")]) == NotFound.exit_code
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.usefixtures("configured", "powerless_tar")
+def test_warnings_end_with_exit_code_3(source: Path, capsys: Capture) -> None:
+    (source / "[bold]red").chmod(0)
+    assert run(["backup", str(source), "--name", "nightly"]) == 3
+    assert 'warning: "./[bold]red"' in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("configured")
+def test_errors_have_exit_codes_and_json(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["backup", str(tmp_path / "nowhere"), "--name", "x", "--json"]) == SourceFailed.exit_code
+    error = json.loads(capsys.readouterr().err)
+    assert error["message_type"] == "error" and error["code"] == "source_failed"
+    assert run(["backup"]) == WrongUsage.exit_code
+    assert run(["restore", "not-an-id", "x"]) == WrongUsage.exit_code
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('server = "a"\nport = "x"\n', r"client\.toml: Expected `int`, got `str` - at `\$\.port`"),
+        ('server = "a"\nport = 0\n', r"client\.toml: `port` is 0, expected 1 to 65535"),
+        ('servre = "a"\n', r"client\.toml: .*unknown field `servre`"),
+        ("", "expected either `server` or `directory`"),
+        ('server = "a"\ndirectory = "/b"\n', "expected either `server` or `directory`"),
+        ("server = \n", r"client\.toml: "),
+        ('server = "a"\nhost = "a/b"\n', "`host`"),
+        ('server = "a"\nfingerprint = "aa:bb"\n', "expected SHA256:"),
+    ],
+)
+def test_wrong_configuration_is_explained(configured: Path, capsys: Capture, text: str, told: str) -> None:
+    configured.write_text(text)
+    assert run(["list"]) == ConfigInvalid.exit_code
+    assert re.search(told, capsys.readouterr().err)
+
+
+def test_missing_configuration_says_how_to_make_one(capsys: Capture) -> None:
+    assert run(["list"]) == ConfigInvalid.exit_code
+    assert "thaniya-client init" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["init", "backup", "list", "files", "restore", "fetch", "check"])
+def test_help_has_an_example(command: str, capsys: Capture) -> None:
+    assert run([command, "--help"]) == 0
+    assert "Example: thaniya-client" in capsys.readouterr().out
+
+
+def test_archives_get_different_names() -> None:
+    paths = [Path(path) for path in ("/home", "/srv/data", "/var/data", "/")]
+    assert archive_names(paths) == ["home", "srv-data", "var-data", "root"]
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_aborts_and_leaves_no_process(
+    source: Path, tmp_path: Path, programs: Callable[[str, str], None], number: signal.Signals
+) -> None:
+    programs(
+        "tar",
+        'if [ "$1" = --version ]; then echo "tar (GNU tar) 1.35"; exit; fi\n'
+        f"echo $$ > {tmp_path}/pid; exec cat /dev/zero",
+    )
+    code = "from thaniya_client.cli import main; main()"
+    command = subprocess.Popen(
+        [sys.executable, "-c", code, "backup", str(source), "--name", "x"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert command.stderr is not None
+    while b"packing" not in command.stderr.readline():
+        pass
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
+        pass
+    command.send_signal(number)
+    command.communicate(timeout=30)
+
+    assert command.returncode == 130
+    assert not [path for path in (tmp_path / "disk/.incoming").iterdir() if path.is_dir()]
+    process = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline")
+    deadline = monotonic() + 10
+    while process.exists() and process.read_bytes():
+        assert monotonic() < deadline, "tar still runs"

@@ -1,0 +1,42 @@
+"""Memory does not grow with the data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import resource, sys
+from thaniya_client import Directory, LocalDirectory
+source, disk, restored = sys.argv[1:4]
+target = LocalDirectory(disk)
+report = target.backup(Directory(source, compression=sys.argv[4]), name="large")
+target.restore(report.id, into=restored)
+print(report.original_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+DATA_BYTES = 300 * 1024 * 1024
+LIMIT_BYTES = 150 * 1024 * 1024
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_large_backup_needs_little_memory(tmp_path: Path, compression: str) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "disk").mkdir()
+    with (tmp_path / "source/large").open("wb") as file:
+        for _ in range(DATA_BYTES // (10 * 1024 * 1024)):
+            file.write(os.urandom(10 * 1024 * 1024))
+
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, tmp_path / "source", tmp_path / "disk", tmp_path / "restored", compression],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+    original_bytes, peak_bytes = map(int, done.stdout.split())
+    assert original_bytes > DATA_BYTES
+    assert peak_bytes < LIMIT_BYTES
