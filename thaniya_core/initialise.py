@@ -63,6 +63,7 @@ def initialise(
 
     Raises:
         AlreadyExists: there is a configuration file already; nothing was changed.
+        ThaniyaError: something cannot be made; it may be tried again.
     """
     directory = directory.absolute()
     config_file = directory / CONFIG_FILE
@@ -71,7 +72,11 @@ def initialise(
     with os_errors(f"make the server in {directory}"):
         make_directories(directory)
         write_atomic(config_file, _CONFIG.format(listen=listen, port=port).encode())
-    server = open_server(config_file)
-    server.slots.ensure(slots)
-    server.volumes.add(volume or directory / "volume", "first", actor)
+    try:
+        server = open_server(config_file)
+        server.slots.ensure(slots)
+        server.volumes.add(volume or directory / "volume", "first", actor)
+    except BaseException:
+        config_file.unlink()  # with it there the next attempt would be refused
+        raise
     return server

@@ -28,7 +28,7 @@ class Service:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._stop = threading.Event()
+        self._is_stopping = False
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -41,7 +41,7 @@ class Service:
         )
 
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Serve until `stop` is called from another thread or a signal handler.
+        """Serve until `stop` is called from another thread, or `stop_soon` from a signal handler.
 
         Args:
             on_ready: called once clients can come in.
@@ -62,7 +62,7 @@ class Service:
                 self._ready.set()
                 if on_ready is not None:
                     on_ready()
-                while not self._stop.is_set():
+                while not self._is_stopping:
                     self._pass()
                     self._server.work_waits.wait(PASS_S)
                     self._server.work_waits.clear()
@@ -73,8 +73,15 @@ class Service:
 
     def stop(self) -> None:
         """Make `run` return; harmless when it has."""
-        self._stop.set()
+        self._is_stopping = True
         self._server.work_waits.set()
+
+    def stop_soon(self) -> None:
+        """Make `run` return at its next pass; the one for signal handlers.
+
+        A handler interrupts `run` anywhere, also while it holds the lock inside an event, which `stop` needs.
+        """
+        self._is_stopping = True
 
     def __enter__(self) -> Service:
         """Serve in a thread; returns once clients can come in."""

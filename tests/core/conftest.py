@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def spooled(server: Server, open_upload: OpenUpload, put_file: PutFile) -> Calla
 
     def make(manifest: Manifest | None = None, **files: bytes) -> Upload:
         contents = files or {"notes__txt": b"some notes"}
-        upload = open_upload()
+        upload = open_upload(sum(map(len, contents.values())))
         for name, data in contents.items():
             put_file(upload, name.replace("__", "."), data)
         server.uploads.complete(upload.id, manifest or manifest_of(**contents), "alice")
@@ -147,38 +148,34 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[Path, str], Path]]:
 
     yield mount
     for directory in reversed(mounted):
-        run(["umount", "--lazy", str(directory)], timeout_s=30)
-
-
-class Crash(BaseException):
-    """Stands for the end of the process: nothing catches it."""
+        run(["umount", "--lazy", str(directory)], timeout_s=30, check=False)  # the test may have done it
 
 
 @pytest.fixture
-def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
-    """Makes one call of a function end the process, before it does its work or right after it."""
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractContextManager[None]]:
+    """Makes one call of a function fail once with an error of the disk, before it does its work or right after it."""
 
     @contextmanager
-    def crash(owner: object, name: str, *, after: bool, call: int = 1) -> Iterator[None]:
+    def fail(owner: object, name: str, *, after: bool = False, call: int = 1) -> Iterator[None]:
         real = getattr(owner, name)
         calls = 0
 
-        def dies(*args: object, **options: object) -> object:
+        def fails(*args: object, **options: object) -> object:
             nonlocal calls
             calls += 1
             if calls == call and not after:
-                raise Crash
+                raise OSError(errno.EIO, "Input/output error")
             result = real(*args, **options)
             if calls == call:
-                raise Crash
+                raise OSError(errno.EIO, "Input/output error")
             return result
 
         with monkeypatch.context() as patch:
-            patch.setattr(owner, name, dies)
+            patch.setattr(owner, name, fails)
             yield
         assert calls >= call, f"{name} was not called"
 
-    return crash
+    return fail
 
 
 def in_threads(*actions: Callable[[], object]) -> list[object]:
@@ -190,7 +187,7 @@ def in_threads(*actions: Callable[[], object]) -> list[object]:
         barrier.wait(DEADLINE_S)
         try:
             results[number] = action()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test looks at it
             results[number] = error
 
     threads = [threading.Thread(target=work, args=pair) for pair in enumerate(actions)]

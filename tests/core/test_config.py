@@ -71,7 +71,7 @@ def test_error_names_the_file_the_key_and_what_was_expected(file, text, words):
 def test_file_that_is_no_text_is_told(file):
     file.write_bytes(b"\xff\xfe[slots]")
 
-    with pytest.raises(ConfigInvalid, match="thaniya.toml"):
+    with pytest.raises(ConfigInvalid, match=r"thaniya\.toml"):
         load_config(file)
 
 

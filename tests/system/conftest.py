@@ -79,6 +79,7 @@ class Box:
         self.work = directory / "work"
         self.work.mkdir()
         self.keys = keys
+        self.volume = self.directory / "volume"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self.environment = {**os.environ, TOKEN: secrets.token_hex(8)}
@@ -89,15 +90,11 @@ class Box:
     def config(self) -> Path:
         return self.directory / "thaniya.toml"
 
-    @property
-    def volume(self) -> Path:
-        return self.directory / "volume"
-
     # The administrator's side.
 
-    def initialise(self, *, slots: int = 2) -> None:
+    def initialise(self, *, slots: int = 2, volume: Path | None = None) -> None:
         """Make the server; in this process, because it is quicker than the command."""
-        initialise(self.directory, "test", slots=slots, port=0)
+        initialise(self.directory, "test", slots=slots, volume=volume, port=0)
         self.configure("slots", margin="1M", assumed="1M")
         self.configure("jobs", first_delay="1s", longest_delay="1s")
 
@@ -274,7 +271,9 @@ class Box:
 
         def is_idle() -> bool:
             state = self.store.read()
-            return not state.uploads.all() and not state.jobs.all() and all(s.state == "ready" for s in state.slots.all())
+            return (
+                not state.uploads.all() and not state.jobs.all() and all(s.state == "ready" for s in state.slots.all())
+            )
 
         wait_until(is_idle, "an idle server")
 
@@ -349,13 +348,13 @@ class Box:
             process.wait(DEADLINE_S)
             if process.stdout is not None:
                 process.stdout.close()
-        for number in self._with_token():
+        for number in self.processes_left():
             left.append((Path("/proc") / str(number) / "cmdline").read_bytes())
             os.kill(number, signal.SIGKILL)
         assert left == [], "a process was left behind"
 
-    def _with_token(self) -> list[int]:
-        """The processes that this test started, and those that they started."""
+    def processes_left(self) -> list[int]:
+        """The processes that this test started, and those that they started, but for the service."""
         wanted = f"{TOKEN}={self.environment[TOKEN]}".encode()
         found = []
         for place in Path("/proc").glob("[0-9]*"):
@@ -364,7 +363,7 @@ class Box:
                     found.append(int(place.name))
             except OSError:
                 continue  # it has ended, or is somebody else's
-        return found
+        return [number for number in found if self.process is None or number != self.process.pid]
 
 
 def sha256_of(file: Path) -> str:

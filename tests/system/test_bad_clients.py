@@ -366,7 +366,7 @@ def test_complete_while_scp_is_writing_archives_nothing_that_was_not_promised(
     file = make_file("big.bin", 4_000_000)
     allocated = box.allocate()
     there = box.slot_directory(allocated.slot) / file.name
-    options = ["-l", "2000", *(["-O"] if old else [])]
+    options = ["-l", "8000", *(["-O"] if old else [])]
     with box.background(box.scp_command("alice", *options, str(file), f"{allocated.slot}@127.0.0.1:upload/")) as scp:
         wait_until(lambda: there.exists() and there.stat().st_size > 0)
         done = box.complete(allocated.upload, file)
@@ -474,7 +474,7 @@ def test_a_slow_upload_does_not_expire(box, make_file):
     box.configure("slots", silence="2s")
     box.start()
     allocated = box.allocate()
-    file = make_file("data.bin", 500_000)
+    file = make_file("data.bin", 400_000)
     assert box.scp("alice", "-l", "1000", str(file), f"{allocated.slot}@127.0.0.1:upload/").exit_code == 0
     assert box.complete(allocated.upload, file).exit_code == 0
     box.assert_sound()
@@ -548,7 +548,9 @@ def test_strangers_that_speak_no_ssh_disturb_nobody(running_server):
     assert box.ssh("alice", "help").exit_code == 0
 
 
-@pytest.mark.parametrize("command", ["session\0", "'", "allocate " + "x" * 20_000, "complete --sums", "fetch ../x y", "\n"])
+@pytest.mark.parametrize(
+    "command", ["session\0", "'", "allocate " + "x" * 20_000, "complete --sums", "fetch ../x y", "\n"]
+)
 def test_odd_commands_get_one_line(running_server, command):
     done = running_server.ssh("alice", command.replace("\0", "\x01"))
     assert done.exit_code in (0, 2)

@@ -62,7 +62,16 @@ def test_sftp_resumes_where_a_killed_one_stopped(running_server, make_file, wait
     assert (box.archived()[allocated.upload] / file.name).read_bytes() == file.read_bytes()
 
 
-ODD_NAMES = ["with space", "ünïcödé – ✓", "-starts-with-a-dash", "a'b\"c", "line\nbreak", "*?[x]", "$(id)", "back\\slash"]
+ODD_NAMES = [
+    "with space",
+    "ünïcödé – ✓",
+    "-starts-with-a-dash",
+    "a'b\"c",
+    "line\nbreak",
+    "*?[x]",
+    "$(id)",
+    "back\\slash",
+]
 
 
 def test_the_shell_scripts_bring_a_tree_there_and_back(running_server, tmp_path):
@@ -184,11 +193,17 @@ def test_complete_without_waiting_is_told_by_status(running_server, make_archive
 def test_a_whole_backup_in_one_session(running_server, make_file):
     box = running_server
     file = make_file("data.bin", 50_000)
-    (allocated,) = box.session("alice", {"type": "allocate", "host": "web1", "name": "nightly", "expected_bytes": 50_000})
+    (allocated,) = box.session(
+        "alice", {"type": "allocate", "host": "web1", "name": "nightly", "expected_bytes": 50_000}
+    )
     assert (allocated["type"], "allowed_bytes" in allocated) == ("allocated", True)
     assert box.scp("alice", str(file), f"{allocated['slot']}@127.0.0.1:upload/").exit_code == 0
     described = {"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
-    manifest = {"files": [described | {"size_bytes": 50_000}], "warnings": ["one could not be read"], "warning_count": 1}
+    manifest = {
+        "files": [described | {"size_bytes": 50_000}],
+        "warnings": ["one could not be read"],
+        "warning_count": 1,
+    }
     complete = {"type": "complete", "upload": allocated["upload"], "manifest": manifest}
     status = {"type": "status", "upload": allocated["upload"], "known_state": "spooled", "wait_s": 20}
     answers = box.session("alice", complete, status, complete, {"type": "contents", "backup": allocated["upload"]})

@@ -116,7 +116,8 @@ class EmbeddedAccounts:
         return Collected(tuple(sorted(entry.name for entry in into.iterdir())), tuple(refused))
 
     def clean(self, slot: str) -> None:
-        """Empty a slot."""
+        """Empty a slot; its directory is made when somebody removed it."""
+        make_directories(self.directory(slot))
         for entry in self.directory(slot).iterdir():
             remove_tree(entry)
 

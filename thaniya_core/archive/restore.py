@@ -51,6 +51,8 @@ def extract_command(file: BackupFile, archive: Path, target: Path, members: Sequ
         "--numeric-owner",
         *tar_extract_extras(file),
         "--quoting-style=c",
+        "--warning=no-unknown-keyword",
+        "--warning=no-timestamp",
         f"--file={archive}",
         *([f"--{file.compression}"] if file.compression != "none" else []),
         f"--directory={target}",
@@ -75,16 +77,19 @@ def select_parts(document: BackupDocument, paths: Sequence[str]) -> list[Part]:
     ]
     if not paths:
         return restorable
-    wanted = [_normalized(path) for path in paths]
+    wanted = {_normalized(path) for path in paths}
+    # A name that a file of the backup bears means that file, and is looked for in no archive.
+    file_names = {part.file.name for part in restorable if part.file.kind is FileKind.FILE}
     found: set[str] = set()
     parts: list[Part] = []
     for part in restorable:
-        inside = {path: inner for path in wanted if (inner := _inside(part, path)) is not None}
+        possible = wanted & file_names if part.file.kind is FileKind.FILE else wanted - file_names
+        inside = {path: inner for path in sorted(possible) if (inner := _inside(part, path)) is not None}
         if inside:
             found |= inside.keys()
             is_whole = "" in inside.values()
             parts.append(Part(part.file, part.directory, () if is_whole else tuple(inside.items())))
-    _check_found(set(wanted) - found)
+    _check_found(wanted - found)
     return parts
 
 

@@ -19,4 +19,8 @@ def server_of(context: typer.Context) -> Server:
 
 def actor() -> str:
     """The person behind the command, as the audit log shows it; behind sudo the one who called it."""
-    return "login:" + (os.environ.get("SUDO_USER") or getpass.getuser())
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        name = str(os.getuid())
+    return f"login:{name}"

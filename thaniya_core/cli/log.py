@@ -12,6 +12,9 @@ from thaniya_core.cli.context import server_of
 from thaniya_core.cli.output import JsonOption, format_time, print_json, print_records
 from thaniya_core.formats.quantities import parse_duration
 
+_LONGEST_S = 1000 * 365 * 86400
+"""Longer than any log; more cannot be taken from a date."""
+
 
 def log(
     context: typer.Context,
@@ -25,7 +28,7 @@ def log(
     Example: thaniya log --since 12h --failed
     """
     server = server_of(context)
-    start = server.clock.now() - timedelta(seconds=parse_duration(since))
+    start = server.clock.now() - timedelta(seconds=min(parse_duration(since), _LONGEST_S))
     events = deque((event for event in server.store.read_events(start) if not (failed and event.ok)), maxlen=limit)
     if as_json:
         for event in events:

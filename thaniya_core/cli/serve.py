@@ -23,7 +23,7 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
     service = Service(server_of(context))
 
     def stop(number: int, frame: FrameType | None) -> None:
-        service.stop()
+        service.stop_soon()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

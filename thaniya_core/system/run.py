@@ -134,11 +134,15 @@ class Process:
             )
         except OSError as exc:
             raise _cannot_start(argv, exc) from exc
-        self._drain = threading.Thread(target=self._drain_stderr, name=f"stderr of {argv[0]}", daemon=True)
-        self._drain.start()
-        self._deadline = threading.Timer(timeout_s, self._run_out)
-        self._deadline.daemon = True
-        self._deadline.start()
+        try:
+            self._drain = threading.Thread(target=self._drain_stderr, name=f"stderr of {argv[0]}", daemon=True)
+            self._drain.start()
+            self._deadline = threading.Timer(timeout_s, self._run_out)
+            self._deadline.daemon = True
+            self._deadline.start()
+        except BaseException:
+            self._popen.kill()  # a signal came: nobody will hold this object and end the program
+            raise
 
     @property
     def stdin(self) -> IO[bytes]:

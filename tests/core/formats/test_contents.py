@@ -82,17 +82,17 @@ def test_any_line_of_tar_is_read_or_passed_over(line):
 @pytest.fixture
 def odd_tree(tmp_path: Path) -> Path:
     """A directory with files, links and names of every kind."""
-    tree = os.fsencode(tmp_path / "tree")
-    os.mkdir(tree)
+    tree = tmp_path / "tree"
+    tree.mkdir()
     for number, name in enumerate(ODD_NAMES):
-        Path(os.fsdecode(os.path.join(tree, name))).write_bytes(b"x" * number)
-    os.mkdir(os.path.join(tree, b"directory\n"))
-    os.symlink(b"to\nsome -> where\xff", os.path.join(tree, b"symbolic"))
-    os.link(os.path.join(tree, b"two\nlines"), os.path.join(tree, b"zz hard"))
-    os.mkfifo(os.path.join(tree, b"pipe"))
-    os.chmod(os.path.join(tree, b"plain"), 0o4755)
-    os.utime(os.path.join(tree, b"plain"), (0, 0))
-    return Path(os.fsdecode(tree))
+        (tree / os.fsdecode(name)).write_bytes(b"x" * number)
+    (tree / "directory\n").mkdir()
+    (tree / "symbolic").symlink_to(os.fsdecode(b"to\nsome -> where\xff"))
+    (tree / "zz hard").hardlink_to(tree / "two\nlines")
+    os.mkfifo(tree / "pipe")
+    (tree / "plain").chmod(0o4755)
+    os.utime(tree / "plain", (0, 0))
+    return tree
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +78,9 @@ def test_document_is_read_as_it_is_written(document):
     assert decode_document(encode_document(document), "backup.json") == document
 
 
-@given(st.builds(Manifest, file_lists, st.lists(st.text()).map(tuple), st.integers(0, 99), st.none(), moments, st.text()))
+@given(
+    st.builds(Manifest, file_lists, st.lists(st.text()).map(tuple), st.integers(0, 99), st.none(), moments, st.text())
+)
 def test_manifest_is_read_as_it_is_written(manifest):
     assert msgspec.json.decode(msgspec.json.encode(check_manifest(manifest)), type=Manifest) == manifest
 
@@ -203,9 +204,12 @@ def source(tmp_path: Path) -> Path:
 
 
 def _pack(source: Path, directory: Path, name: str, compression: Compression) -> BackupFile:
-    with (directory / name).open("wb") as target, open_writer(target, compression) as stream:
-        with tarfile.open(mode="w|", fileobj=stream) as tar:
-            tar.add(source, ".")
+    with (
+        (directory / name).open("wb") as target,
+        open_writer(target, compression) as stream,
+        tarfile.open(mode="w|", fileobj=stream) as tar,
+    ):
+        tar.add(source, ".")
     data = (directory / name).read_bytes()
     return describe_file(name, hashlib.sha256(data).hexdigest(), len(data))
 
@@ -238,7 +242,7 @@ def test_shell_restores_a_backup(tmp_path, source, backup, compression):
     target = tmp_path / "restored here"
     assert sorted(path.name for path in target.iterdir()) == ["etc", "notes.txt"]
     assert (target / "etc" / "odd\n -name\\x").read_bytes() == b"odd"
-    assert os.readlink(target / "etc" / "link") == "odd"
+    assert (target / "etc" / "link").readlink() == Path("odd")
     assert (target / "etc").stat().st_mode & 0o777 == 0o750
 
 

@@ -45,7 +45,8 @@ def test_name_is_refused_or_safe_in_a_path_and_a_shell(check, text):
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../a", "a/b", "-rf", ".hidden", "a\n", "a\x00", "a b", "ä", "\udcff", "a;b", "$a", "x" * 300]
+    "name",
+    ["", ".", "..", "../a", "a/b", "-rf", ".hidden", "a\n", "a\x00", "a b", "ä", "\udcff", "a;b", "$a", "x" * 300],
 )
 def test_dangerous_name_is_refused(check, name):
     with pytest.raises(IllegalName):
@@ -63,7 +64,11 @@ def test_file_that_the_archive_writes_itself_cannot_be_uploaded(name):
         check_file(name)
 
 
-@given(st.from_regex(r"[a-z][a-z0-9_-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True))
+@given(
+    st.from_regex(
+        r"[a-z][a-z0-9_-]{0,31}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}/[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True
+    )
+)
 def test_series_is_read_as_it_is_written(text):
     assert str(parse_series(text)) == text
 

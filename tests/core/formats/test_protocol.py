@@ -47,7 +47,9 @@ json_values = st.recursive(
     max_leaves=8,
 )
 types = st.sampled_from(["hello", "allocate", "status", "complete", "abort", "uploads", "backups", "contents", "x"])
-fields = st.sampled_from(["versions", "host", "name", "expected_bytes", "upload", "wait_s", "manifest", "limit", "files"])
+fields = st.sampled_from(
+    ["versions", "host", "name", "expected_bytes", "upload", "wait_s", "manifest", "limit", "files"]
+)
 
 
 @pytest.mark.parametrize("message", REQUESTS, ids=lambda message: type(message).__name__)

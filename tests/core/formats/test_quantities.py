@@ -29,7 +29,8 @@ def test_size_is_read(text, size):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("7d", 604800), ("2w", 1209600), ("60", 60), (5, 5)]
+    ("text", "seconds"),
+    [("90s", 90), ("15m", 900), ("1h30m", 5400), ("7d", 604800), ("2w", 1209600), ("60", 60), (5, 5)],
 )
 def test_duration_is_read(text, seconds):
     assert parse_duration(text) == seconds
@@ -58,7 +59,7 @@ def test_shown_size_is_read_back_to_within_its_precision(size):
     assert abs(parse_size(shown) - size) <= 0.051 * 1024 ** max(0, "BKMGTP".index(shown.split()[1][0]))
 
 
-@given(st.integers(0, 10**11))
+@given(st.integers(0, 10**10))
 def test_duration_in_seconds_is_read_back(seconds):
     assert parse_duration(f"{seconds}s") == seconds
 

@@ -1,0 +1,182 @@
+"""The catalog is an index; the volumes are the truth."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotFound
+from thaniya_core.formats.names import Series
+from thaniya_core.server import Server
+
+
+@pytest.fixture
+def after_loss(root: Path, reopen: Callable[[], Server]) -> Callable[[], Server]:
+    """The server with an empty state directory and its volume taken up again."""
+
+    def lose() -> Server:
+        shutil.rmtree(root / "state")
+        server = reopen()
+        server.volumes.add(root / "volume", "any", "login:root")
+        return server
+
+    return lose
+
+
+def test_catalog_is_rebuilt_from_the_volume_alone(server, archived, after_loss):
+    backups = [archived(), archived(), archived()]
+    volume = server.volumes.all()
+
+    fresh = after_loss()
+    report = fresh.catalog.rebuild()
+
+    assert (report.found, report.added, report.removed, report.unreadable) == (3, 3, 0, ())
+    assert fresh.volumes.all() == volume
+    assert fresh.catalog.find() == sorted(backups, key=lambda backup: backup.id, reverse=True)
+    assert fresh.backups.verify(backups[0], "login:root").broken == ""
+
+
+def test_rebuilding_again_changes_nothing_and_keeps_what_was_verified(server, archived):
+    verified = server.backups.verify(archived(), "login:root")
+
+    report = server.catalog.rebuild()
+
+    assert (report.found, report.added, report.removed) == (1, 0, 0)
+    assert server.catalog.find() == [verified]
+
+
+def test_backup_that_is_gone_from_the_volume_is_forgotten(server, archived):
+    backup = archived()
+    shutil.rmtree(server.catalog.directory(backup))
+
+    assert server.catalog.rebuild().removed == 1
+    assert server.catalog.find() == []
+
+
+def test_backups_of_a_missing_volume_stay_known(server, archived, volume):
+    backup = archived()
+    volume.rename(volume.with_name("unmounted"))
+
+    report = server.catalog.rebuild()
+
+    assert (report.removed, report.missing_volumes) == (0, ("first",))
+    assert server.catalog.get(backup.id) == backup
+    with pytest.raises(NotFound, match="is its disk mounted"):
+        server.catalog.directory(backup)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1}', b"\xff"])
+def test_unreadable_document_is_told_and_the_others_are_found(server, archived, content):
+    bad, good = archived(), archived()
+    file = server.catalog.directory(bad) / "backup.json"
+    file.chmod(0o640)
+    file.write_bytes(content)
+
+    report = server.catalog.rebuild()
+
+    (told,) = report.unreadable
+    assert str(file.parent) in told
+    assert good in server.catalog.find()
+
+
+def test_directories_that_are_no_backups_are_told(server, archived, volume):
+    backup = archived()
+    place = server.catalog.directory(backup)
+    shutil.copytree(place, place.with_name("20200101T000000Z-000000"))
+    (place.parent / "lost+found").mkdir()
+    (place.parent / "20200101T000001Z-000000").mkdir()
+    (place.parent / "a file").touch()
+
+    report = server.catalog.rebuild()
+
+    assert len(report.unreadable) == 3
+    assert server.catalog.find() == [backup]
+
+
+def test_directory_with_an_illegal_name_stops_no_rebuild(server, archived, volume):
+    backup = archived()
+    place = server.catalog.directory(backup)
+    copy = volume / "archive" / "Not A User" / "web1" / "nightly" / backup.id
+    shutil.copytree(place, copy)
+    file = copy / "backup.json"
+    file.chmod(0o640)
+    file.write_bytes(file.read_bytes().replace(b'"alice"', b'"Not A User"'))
+
+    report = server.catalog.rebuild()
+
+    assert [str(copy) in told for told in report.unreadable] == [True]
+    assert server.catalog.find() == [backup]
+
+
+def test_broken_catalog_file_is_rebuilt(server, archived, root):
+    backup = archived()
+    (root / "state" / "catalog" / "alice" / "web1" / "nightly.json").write_text("{broken")
+
+    server.catalog.rebuild()
+
+    assert server.catalog.find() == [backup]
+
+
+def test_backup_is_found_by_the_beginning_of_its_id(server, archived, clock):
+    first = archived()
+    clock.advance(60)
+    second = archived()
+
+    assert server.catalog.get(second.id[:15]) == second
+    for beginning, error in [("2026", "2 backups begin with"), ("", "there is no backup"), ("9", "there is no backup")]:
+        with pytest.raises(NotFound, match=error):
+            server.catalog.get(beginning)
+    with pytest.raises(NotFound):
+        server.catalog.get(first.id, user="bob")
+
+
+def test_backups_are_found_by_series_the_newest_first(server, archived, clock):
+    ids = []
+    for _ in range(3):
+        ids.append(archived().id)
+        clock.advance(1)
+
+    assert [backup.id for backup in server.catalog.find("alice", "web1", "nightly")] == ids[::-1]
+    assert server.catalog.find(host="web2") == server.catalog.find(user="bob") == []
+    assert server.store.catalog_series() == [Series("alice", "web1", "nightly")]
+    assert server.catalog.user_bytes("alice") == 3 * len(b"some notes")
+
+
+def test_volume_is_not_added_twice(server, volume):
+    with pytest.raises(AlreadyExists, match="is the volume first already"):
+        server.volumes.add(volume, "again", "login:root")
+
+
+def test_volume_that_moved_is_known_at_its_new_place(server, archived, volume, tmp_path):
+    backup = archived()
+    volume.rename(tmp_path / "moved")
+
+    server.volumes.add(tmp_path / "moved", "ignored", "login:root")
+
+    assert [known.label for known in server.volumes.all()] == ["first"]
+    assert server.catalog.directory(backup).is_relative_to(tmp_path / "moved")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"id": "x", "label": "y", "format": 99}'])
+def test_directory_with_a_damaged_volume_file_is_no_volume(server, volume, content):
+    (volume / "volume.json").write_text(content)
+
+    assert server.volumes.present() == []
+    assert server.volumes.most_free_bytes() is None
+    with pytest.raises(IntegrityFailed):
+        server.volumes.add(volume, "again", "login:root")
+
+
+def test_leftovers_of_interrupted_work_are_cleaned(server, archived, volume):
+    backup = archived()
+    for place in (".incoming", ".removing"):
+        (volume / place / "20200101T000000Z-000000").mkdir(parents=True, exist_ok=True)
+        (volume / place / "20200101T000000Z-000000" / "file").touch()
+
+    server.recover()
+
+    assert list(volume.glob(".*/*")) == []
+    assert server.catalog.directory(backup).is_dir()

@@ -1,0 +1,399 @@
+"""From the spool into its place on a volume, with the promise."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from thaniya_core.archive import ingest
+from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, SumsBy, decode_sums
+from thaniya_core.model import JobState, SlotState, UploadState
+from thaniya_core.system.run import run
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _half_done(volume: Path) -> list[Path]:
+    return list(volume.glob(".incoming/*"))
+
+
+def test_backup_lies_in_its_place_as_plain_files_that_nobody_changes(archived, server):
+    backup = archived(home__tar__gz=b"not really a tar", client__log=b"done")
+
+    directory = server.catalog.directory(backup)
+    assert directory.parts[-4:] == ("alice", "web1", "nightly", backup.id)
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "RESTORE.txt",
+        "SHA256SUMS",
+        "backup.json",
+        "client.log",
+        "home.tar.gz",
+    ]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o440}
+    assert {path.stat().st_nlink for path in directory.iterdir()} == {1}
+    run(["sha256sum", "-c", "SHA256SUMS"], cwd=directory, timeout_s=30)
+
+
+def test_document_tells_what_the_client_said_and_the_server_measured(archived, clock):
+    data, log = b"not really a tar", b"done"
+    described = BackupFile("home.tar.gz", _sum(data), len(data), FileKind.TAR, Compression.GZIP, 1000, 3, None, True)
+    manifest = Manifest((described, BackupFile("client.log", _sum(log))), ("one vanished",), 7, client="client/1")
+
+    document = archived(manifest, home__tar__gz=data, client__log=log).document
+
+    assert document.files == (BackupFile("client.log", _sum(log), len(log), FileKind.LOG), described)
+    assert (document.stored_bytes, document.original_bytes) == (len(data) + len(log), 1000 + len(log))
+    assert (document.warnings, document.warning_count, document.client) == (("one vanished",), 7, "client/1")
+    assert document.sums_by is SumsBy.CLIENT
+    assert document.archived_at == clock.now()
+
+
+def test_upload_without_a_manifest_gets_its_sums_from_the_server(server, open_upload, put_file, run_jobs):
+    upload = open_upload()
+    put_file(upload, "home.tar.gz", b"data")
+    server.uploads.complete(upload.id, None, "alice")
+    server.close_slots()
+
+    run_jobs()
+
+    document = server.catalog.get(upload.id).document
+    assert document.sums_by is SumsBy.SERVER
+    assert document.files == (BackupFile("home.tar.gz", _sum(b"data"), 4, FileKind.TAR, Compression.GZIP),)
+
+
+def test_archived_upload_goes_into_the_history_with_its_size(server, archived):
+    backup = archived(notes__txt=b"12345")
+
+    ended = server.uploads.get(backup.id)
+    assert (ended.state, ended.stored_bytes, ended.reason) == (UploadState.ARCHIVED, 5, "")
+    assert server.uploads.list_open() == []
+    assert server.spool.ids() == []
+    assert server.jobs.waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        (Manifest((BackupFile("a", _sum(b"other"), 4),)), "a has another SHA-256 than promised"),
+        (Manifest((BackupFile("a", _sum(b"data"), 5),)), "a has 4 bytes, 5 were promised"),
+        (Manifest((BackupFile("a", _sum(b"data"), 4), BackupFile("b", "0" * 64))), "b was promised and is not there"),
+        (Manifest((BackupFile("b", _sum(b"data"), 4),)), "b was promised and is not there; a is there and was not"),
+        (Manifest(()), "a is there and was not promised"),
+    ],
+)
+def test_upload_that_is_not_as_promised_is_rejected(server, spooled, run_jobs, volume, manifest, reason):
+    upload = spooled(manifest, a=b"data")
+
+    run_jobs()
+
+    ended = server.uploads.get(upload.id)
+    assert (ended.state, ended.reason[: len(reason)]) == (UploadState.REJECTED, reason)
+    assert server.catalog.find() == []
+    assert list(volume.glob("archive/*/*/*/*")) == []
+    assert _half_done(volume) == []
+    assert server.spool.ids() == []
+    assert server.jobs.waiting() == []
+
+
+def test_sum_without_a_size_is_enough(archived):
+    assert archived(Manifest((BackupFile("a", _sum(b"data")),)), a=b"data").document.files[0].size_bytes == 4
+
+
+def test_reason_shows_a_few_of_many_complaints(server, spooled, run_jobs):
+    upload = spooled(Manifest(tuple(BackupFile(f"x{number}", "0" * 64) for number in range(9))), a=b"data")
+
+    run_jobs()
+
+    assert server.uploads.get(upload.id).reason.endswith("; and 5 more")
+
+
+STEPS = [
+    (ingest, "link_file"),
+    (ingest, "hash_file"),
+    (ingest, "write_atomic"),
+    (ingest, "publish_directory"),
+]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), STEPS, ids=[name for _, name in STEPS])
+def test_step_that_fails_is_tried_again_and_gives_one_backup(
+    server, spooled, run_jobs, volume, clock, failing, owner, name, after
+):
+    upload = spooled(a=b"one", b=b"two")
+
+    with failing(owner, name, after=after):
+        run_jobs()
+    waiting = server.uploads.get(upload.id)
+    clock.advance(5)
+    run_jobs()
+
+    assert waiting.state is UploadState.SPOOLED
+    assert "will be tried again" in waiting.reason
+    assert "Input/output error" in waiting.reason
+    (backup,) = server.catalog.find()
+    assert server.backups.verify(backup, "login:test").broken == ""
+    assert [path.name for path in volume.glob("archive/*/*/*/*")] == [upload.id]
+    assert _half_done(volume) == []
+    assert server.spool.ids() == []
+
+
+@pytest.mark.parametrize("name", ["add_history", "add_event", "catalog_transaction"])
+def test_state_that_cannot_be_written_is_tried_again(server, spooled, run_jobs, clock, failing, name):
+    upload = spooled()
+
+    with failing(server.store, name):
+        run_jobs()
+    clock.advance(5)
+    run_jobs()
+
+    assert [backup.id for backup in server.catalog.find()] == [upload.id]
+    assert server.uploads.list_open() == []
+    assert server.jobs.waiting() == []
+    assert server.spool.ids() == []
+
+
+def test_backup_that_was_renamed_but_not_synced_is_synced_before_it_counts(
+    server, spooled, run_jobs, clock, failing, monkeypatch
+):
+    upload = spooled()
+    with failing(ingest, "publish_directory", after=True):
+        run_jobs()
+    assert server.catalog.find() == []
+    synced: list[Path] = []
+    real = ingest.fsync_directory
+    monkeypatch.setattr(ingest, "fsync_directory", lambda path: (synced.append(path), real(path)))
+
+    clock.advance(5)
+    run_jobs()
+
+    directory = server.catalog.directory(server.catalog.get(upload.id))
+    assert synced == [directory, directory.parent]
+
+
+def test_volume_that_is_gone_is_waited_for(server, spooled, run_jobs, volume, clock):
+    upload = spooled()
+    volume.rename(volume.with_name("unmounted"))
+
+    run_jobs()
+    waiting = server.uploads.get(upload.id)
+    volume.with_name("unmounted").rename(volume)
+    clock.advance(5)
+    run_jobs()
+
+    assert waiting.state is UploadState.SPOOLED
+    assert "no active volume is there" in waiting.reason
+    assert server.uploads.get(upload.id).state is UploadState.ARCHIVED
+
+
+def test_directory_where_the_volume_was_mounted_is_not_written_to(server, spooled, run_jobs, volume):
+    spooled()
+    volume.rename(volume.with_name("unmounted"))
+    volume.mkdir()
+
+    run_jobs()
+
+    assert list(volume.iterdir()) == []
+
+
+def test_given_up_upload_fails_with_its_files_and_a_retry_archives_it(server, spooled, run_jobs, volume, clock):
+    upload = spooled()
+    volume.rename(volume.with_name("unmounted"))
+
+    for _ in range(server.config.jobs.attempts):
+        run_jobs()
+        clock.advance(server.config.jobs.longest_delay)
+
+    failed = server.uploads.get(upload.id)
+    (job,) = server.jobs.waiting()
+    assert (failed.state, job.state) == (UploadState.FAILED, JobState.FAILED)
+    assert "no active volume is there" in failed.reason
+    assert (server.spool.data(upload.id) / "notes.txt").exists()
+
+    volume.with_name("unmounted").rename(volume)
+    server.retry_job(job.id, "login:root")
+    run_jobs()
+
+    assert server.uploads.get(upload.id).state is UploadState.ARCHIVED
+    assert [backup.id for backup in server.catalog.find()] == [upload.id]
+    assert server.uploads.list_open() == server.jobs.waiting() == []
+
+
+@pytest.fixture
+def failed(server, spooled, run_jobs, volume, clock):
+    upload = spooled()
+    volume.rename(volume.with_name("unmounted"))
+    for _ in range(server.config.jobs.attempts):
+        run_jobs()
+        clock.advance(server.config.jobs.longest_delay)
+    volume.with_name("unmounted").rename(volume)
+    return server.uploads.get(upload.id)
+
+
+def test_aborted_failed_upload_loses_its_files(server, failed):
+    assert failed.state is UploadState.FAILED
+
+    ended = server.abort_upload(failed.id, "not needed", "login:root")
+
+    assert (ended.state, ended.reason) == (UploadState.ABORTED, "not needed")
+    assert server.spool.ids() == []
+    assert server.jobs.waiting() == server.uploads.list_open() == []
+
+
+def test_failed_upload_waits_through_a_restart(failed, reopen):
+    restarted = reopen()
+
+    restarted.recover()
+
+    assert restarted.uploads.get(failed.id).state is UploadState.FAILED
+    assert (restarted.spool.data(failed.id) / "notes.txt").exists()
+    assert restarted.worker.run_due() == 0
+
+
+def test_upload_whose_job_was_given_up_just_before_a_crash_fails_at_the_start(server, spooled, reopen, clock):
+    upload = spooled()
+    with server.store.transaction() as state:
+        (job,) = state.jobs.all()
+    for _ in range(server.config.jobs.attempts):
+        job = server.jobs.claim_next("host:1")
+        job = server.jobs.fail(job, "the disk broke")
+        clock.advance(server.config.jobs.longest_delay)
+    assert job.state is JobState.FAILED
+
+    restarted = reopen()
+    restarted.recover()
+
+    ended = restarted.uploads.get(upload.id)
+    assert (ended.state, ended.reason) == (UploadState.FAILED, "the disk broke")
+
+
+@pytest.fixture
+def small_volume(server, root, small_disk) -> Path:
+    """The only active volume, of six megabytes."""
+    disk = small_disk(root / "small", "6m")
+    (root / "volume" / "volume.json").unlink()
+    server.volumes.add(disk, "small", "login:root")
+    return disk
+
+
+def test_upload_is_copied_to_a_volume_on_another_file_system(server, spooled, run_jobs, small_volume):
+    upload = spooled(a=b"a" * 100_000)
+
+    run_jobs()
+
+    backup = server.catalog.get(upload.id)
+    assert server.catalog.directory(backup).is_relative_to(small_volume)
+    assert server.backups.verify(backup, "login:root").broken == ""
+    assert server.spool.ids() == []
+
+
+def test_full_volume_is_waited_for_and_keeps_no_part(server, spooled, run_jobs, small_volume, clock):
+    upload = spooled(a=b"a" * 3_000_000)
+
+    run_jobs()
+    waiting = server.uploads.get(upload.id)
+
+    assert waiting.state is UploadState.SPOOLED
+    assert "do not fit" in waiting.reason
+    assert _half_done(small_volume) == []
+
+
+def test_volume_that_fills_while_it_is_written_keeps_no_part(
+    server, spooled, run_jobs, small_volume, clock, monkeypatch
+):
+    upload = spooled(a=b"a" * 1_500_000, b=os.urandom(1_000_000))
+    filler = small_volume / "filler"
+    real = ingest.copy_file
+
+    def fills(source: Path, target: Path) -> tuple[str, int]:
+        if source.name == "b":
+            with pytest.raises(OSError, match="No space left"):
+                filler.write_bytes(b"x" * 10_000_000)
+        return real(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "DOCUMENTS_BYTES", 1024)
+        patch.setattr(ingest, "copy_file", fills)
+        run_jobs()
+    waiting = server.uploads.get(upload.id)
+    half_done = _half_done(small_volume)
+    filler.unlink()
+    clock.advance(5)
+    monkeypatch.setattr(ingest, "DOCUMENTS_BYTES", 1024)
+    run_jobs()
+
+    assert "No space left on device" in waiting.reason
+    assert half_done == []
+    assert server.uploads.get(upload.id).state is UploadState.ARCHIVED
+
+
+def test_damaged_manifest_in_the_spool_archives_nothing(server, spooled, run_jobs, root):
+    upload = spooled()
+    (file,) = (root / "spool" / upload.id).glob("manifest-*.json")
+    file.write_bytes(file.read_bytes() + b" ")
+
+    run_jobs()
+
+    assert "is damaged" in server.uploads.get(upload.id).reason
+    assert server.catalog.find() == []
+
+
+def test_file_that_changes_in_the_spool_is_noticed(server, spooled, run_jobs):
+    upload = spooled(a=b"data")
+    (server.spool.data(upload.id) / "a").write_bytes(b"dat4")
+
+    run_jobs()
+
+    assert server.uploads.get(upload.id).state is UploadState.REJECTED
+
+
+def test_many_uploads_are_archived_at_once(server, spooled, run_jobs):
+    uploads = [spooled(a=bytes([number])) for number in range(6)]
+
+    run_jobs()
+
+    assert {backup.id for backup in server.catalog.find()} == {upload.id for upload in uploads}
+    assert {slot.state for slot in server.slots.all()} == {SlotState.READY}
+
+
+def test_sums_hold_the_data_files_only(server, archived):
+    backup = archived(a=b"a", b=b"b")
+
+    sums = decode_sums((server.catalog.directory(backup) / "SHA256SUMS").read_bytes())
+
+    assert sums == {"a": _sum(b"a"), "b": _sum(b"b")}
+
+
+def test_error_that_is_not_foreseen_is_kept_as_the_reason(server, spooled, run_jobs, monkeypatch):
+    upload = spooled()
+
+    def fails(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(ingest, "make_document", fails)
+    run_jobs()
+
+    assert "KeyError: 'a bug'" in server.uploads.get(upload.id).reason
+
+
+def test_errno_is_a_reason_people_can_read(server, spooled, run_jobs, monkeypatch):
+    upload = spooled()
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/mnt/volume/.incoming")
+
+    monkeypatch.setattr(ingest, "make_directories", fails)
+    run_jobs()
+
+    assert (
+        f"cannot archive {upload.id}: Read-only file system: /mnt/volume/.incoming"
+        in server.uploads.get(upload.id).reason
+    )

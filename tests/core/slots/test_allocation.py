@@ -1,0 +1,291 @@
+"""Whether an upload is let in, and into which slot."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thaniya_core.config import Seconds, Size, SlotLimits
+from thaniya_core.errors import (
+    IllegalName,
+    NoFreeSlot,
+    NoSpace,
+    NotAllowed,
+    OverQuota,
+    ThaniyaError,
+    TooManyUploads,
+    UserDisabled,
+)
+from thaniya_core.model import Slot, SlotState, Upload, UploadState, User
+from thaniya_core.slots.allocation import (
+    ALLOWANCE_BYTES,
+    Space,
+    allow_bytes,
+    check_space,
+    check_user,
+    choose_slot,
+    reserve_bytes,
+)
+from thaniya_core.system.run import Process
+
+NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
+GIB = 1024**3
+LIMITS = SlotLimits(silence=Seconds(900), margin=Size(GIB), assumed=Size(2 * GIB))
+LONG_S = 60.0
+
+
+def _user(**limits: object) -> User:
+    return User("alice", NOW, **limits)
+
+
+def _upload(state: UploadState = UploadState.OPEN, reserved: int = 0, received: int = 0, user: str = "alice") -> Upload:
+    return Upload(
+        "20261123T211500Z-000001",
+        user,
+        "web1",
+        "nightly",
+        "thaniya_01",
+        NOW,
+        NOW,
+        state=state,
+        reserved_bytes=reserved,
+        received_bytes=received,
+    )
+
+
+@pytest.mark.parametrize(("expected", "reserved"), [(None, 2 * GIB), (0, 0), (100, 111), (10 * GIB, 11 * GIB)])
+def test_a_tenth_more_than_expected_is_reserved(expected, reserved):
+    assert reserve_bytes(expected, LIMITS) == reserved
+
+
+def test_disabled_user_is_refused():
+    with pytest.raises(UserDisabled, match="alice is disabled"):
+        check_user(_user(enabled=False), None, 0, [])
+
+
+@pytest.mark.parametrize("state", [UploadState.OPEN, UploadState.CLOSING])
+def test_user_with_as_many_uploads_as_allowed_is_refused(state):
+    with pytest.raises(TooManyUploads, match=r"alice has 2 of 2 uploads open: 20261123T211500Z-000001"):
+        check_user(_user(max_uploads=2), None, 0, [_upload(state)] * 2)
+
+
+def test_uploads_that_left_their_slot_and_those_of_others_do_not_count():
+    check_user(_user(max_uploads=1), None, 0, [_upload(UploadState.SPOOLED), _upload(user="bob")])
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected", "archived", "uploads"),
+    [
+        (100, 101, 0, []),
+        (100, None, 100, []),
+        (0, None, 0, []),
+        (100, 41, 60, []),
+        (100, 10, 60, [_upload(reserved=31)]),
+        (100, 10, 60, [_upload(reserved=0, received=31)]),
+        (100, 10, 60, [_upload(UploadState.SPOOLED, reserved=0, received=31)]),
+    ],
+)
+def test_upload_over_the_quota_is_refused(quota, expected, archived, uploads):
+    with pytest.raises(OverQuota, match="left of a quota of"):
+        check_user(_user(quota_bytes=quota, max_uploads=9), expected, archived, uploads)
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected", "archived", "uploads"),
+    [
+        (100, 100, 0, []),
+        (100, None, 99, []),
+        (None, 10**18, 10**18, []),
+        (100, 40, 60, [_upload(reserved=99, user="bob")]),
+        (100, 30, 40, [_upload(UploadState.SPOOLED, reserved=99, received=30)]),
+    ],
+)
+def test_upload_within_the_quota_is_let_in(quota, expected, archived, uploads):
+    check_user(_user(quota_bytes=quota, max_uploads=9), expected, archived, uploads)
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected", "allowed"),
+    [
+        (None, None, None),
+        (None, 100, 111 + ALLOWANCE_BYTES),
+        (50, None, 50 - 10 - 15),
+        (50, 100, 50 - 10 - 15),
+        (20, None, 0),
+    ],
+)
+def test_upload_may_bring_what_it_expects_and_the_quota_allows(quota, expected, allowed):
+    assert allow_bytes(_user(quota_bytes=quota), expected, 10, [_upload(reserved=15)]) == allowed
+
+
+@given(st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 2**50))
+def test_space_that_was_promised_is_not_promised_twice(reserved, free, promised, received):
+    space = Space(free, 2**60, 0)
+    usable = free - max(0, promised - received) - LIMITS.margin
+
+    try:
+        check_space(reserved, space, [_upload(reserved=promised, received=received)], LIMITS)
+    except NoSpace as error:
+        assert reserved > usable
+        assert "are needed and" in error.message
+    else:
+        assert reserved <= usable
+
+
+def test_only_open_uploads_have_something_to_come():
+    closing = [_upload(state, reserved=50 * GIB) for state in UploadState if state is not UploadState.OPEN]
+
+    check_space(GIB, Space(2 * GIB, GIB, 0), closing, LIMITS)
+
+
+def test_no_volume_is_told():
+    with pytest.raises(NoSpace, match="no active volume"):
+        check_space(0, Space(9 * GIB, None, 0), [], LIMITS)
+
+
+def test_full_volumes_are_told():
+    with pytest.raises(NoSpace, match=r"2\.0 GiB are needed, and the emptiest volume has 1\.0 GiB"):
+        check_space(2 * GIB, Space(9 * GIB, GIB, 0), [], LIMITS)
+
+
+def _slots(*states: SlotState) -> list[Slot]:
+    return [Slot(f"thaniya_{number:02}", state) for number, state in enumerate(states, 1)]
+
+
+READY, TAKEN = SlotState.READY, SlotState.TAKEN
+
+
+@pytest.mark.parametrize(
+    ("states", "previous", "chosen"),
+    [
+        ([READY, READY, READY], None, "thaniya_01"),
+        ([READY, READY, READY], "thaniya_01", "thaniya_02"),
+        ([READY, READY, READY], "thaniya_03", "thaniya_01"),
+        ([READY, TAKEN, READY], "thaniya_01", "thaniya_03"),
+        ([READY, TAKEN, TAKEN], "thaniya_02", "thaniya_01"),
+    ],
+)
+def test_slots_rotate(states, previous, chosen):
+    assert choose_slot(_slots(*states), previous).name == chosen
+
+
+def test_no_free_slot_tells_how_many_are_taken_and_out_of_use():
+    with pytest.raises(NoFreeSlot, match="no free slot: 2 of 4 taken, 2 out of use"):
+        choose_slot(_slots(TAKEN, SlotState.CLOSING, SlotState.DEGRADED, SlotState.DISABLED), None)
+
+
+def test_upload_gets_a_slot_of_its_own(server, open_upload, clock):
+    first, second = open_upload(100), open_upload()
+
+    assert [first.slot, second.slot] == ["thaniya_01", "thaniya_02"]
+    assert [(slot.state, slot.upload_id) for slot in server.slots.all()] == [(TAKEN, first.id), (TAKEN, second.id)]
+    assert (first.reserved_bytes, first.allowed_bytes, first.created_at) == (111, 111 + ALLOWANCE_BYTES, clock.now())
+    assert server.upload_in("thaniya_01") == first.id
+
+
+def test_slots_are_used_one_after_another(server, open_upload):
+    used = []
+    for _ in range(4):
+        upload = open_upload()
+        used.append(upload.slot)
+        server.abort_upload(upload.id, "", "alice")
+
+    assert used == ["thaniya_01", "thaniya_02", "thaniya_01", "thaniya_02"]
+
+
+@pytest.mark.parametrize("series", [("-web", "a"), ("web1", "../a"), ("", "a")])
+def test_illegal_series_gets_no_slot(server, alice, series):
+    with pytest.raises(IllegalName):
+        server.allocator.allocate("alice", *series, None, "", "alice")
+    assert server.upload_in("thaniya_01") is None
+
+
+def test_user_that_is_not_there_is_refused_and_noted(server):
+    with pytest.raises(NotAllowed):
+        server.allocator.allocate("mallory", "web1", "a", None, "", "mallory@192.0.2.1")
+
+    event = list(server.store.read_events())[-1]
+    assert (event.actor, event.action, event.ok) == ("mallory@192.0.2.1", "upload.open", False)
+
+
+def test_refusal_changes_nothing(server, make_user):
+    make_user("alice", quota_bytes=5)
+
+    with pytest.raises(OverQuota):
+        server.allocator.allocate("alice", "web1", "a", 6, "", "alice")
+    assert server.uploads.list_open() == []
+    assert server.upload_in("thaniya_01") is None
+
+
+def test_archived_backups_count_against_the_quota(server, make_user):
+    make_user("alice", quota_bytes=20)
+    upload = server.allocator.allocate("alice", "web1", "a", 15, "", "alice")
+    (server.accounts.directory(upload.slot) / "a").write_bytes(b"x" * 15)
+    server.uploads.complete(upload.id, None, "alice")
+    server.close_slots()
+    server.worker.run_due()
+    assert server.worker.drain(LONG_S)
+
+    with pytest.raises(OverQuota, match="5 B left of a quota of 20 B, and 6 B are to come"):
+        server.allocator.allocate("alice", "web1", "a", 6, "", "alice")
+
+
+def test_last_slot_goes_to_one_of_two_threads(server, open_upload, in_threads):
+    for _ in range(5):
+        held = open_upload()
+
+        results = in_threads(open_upload, open_upload)
+
+        winners = [result for result in results if isinstance(result, Upload)]
+        assert [type(result) for result in results if result not in winners] == [NoFreeSlot]
+        for upload in [held, *winners]:
+            server.abort_upload(upload.id, "", "alice")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from thaniya_core.errors import NoFreeSlot
+from thaniya_core.server import open_server
+
+server = open_server(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print(server.allocator.allocate("alice", "web1", "nightly", None, "", "alice").slot)
+except NoFreeSlot:
+    print("none")
+"""
+
+
+def test_last_slot_goes_to_one_of_two_processes(root: Path, open_upload):
+    open_upload()
+    command = [sys.executable, "-c", SCRIPT, str(root / "thaniya.toml")]
+
+    with (
+        Process(command, timeout_s=LONG_S, stdin=True, stdout=True) as one,
+        Process(command, timeout_s=LONG_S, stdin=True, stdout=True) as two,
+    ):
+        for process in (one, two):
+            assert process.stdout.readline() == b"ready\n"
+        for process in (one, two):
+            process.stdin.write(b"go\n")
+            process.stdin.flush()
+        answers = [process.stdout.readline() for process in (one, two)]
+        for process in (one, two):
+            process.check()
+
+    assert sorted(answers) == [b"none\n", b"thaniya_02\n"]
+
+
+def test_every_refusal_is_one_of_ours(server, open_upload):
+    open_upload()
+    open_upload()
+
+    with pytest.raises(ThaniyaError, match="no free slot: 2 of 2 taken"):
+        open_upload()
