@@ -1,6 +1,21 @@
-"""`python -m thaniya_core` is `thaniya`."""
+"""The entry point of the command `thaniya`, also as `python -m thaniya_core`."""
 
-from thaniya_core.cli.main import main
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line, or say how to install the server where only the client is there."""
+    try:
+        from thaniya_core.cli.main import run
+    except ModuleNotFoundError as error:
+        if error.name != "tinydb":
+            raise
+        sys.exit("thaniya: the server is not installed here, only the client\n  pip install 'thaniya[server]'")
+    sys.exit(run(sys.argv[1:]))
+
 
 if __name__ == "__main__":
     main()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import BinaryIO
 
-from thaniya_core.errors import NotAllowed, NotFound, UserDisabled
+from thaniya_core.errors import NotAllowed, NotFound, ThaniyaError, UserDisabled
 from thaniya_core.formats.manifest import BackupDocument, Manifest
 from thaniya_core.formats.names import check_id
 from thaniya_core.gate.services import AuthorizedKey, Caller
 from thaniya_core.model import Backup, Event, SlotState, Upload, UploadState, User
 from thaniya_core.server import Server
 from thaniya_core.system.files import free_bytes, os_errors
+
+logger = logging.getLogger(__name__)
 
 ENDED_SHOWN = 50
 
@@ -43,9 +46,12 @@ class CallerServices:
         return [user] if user is not None and user.enabled else []
 
     def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
-        """Write a login or a refused one to the audit log."""
-        actor = f"{user or 'unknown'}@{peer}"
-        self._server.store.add_event(Event(self._server.clock.now(), actor, "login", account, ok, detail))
+        """Write a login or a refused one to the audit log; a log that cannot be written keeps nobody out."""
+        event = Event(self._server.clock.now(), f"{user or 'unknown'}@{peer}", "login", account, ok, detail)
+        try:
+            self._server.store.add_event(event)
+        except ThaniyaError as error:
+            logger.error("the login of %s to %s cannot be logged: %s", event.actor, account, error)
 
     def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
         """Open an upload; see `Allocator.allocate`."""
@@ -53,7 +59,10 @@ class CallerServices:
 
     def complete(self, caller: Caller, upload_id: str, manifest: Manifest | None) -> Upload:
         """Close the slot and send the files on their way."""
-        self._own_upload(caller, upload_id)
+        upload = self._own_upload(caller, upload_id)
+        if manifest is None:
+            # Nothing else would tell a file that is still being written from a whole one.
+            self._server.wait_until_unwritten(upload)
         upload = self._server.uploads.complete(upload_id, manifest, caller.actor)
         return self._server.settle(upload) if upload.state is UploadState.CLOSING else upload
 
@@ -81,7 +90,7 @@ class CallerServices:
                 ended.append(upload)
         # One that ends between the two readings is in both.
         found = {upload.id: upload for upload in on_their_way + ended}
-        return sorted(found.values(), key=lambda upload: upload.id, reverse=True)
+        return sorted(found.values(), key=lambda upload: (upload.created_at, upload.id), reverse=True)
 
     def backups(self, caller: Caller, host: str, name: str, limit: int, before: str) -> list[Backup]:
         """The caller's backups, the newest first."""

@@ -70,6 +70,8 @@ class Slot(Struct, frozen=True):
     """The upload that holds the slot; None while no upload does."""
     reason: str = ""
     """Why it is degraded or disabled."""
+    taken_at: datetime | None = None
+    """When an upload took it last; the slots take turns by it."""
 
 
 class UploadState(StrEnum):
@@ -122,6 +124,8 @@ class Upload(Struct, frozen=True):
     ended_at: datetime | None = None
     stored_bytes: int | None = None
     """Once archived: bytes on the volume."""
+    volume: str = ""
+    """The volume that archiving chose; an interrupted attempt is carried on there and nowhere else."""
 
     @property
     def series(self) -> Series:

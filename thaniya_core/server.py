@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from thaniya_core.accounts import EmbeddedAccounts, Users
 from thaniya_core.archive import Backups, Catalog, Ingest, UploadedFiles, Volumes
 from thaniya_core.config import Config, find_config, load_config
-from thaniya_core.errors import UploadRejected, WrongState
+from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState
 from thaniya_core.jobs import JobQueue, Worker
-from thaniya_core.model import Job, JobKind, JobState, SlotState, Upload, UploadState, User
+from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState, Upload, UploadState, User
 from thaniya_core.slots import Allocator, Closer, Slots, Spool, Uploads, Watch
 from thaniya_core.slots.allocation import Space
 from thaniya_core.store import StateTransaction, Store, TinyStore
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors, try_lock
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.1
+
+LOGOUT_WAIT_S = 5.0
+"""How long a `complete` without sums waits for the last login to the slot to end."""
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -57,7 +67,7 @@ class Server:
             config.jobs,
             {JobKind.ARCHIVE: self._run_archive},
             on_failed=self._note_failed_job,
-            on_free=self.work_waits.set,
+            on_free=self._note_free_worker,
         )
 
     def upload_in(self, slot_name: str) -> str | None:
@@ -66,18 +76,18 @@ class Server:
         return slot.upload_id if slot is not None and slot.state is SlotState.TAKEN else None
 
     @contextmanager
-    def as_service(self) -> Iterator[bool]:
+    def as_service(self, wait_s: float = 0.0) -> Iterator[bool]:
         """Be the service for a while: the only one that closes slots and runs jobs.
+
+        Args:
+            wait_s: how long to wait for another process that is the service now.
 
         Yields:
             False when another process is the service.
         """
-        with self._service_guard:
-            if self._service_holders == 0:
-                with os_errors("take the lock of the service"):
-                    self._service_lock = try_lock(self.config.paths.state / "service.lock")
-            is_service = self._service_lock is not None
-            self._service_holders += is_service
+        deadline = self.clock.monotonic() + wait_s
+        while not (is_service := self._take_service_lock()) and self.clock.monotonic() < deadline:
+            time.sleep(_POLL_S)
         try:
             yield is_service
         finally:
@@ -87,27 +97,36 @@ class Server:
                     os.close(self._service_lock)
                     self._service_lock = None
 
+    def _take_service_lock(self) -> bool:
+        with self._service_guard:
+            if self._service_holders == 0:
+                with os_errors("take the lock of the service"):
+                    self._service_lock = try_lock(self.config.paths.state / "service.lock")
+            self._service_holders += self._service_lock is not None
+            return self._service_lock is not None
+
     def recover(self) -> None:
         """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""
-        self.catalog.forget(self.volumes.being_removed())
-        self.volumes.clean_leftovers()
         self.worker.take_over()
+        self._attempt("clean the volumes", self._clean_volumes)
         for upload in self.uploads.list_open():
-            self.uploads.retire(upload)
-        self._end_given_up()
+            self._attempt(f"retire the upload {upload.id}", partial(self.uploads.retire, upload))
         with self.store.transaction() as state:
             queued = {job.subject for job in state.jobs.all()}
             for upload in state.uploads.all():
                 if upload.state is UploadState.SPOOLED and upload.id not in queued:
                     self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
 
-    def _end_given_up(self) -> None:
-        """End the uploads whose jobs were given up just before the service stopped."""
-        state = self.store.read()
-        for job in state.jobs.all():
-            upload = state.uploads.get(job.subject)
-            if job.state is JobState.FAILED and upload is not None and upload.state is UploadState.SPOOLED:
-                self._note_failed_job(job)
+    def _clean_volumes(self) -> None:
+        self.catalog.forget(self.volumes.being_removed())
+        self.volumes.clean_leftovers()
+
+    def _attempt(self, what: str, step: Callable[[], object]) -> None:
+        """One thing that is out of order must not keep the service from its work."""
+        try:
+            step()
+        except (ThaniyaError, OSError) as error:
+            logger.error("cannot %s: %s", what, error)
 
     def watch_uploads(self, *, remembers: bool) -> None:
         """Look at the open uploads once; see `Watch.look`."""
@@ -116,6 +135,21 @@ class Server:
     def close_slots(self) -> None:
         """Carry every closing slot on."""
         self._closer.close_all()
+
+    def wait_until_unwritten(self, upload: Upload) -> None:
+        """Wait until nobody is logged in to the slot of an open upload.
+
+        Raises:
+            WrongState: somebody still is after some seconds.
+        """
+        deadline = self.clock.monotonic() + LOGOUT_WAIT_S
+        while self.upload_in(upload.slot) == upload.id and self.accounts.usage(upload.slot).sessions:
+            if self.clock.monotonic() > deadline:
+                raise WrongState(
+                    f"a login to {upload.slot} is still open, and may be writing",
+                    hint="end it and say complete again, or send the sums: complete ID --sums",
+                )
+            time.sleep(_POLL_S)
 
     def settle(self, upload: Upload) -> Upload:
         """Carry a closing upload on until it is spooled or has ended, here or by the service of another process.
@@ -140,15 +174,46 @@ class Server:
         return self.settle(upload)
 
     def disable_user(self, name: str, actor: str) -> User:
-        """Keep a user out, and end the uploads that are open."""
+        """Keep a user out, and end the uploads that are open.
+
+        When this returns none of them takes a byte any more; a slot that cannot be closed now is left to the service.
+        """
         user = self.users.disable(name, actor)
+        ending: list[Upload] = []
         for upload in self.uploads.list_open():
             if upload.user == name and upload.state is UploadState.OPEN:
                 try:
-                    self.abort_upload(upload.id, "the user was disabled", actor)
+                    ending.append(self.uploads.abort(upload.id, "the user was disabled", actor))
                 except WrongState:
                     pass  # it was completed or ended in this moment
+        for upload in ending:
+            self._attempt(f"end the upload {upload.id}", partial(self.settle, upload))
         return user
+
+    def reset_slot(self, name: str, actor: str) -> Slot:
+        """Clean a degraded slot and make it ready; see `Slots.reset`.
+
+        Raises:
+            WrongState: it is not degraded, or cannot be cleaned even now.
+        """
+        return self._reopen(self.slots.reset(name, actor))
+
+    def enable_slot(self, name: str, actor: str) -> Slot:
+        """Take a disabled slot into use again, cleaned; see `Slots.enable`.
+
+        Raises:
+            WrongState: it is not disabled, or cannot be cleaned.
+        """
+        return self._reopen(self.slots.enable(name, actor))
+
+    def _reopen(self, slot: Slot) -> Slot:
+        with self.as_service() as is_service:
+            if is_service:
+                self._closer.close(slot.name)
+        slot = self.slots.wait(slot.name, SlotState.CLOSING, SETTLE_WAIT_S)
+        if slot.state is SlotState.DEGRADED:
+            raise WrongState(f"{slot.name} is degraded: {slot.reason}", hint="mend the cause, then reset it again")
+        return slot
 
     def retry_job(self, job_id: str, actor: str) -> Job:
         """Run a job again that waits or was given up, with its upload.
@@ -156,10 +221,7 @@ class Server:
         Raises:
             NotFound, WrongState: see `JobQueue.retry`.
         """
-        job = self.jobs.get(job_id)
-        if job.state is JobState.FAILED and self.uploads.get(job.subject).state is UploadState.FAILED:
-            self.uploads.revive(job.subject)
-        job = self.jobs.retry(job_id, actor)
+        job = self.jobs.retry(job_id, actor, lambda state, job: self.uploads.revive_failed(state, job.subject))
         self.work_waits.set()
         return job
 
@@ -169,6 +231,7 @@ class Server:
                 slots_bytes=free_bytes(self.config.paths.slots),
                 volume_bytes=self.volumes.most_free_bytes(),
                 user_bytes=self.catalog.user_bytes(user),
+                volume_is_elsewhere=not self.volumes.all_beside(self.config.paths.slots),
             )
 
     def _enqueue_archive(self, state: StateTransaction, upload: Upload) -> None:
@@ -181,6 +244,8 @@ class Server:
             return
         digest = upload.manifest_digest
         manifest = self.spool.manifest(upload.id, digest) if digest else None
+        if not upload.volume:
+            upload = self.uploads.set_volume(upload.id, self.volumes.choose(0).id)
         try:
             backup = self._ingest.archive(upload, UploadedFiles(self.spool.data(upload.id), manifest))
         except UploadRejected as error:
@@ -188,11 +253,15 @@ class Server:
         else:
             self.uploads.mark_archived(upload.id, backup.document.stored_bytes)
 
-    def _note_failed_job(self, job: Job) -> None:
+    def _note_failed_job(self, state: StateTransaction, job: Job) -> None:
         if job.state is JobState.FAILED:
-            self.uploads.end(job.subject, UploadState.FAILED, job.reason, "service")
+            self.uploads.fail_spooled(state, job.subject, job.reason)
         else:
-            self.uploads.note_reason(job.subject, f"will be tried again: {job.reason}")
+            self.uploads.note_reason_of_spooled(state, job.subject, f"will be tried again: {job.reason}")
+
+    def _note_free_worker(self) -> None:
+        self.uploads.notify()
+        self.work_waits.set()
 
 
 def open_server(config_file: Path | None = None, clock: Clock | None = None) -> Server:

@@ -20,6 +20,9 @@ PASS_S = 0.5
 WATCH_S = 1.0
 """Seconds between two looks at the slots."""
 
+TAKE_OVER_S = 5.0
+"""How long to wait for a command that is the service for a moment."""
+
 _DRAIN_S = 30.0
 
 
@@ -50,7 +53,7 @@ class Service:
             Busy: another process is the service already.
             ThaniyaError: the gate cannot listen, or the state cannot be read.
         """
-        with self._server.as_service() as is_service:
+        with self._server.as_service(wait_s=TAKE_OVER_S) as is_service:
             if not is_service:
                 raise Busy(
                     "another process is the service of this server already",

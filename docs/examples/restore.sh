@@ -22,9 +22,7 @@ work=$(mktemp -d "$target.fetched.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-for file in SHA256SUMS RESTORE.txt; do
-    control fetch "$backup" "$file" >"$work/$file"
-done
+control fetch "$backup" SHA256SUMS >"$work/SHA256SUMS"
 while read -r sum file; do
     control fetch "$backup" "$file" >"$work/$file"
 done <"$work/SHA256SUMS"

@@ -81,7 +81,8 @@ def measure(work: Path, data: Path, small: Path) -> None:
     subprocess.run([*thaniya, "init", str(work / "server"), "--port", "0"], check=True, stdout=subprocess.DEVNULL)
     key = work / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    subprocess.run([*thaniya, "user", "add", "bench", "--key-file", f"{key}.pub"], check=True, stdout=subprocess.DEVNULL)
+    add_user = [*thaniya, "user", "add", "bench", "--key-file", f"{key}.pub"]
+    subprocess.run(add_user, check=True, stdout=subprocess.DEVNULL)
     with subprocess.Popen([*thaniya, "serve", "--json"], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:

@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = """
-import resource, sys
+# The peak is that of VmHWM: ru_maxrss is inherited from the process that starts another, here the one of the tests.
+SCRIPT = r"""
+import re, sys
+from pathlib import Path
 from thaniya_client import Directory, LocalDirectory
 source, disk, restored = sys.argv[1:4]
 target = LocalDirectory(disk)
 report = target.backup(Directory(source, compression=sys.argv[4]), name="large")
 target.restore(report.id, into=restored)
-print(report.original_bytes, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+print(report.original_bytes, int(peak[1]) * 1024)
 """
 DATA_BYTES = 300 * 1024 * 1024
-LIMIT_BYTES = 150 * 1024 * 1024
+LIMIT_BYTES = 100 * 1024 * 1024
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])

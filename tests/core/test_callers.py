@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thaniya_core.callers import ENDED_SHOWN, CallerServices
-from thaniya_core.errors import IllegalName, NotAllowed, NotFound, ThaniyaError, UserDisabled
+from thaniya_core.errors import IllegalName, NoSpace, NotAllowed, NotFound, ThaniyaError, UserDisabled, WrongState
 from thaniya_core.gate.services import Caller
 from thaniya_core.model import UploadState
 from thaniya_core.system.run import run
@@ -240,3 +240,28 @@ def test_logins_are_written_to_the_audit_log(services, server):
     event = list(server.store.read_events())[-1]
     assert (event.actor, event.action, event.subject) == ("unknown@192.0.2.1", "login", "thaniya")
     assert (event.ok, event.detail) == (False, "unknown key")
+
+
+def test_complete_without_sums_is_refused_while_somebody_is_logged_in(
+    services, alice_calls, server, put_file, clock, monkeypatch
+):
+    monkeypatch.setattr("thaniya_core.server.time.sleep", clock.advance)
+    upload = services.allocate(alice_calls, "web1", "nightly", 10)
+    put_file(upload, "a", b"half of")
+    session = server.accounts.begin(upload.slot, upload.id, lambda: None)
+
+    with pytest.raises(WrongState, match="still open, and may be writing"):
+        services.complete(alice_calls, upload.id, None)
+    session.end()
+
+    assert server.uploads.get(upload.id).state is UploadState.OPEN
+    assert services.complete(alice_calls, upload.id, None).state is UploadState.SPOOLED
+
+
+def test_log_that_cannot_be_written_keeps_nobody_out(services, server, monkeypatch):
+    def fails(event: object) -> None:
+        raise NoSpace("the disk is full")
+
+    monkeypatch.setattr(server.store, "add_event", fails)
+
+    services.note_login("thaniya", "alice", "203.0.113.7", True)

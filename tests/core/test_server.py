@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from thaniya_core import server as server_module
 from thaniya_core.errors import AlreadyExists, ConfigInvalid, NotFound, WrongState
 from thaniya_core.initialise import initialise
 from thaniya_core.model import SlotState, UploadState
@@ -70,6 +74,30 @@ def test_threads_of_the_service_share_it(server, reopen):
         assert is_service
 
 
+def test_service_is_waited_for_until_the_other_ends(server, reopen, monkeypatch):
+    with ExitStack() as other:
+        assert other.enter_context(reopen().as_service())
+        monkeypatch.setattr(server_module, "time", SimpleNamespace(sleep=lambda _: other.close()))
+
+        with server.as_service(wait_s=5) as is_service:
+            assert is_service
+
+
+def test_service_is_waited_for_no_longer_than_asked(server, reopen, clock, monkeypatch):
+    begun = clock.monotonic()
+    monkeypatch.setattr(server_module, "time", SimpleNamespace(sleep=clock.advance))
+
+    with reopen().as_service():
+        with server.as_service(wait_s=5) as is_service:
+            assert not is_service
+        waited_s = clock.monotonic() - begun
+        with server.as_service() as is_service:
+            assert not is_service
+
+    assert 5 <= waited_s < 6
+    assert clock.monotonic() - begun == waited_s
+
+
 def test_settling_waits_for_the_service_of_another_process(server, reopen, open_upload, put_file, in_threads):
     upload = open_upload()
     put_file(upload, "a", b"a")
@@ -100,6 +128,76 @@ def test_disabled_user_loses_its_open_uploads(server, open_upload, put_file, spo
     assert (ended.state, ended.reason) == (UploadState.ABORTED, "the user was disabled")
     assert {slot.state for slot in server.slots.all()} == {SlotState.READY}
     assert server.uploads.get(on_its_way.id).state is UploadState.SPOOLED
+
+
+def test_uploads_of_a_disabled_user_all_end_although_a_slot_cannot_be_closed(
+    server, open_upload, put_file, monkeypatch
+):
+    uploads = sorted([open_upload(), open_upload()], key=lambda upload: upload.id)
+    real = server.accounts.lock
+    open_when_first_is_closed: list[str | None] = []
+
+    def fails(slot: str) -> None:
+        if slot == uploads[0].slot:
+            open_when_first_is_closed.extend(server.upload_in(upload.slot) for upload in uploads)
+            raise OSError(errno.EIO, "Input/output error")
+        real(slot)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.accounts, "lock", fails)
+        user = server.disable_user("alice", "login:root")
+    then = [server.uploads.get(upload.id).state for upload in uploads]
+    server.close_slots()
+
+    assert not user.enabled
+    assert open_when_first_is_closed == [None, None]
+    assert then == [UploadState.CLOSING, UploadState.ABORTED]
+    assert {server.uploads.get(upload.id).state for upload in uploads} == {UploadState.ABORTED}
+    assert {slot.state for slot in server.slots.all()} == {SlotState.READY}
+
+
+def test_disabling_a_user_leaves_the_uploads_of_others_alone(server, make_user, open_upload):
+    make_user("bob")
+    of_alice, of_bob = open_upload(), open_upload(user="bob")
+
+    server.disable_user("alice", "login:root")
+
+    assert server.uploads.get(of_alice.id).state is UploadState.ABORTED
+    assert server.uploads.get(of_bob.id).state is UploadState.OPEN
+
+
+@pytest.mark.parametrize("step", ["being_removed", "clean_leftovers"])
+def test_volume_that_is_out_of_order_keeps_no_service_from_its_start(server, spooled, run_jobs, failing, caplog, step):
+    upload = spooled()
+    server.jobs.drop(upload.id)
+
+    with failing(server.volumes, step):
+        server.recover()
+    run_jobs()
+
+    assert "cannot clean the volumes: [Errno 5] Input/output error" in caplog.text
+    assert server.uploads.get(upload.id).state is UploadState.ARCHIVED
+
+
+def test_upload_that_cannot_be_retired_keeps_no_other_waiting_at_the_start(
+    server, open_upload, put_file, reopen, failing, caplog
+):
+    uploads = [open_upload(), open_upload()]
+    for upload in uploads:
+        with failing(server.store, "add_history"), pytest.raises(OSError, match="Input/output error"):
+            server.abort_upload(upload.id, "", "alice")
+
+    restarted = reopen()
+    with failing(restarted.store, "add_history"):
+        restarted.recover()
+    left = [upload.id for upload in restarted.uploads.list_open()]
+    restarted.recover()
+
+    first, second = sorted(upload.id for upload in uploads)
+    assert left == [first]
+    assert f"cannot retire the upload {first}" in caplog.text
+    assert restarted.uploads.list_open() == []
+    assert {ended.id for ended in restarted.uploads.list_ended(9)} == {first, second}
 
 
 def test_pass_for_cron_archives_what_was_completed(server, open_upload, put_file):

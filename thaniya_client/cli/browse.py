@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from thaniya_client.cli.options import AcceptNewOption, BackupArgument, ConfigOption, JsonOption, connect, load
-from thaniya_client.cli.output import print_json, print_table
+from thaniya_client.cli.output import print_json
 from thaniya_core.formats.contents import ContentsEntry, encode_entry, escape_path
 from thaniya_core.formats.protocol import BackupSummary
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.system.terminal import show_table
 
 
 def list_backups(
@@ -31,7 +32,7 @@ def list_backups(
             for backup in backups:
                 print_json("backup", backup)
         else:
-            print_table(["ID", "HOST", "NAME", "CREATED", ">SIZE", ">STORED", "STATE"], map(_row, backups))
+            show_table(["ID", "HOST", "NAME", "CREATED", ">SIZE", ">STORED", "STATE"], map(_row, backups))
 
 
 def _row(backup: BackupSummary) -> list[str]:

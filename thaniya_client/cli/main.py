@@ -11,8 +11,8 @@ from typing import NoReturn
 import typer
 
 from thaniya_client.cli import backup, browse, restore, setup
-from thaniya_client.cli.output import print_error
 from thaniya_core.errors import ThaniyaError
+from thaniya_core.system.terminal import show_error
 
 app = typer.Typer(
     name="thaniya-client",
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except ThaniyaError as error:
-        print_error(error, as_json="--json" in arguments)
+        show_error("thaniya-client", error, as_json="--json" in arguments)
         return error.exit_code
     return 0
 

@@ -10,21 +10,18 @@ from typing import BinaryIO
 from thaniya_client.connectors.local_layout import LocalLayout
 from thaniya_client.values import Outcome
 from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import (
     BackupDocument,
     Manifest,
     SumsBy,
     check_manifest,
     decode_document,
-    encode_document,
-    encode_restore,
-    encode_sums,
+    make_document,
 )
 from thaniya_core.formats.names import (
     BACKUP_FILE,
     RESERVED_FILES,
-    RESTORE_FILE,
-    SUMS_FILE,
     Series,
     check_id,
     id_time,
@@ -106,11 +103,7 @@ class LocalUpload:
         check_manifest(manifest)
         document = self._describe(manifest)
         with os_errors(f"archive backup {self._id}"):
-            for name, data in (
-                (BACKUP_FILE, encode_document(document)),
-                (SUMS_FILE, encode_sums(document.files)),
-                (RESTORE_FILE, encode_restore(document)),
-            ):
+            for name, data in encode_documents(document).items():
                 writer = self.open(name)
                 writer.write(data)
                 writer.close()
@@ -133,24 +126,15 @@ class LocalUpload:
 
     def _describe(self, manifest: Manifest) -> BackupDocument:
         now = SystemClock().now()
-        stored_bytes = sum(file.size_bytes or 0 for file in manifest.files)
-        return BackupDocument(
-            id=self._id,
-            user=self._series.user,
-            host=self._series.host,
-            name=self._series.name,
+        return make_document(
+            self._series,
+            self._id,
+            manifest.files,
+            manifest,
+            sums_by=SumsBy.CLIENT,
             created_at=id_time(self._id),
             completed_at=now,
             archived_at=now,
-            files=manifest.files,
-            stored_bytes=stored_bytes,
-            original_bytes=sum(file.original_bytes or file.size_bytes or 0 for file in manifest.files),
-            sums_by=SumsBy.CLIENT,
-            warnings=manifest.warnings,
-            warning_count=manifest.warning_count,
-            started_at=manifest.started_at,
-            ended_at=manifest.ended_at,
-            client=manifest.client,
         )
 
 

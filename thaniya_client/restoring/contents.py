@@ -10,7 +10,8 @@ from thaniya_client.connectors.interface import Connector
 from thaniya_client.restoring.fetching import open_checked, read_decompressed
 from thaniya_core.errors import NotFound
 from thaniya_core.formats.contents import ContentsEntry, decode_entries
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_contents, restore_directory
+from thaniya_core.formats.documents import restore_directory
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_contents
 
 
 def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntry]:

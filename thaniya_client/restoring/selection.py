@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from thaniya_core.errors import NotFound, WrongUsage
 from thaniya_core.formats.contents import ContentsEntry
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, restore_directory
+from thaniya_core.formats.documents import restore_directory
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 
 
 class Wanted(Struct, frozen=True):

@@ -14,7 +14,8 @@ from pathlib import Path
 from thaniya_client.tasks.patterns import tar_exclude_options
 from thaniya_core.errors import CommandFailed
 from thaniya_core.formats.contents import unescape_path
-from thaniya_core.formats.manifest import BackupFile, tar_extract_extras
+from thaniya_core.formats.documents import tar_extract_extras
+from thaniya_core.formats.manifest import BackupFile
 from thaniya_core.system.run import run
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TAR_OPTIONS": ""}

@@ -92,7 +92,7 @@ class EmbeddedAccounts:
                     continue  # the client has renamed or removed it
                 files += 1
                 size += status.st_size
-                newest = max(newest, status.st_mtime, status.st_ctime)
+                newest = max(newest, status.st_ctime)  # a client may set mtime as it likes
         with self._lock:
             sessions = len(self._sessions.get(slot, ()))
         return SlotUsage(size, files, datetime.fromtimestamp(newest, UTC) if files else None, sessions)

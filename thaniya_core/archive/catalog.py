@@ -86,9 +86,10 @@ class Catalog:
         return directory
 
     def add(self, backup: Backup) -> None:
-        """Enter a backup; one that is known already keeps what verification found."""
+        """Enter a backup; one that is known already on its volume keeps what verification found."""
         with self._store.catalog_transaction(backup.series) as table:
-            if table.get(backup.id) is None:
+            known = table.get(backup.id)
+            if known is None or known.volume != backup.volume:
                 table.put(backup)
 
     def update(self, backup: Backup) -> None:

@@ -7,7 +7,6 @@ carries on.
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,7 +16,8 @@ from thaniya_core import __version__
 from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.layout import backup_directory, incoming_directory
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import UploadRejected
+from thaniya_core.errors import NoSpace, UploadRejected
+from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import (
     BackupDocument,
     BackupFile,
@@ -25,15 +25,15 @@ from thaniya_core.formats.manifest import (
     SumsBy,
     decode_document,
     describe_file,
-    encode_document,
-    encode_restore,
-    encode_sums,
+    make_document,
 )
-from thaniya_core.formats.names import BACKUP_FILE, RESTORE_FILE, SUMS_FILE
+from thaniya_core.formats.names import BACKUP_FILE
+from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Backup, Upload
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import (
     copy_file,
+    free_bytes,
     fsync_directory,
     hash_file,
     link_file,
@@ -72,42 +72,33 @@ def compare(manifest: Manifest, found: dict[str, BackupFile]) -> list[str]:
     return complaints
 
 
-def make_document(
-    upload: Upload, manifest: Manifest | None, found: dict[str, BackupFile], now: datetime
-) -> BackupDocument:
-    """backup.json of a checked upload."""
-    told = manifest or Manifest(())
-    descriptions = {file.name: file for file in told.files if _is_described(file)}
-    files = tuple(
+def describe_files(manifest: Manifest | None, found: dict[str, BackupFile]) -> tuple[BackupFile, ...]:
+    """The files found, with what the client said of them beyond their sums."""
+    told = manifest.files if manifest is not None else ()
+    descriptions = {file.name: file for file in told if _is_described(file)}
+    return tuple(
         replace(descriptions.get(name, file), sha256=file.sha256, size_bytes=file.size_bytes)
         for name, file in sorted(found.items())
-    )
-    return BackupDocument(
-        id=upload.id,
-        user=upload.user,
-        host=upload.host,
-        name=upload.name,
-        created_at=upload.created_at,
-        completed_at=upload.completed_at or now,
-        archived_at=now,
-        files=files,
-        stored_bytes=sum(file.size_bytes or 0 for file in files),
-        original_bytes=sum(
-            (file.size_bytes or 0) if file.original_bytes is None else file.original_bytes for file in files
-        ),
-        sums_by=SumsBy.CLIENT if manifest is not None else SumsBy.SERVER,
-        warnings=told.warnings,
-        warning_count=max(told.warning_count, len(told.warnings)),
-        started_at=told.started_at,
-        ended_at=told.ended_at,
-        client=told.client,
-        server=f"thaniya/{__version__}",
     )
 
 
 def _is_described(file: BackupFile) -> bool:
     """Whether a manifest says more of a file than name, size and sum."""
     return replace(file, size_bytes=None) != BackupFile(file.name, file.sha256)
+
+
+def check_room(directory: Path, needed_bytes: int) -> None:
+    """Refuse early what would fill the disk.
+
+    Raises:
+        NoSpace: there is less room where the directory lies.
+    """
+    free = free_bytes(directory)
+    if free < needed_bytes:
+        raise NoSpace(
+            f"{format_size(needed_bytes)} do not fit: {format_size(free)} are free at {directory}",
+            hint="remove backups or add space",
+        )
 
 
 class Ingest:
@@ -119,58 +110,66 @@ class Ingest:
         self._clock = clock
 
     def archive(self, upload: Upload, uploaded: UploadedFiles) -> Backup:
-        """Check an upload and put it into its place, durably.
+        """Check an upload and put it into its place on its volume, durably.
 
         Raises:
             UploadRejected: files are missing, too many, or not as the client said. Nothing was archived.
             NoSpace, NotFound, NotAllowed, ThaniyaError: it is not possible now; it may be tried again.
         """
-        backup = self._find_in_place(upload)
-        if backup is None:
-            with os_errors(f"archive {upload.id}"):
-                backup = self._put_into_place(upload, uploaded)
+        root = self._volumes.present_root(upload.volume)
+        with os_errors(f"archive {upload.id}"):
+            document = self._find_in_place(upload, root) or self._put_into_place(upload, uploaded, root)
+        backup = Backup(document, upload.volume)
         self._catalog.add(backup)
         return backup
 
-    def _find_in_place(self, upload: Upload) -> Backup | None:
+    def _find_in_place(self, upload: Upload, root: Path) -> BackupDocument | None:
         """The backup, when an earlier attempt was interrupted after the rename."""
-        for volume in self._volumes.present():
-            directory = backup_directory(volume.path, upload.series, upload.id)
-            file = directory / BACKUP_FILE
-            if file.is_file():
-                document = decode_document(file.read_bytes(), str(file))
-                # The attempt may have ended between the rename and its fsync.
-                with os_errors(f"archive {upload.id}"):
-                    fsync_directory(directory)
-                    fsync_directory(directory.parent)
-                return Backup(document, volume.id)
-        return None
+        directory = backup_directory(root, upload.series, upload.id)
+        file = directory / BACKUP_FILE
+        if not file.is_file():
+            return None
+        document = decode_document(file.read_bytes(), str(file))
+        # The attempt may have ended between the rename and its fsync.
+        fsync_directory(directory)
+        fsync_directory(directory.parent)
+        return document
 
-    def _put_into_place(self, upload: Upload, uploaded: UploadedFiles) -> Backup:
-        volume = self._volumes.choose(DOCUMENTS_BYTES)
-        incoming = incoming_directory(volume.path, upload.id)
+    def _put_into_place(self, upload: Upload, uploaded: UploadedFiles, root: Path) -> BackupDocument:
+        incoming = incoming_directory(root, upload.id)
         remove_tree(incoming)
         try:
             make_directories(incoming)
             document = self._prepare(upload, uploaded, incoming)
-            publish_directory(incoming, backup_directory(volume.path, upload.series, upload.id))
+            publish_directory(incoming, backup_directory(root, upload.series, upload.id))
         except BaseException:
             remove_tree(incoming)  # what lies there takes space that another upload may need
             raise
-        return Backup(document, volume.id)
+        return document
 
     def _prepare(self, upload: Upload, uploaded: UploadedFiles, incoming: Path) -> BackupDocument:
         """Have files and documents in `incoming`, checked."""
+        check_room(incoming, DOCUMENTS_BYTES)
         found = self._bring(upload, uploaded, incoming)
         if uploaded.manifest is not None:
             complaints = compare(uploaded.manifest, found)
             if complaints:
                 more = f"; and {len(complaints) - 5} more" if len(complaints) > 5 else ""
                 raise UploadRejected("; ".join(complaints[:5]) + more, hint="upload again")
-        document = make_document(upload, uploaded.manifest, found, self._clock.now())
-        write_atomic(incoming / BACKUP_FILE, encode_document(document))
-        write_atomic(incoming / SUMS_FILE, encode_sums(document.files))
-        write_atomic(incoming / RESTORE_FILE, encode_restore(document))
+        now = self._clock.now()
+        document = make_document(
+            upload.series,
+            upload.id,
+            describe_files(uploaded.manifest, found),
+            uploaded.manifest or Manifest(()),
+            sums_by=SumsBy.SERVER if uploaded.manifest is None else SumsBy.CLIENT,
+            created_at=upload.created_at,
+            completed_at=upload.completed_at or now,
+            archived_at=now,
+            server=f"thaniya {__version__}",
+        )
+        for name, data in encode_documents(document).items():
+            write_atomic(incoming / name, data)
         for file in incoming.iterdir():
             file.chmod(_READ_ONLY)
         return document
@@ -183,7 +182,7 @@ class Ingest:
         """
         may_link = on_same_file_system(uploaded.directory, incoming)
         if not may_link:
-            self._volumes.choose(DOCUMENTS_BYTES + upload.received_bytes)
+            check_room(incoming, DOCUMENTS_BYTES + upload.received_bytes)
         found: dict[str, BackupFile] = {}
         for place in sorted(uploaded.directory.iterdir()):
             target = incoming / place.name

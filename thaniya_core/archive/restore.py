@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound, WrongState, WrongUsage
 from thaniya_core.formats.contents import unescape_path
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, restore_directory, tar_extract_extras
+from thaniya_core.formats.documents import restore_directory, tar_extract_extras
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.system.files import hash_file, make_directories, os_errors
 from thaniya_core.system.run import Process, run
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from thaniya_core.errors import ThaniyaError
-from thaniya_core.formats.manifest import BackupDocument, decode_document, encode_restore, encode_sums
+from thaniya_core.formats.documents import encode_sums
+from thaniya_core.formats.manifest import BackupDocument, decode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESERVED_FILES, RESTORE_FILE, SUMS_FILE
 from thaniya_core.system.files import hash_file
 
@@ -36,14 +37,19 @@ def find_damage(directory: Path, document: BackupDocument, on_chunk: Callable[[i
 
 
 def _check_documents(directory: Path, document: BackupDocument) -> list[str]:
+    """Whether backup.json says what the catalog knows, and SHA256SUMS fits to it and to RESTORE.txt."""
     damage: list[str] = []
-    expected = {SUMS_FILE: encode_sums(document.files), RESTORE_FILE: encode_restore(document)}
-    for name, content in expected.items():
+    sums = {file.name: file.sha256 for file in document.files}
+    for name in (BACKUP_FILE, RESTORE_FILE):
         try:
-            if (directory / name).read_bytes() != content:
-                damage.append(f"{name} is not as it was archived")
+            sums[name], _ = hash_file(directory / name)
         except OSError as exc:
             damage.append(f"{name} cannot be read: {exc.strerror}")
+    try:
+        if (directory / SUMS_FILE).read_bytes() != encode_sums(sums):
+            damage.append(f"{SUMS_FILE} does not fit to backup.json, RESTORE.txt and the files")
+    except OSError as exc:
+        damage.append(f"{SUMS_FILE} cannot be read: {exc.strerror}")
     try:
         if decode_document((directory / BACKUP_FILE).read_bytes(), BACKUP_FILE) != document:
             damage.append(f"{BACKUP_FILE} is not what the catalog knows")

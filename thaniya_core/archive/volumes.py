@@ -16,7 +16,14 @@ from thaniya_core.formats.names import make_id
 from thaniya_core.model import Event, Volume
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import free_bytes, make_directories, os_errors, remove_tree, write_atomic
+from thaniya_core.system.files import (
+    free_bytes,
+    make_directories,
+    on_same_file_system,
+    os_errors,
+    remove_tree,
+    write_atomic,
+)
 
 
 class Volumes:
@@ -84,6 +91,10 @@ class Volumes:
         """What the emptiest active volume has free; None when none is there."""
         free = [free_bytes(volume.path) for volume in self.present() if volume.active]
         return max(free) if free else None
+
+    def all_beside(self, directory: Path) -> bool:
+        """Whether every volume that is there lies on the file system of a directory."""
+        return all(on_same_file_system(volume.path, directory) for volume in self.present())
 
     def choose(self, needed_bytes: int) -> Volume:
         """The active volume with the most free space.

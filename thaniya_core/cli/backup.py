@@ -9,12 +9,14 @@ import msgspec
 import typer
 
 from thaniya_core.cli.context import actor, server_of
-from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_json, print_records
+from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
 from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.contents import escape_path
+from thaniya_core.formats.documents import restore_directory, restored_path
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Backup
 from thaniya_core.server import Server
+from thaniya_core.system.terminal import show_json
 
 app = typer.Typer(no_args_is_help=True, help="Archived backups.")
 
@@ -84,24 +86,27 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
 
 @app.command("files")
 def files(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
-    """List what is inside a backup, one line a path.
+    """List what is inside a backup, one line a path, as `backup restore` takes it.
 
     Example: thaniya backup files 20261123T211500Z-7f3a2c | grep passwd
     """
     server = server_of(context)
     backup = server.catalog.get(backup_id)
+    documented = backup.document.files
+    directories = {file.name: restore_directory(file, documented) for file in documented}
     listed = False
-    for _archive, entry in server.backups.entries(backup):
+    for archive, entry in server.backups.entries(backup):
         listed = True
+        path = escape_path(restored_path(directories.get(archive, ""), entry.path))
         if as_json:
-            facts = {"path": escape_path(entry.path), "mode": entry.mode, "owner": entry.owner}
-            print_json(facts | {"size_bytes": entry.size_bytes, "mtime": entry.mtime})
+            facts = {"path": path, "mode": entry.mode, "owner": entry.owner}
+            show_json(facts | {"size_bytes": entry.size_bytes, "mtime": entry.mtime})
         else:
-            print(f"{entry.mode} {entry.size_bytes:>12} {entry.mtime} {escape_path(entry.path)}")
+            print(f"{entry.mode} {entry.size_bytes:>12} {entry.mtime} {path}")
     if not listed:
-        for file in backup.document.files:
+        for file in documented:
             if as_json:
-                print_json({"path": file.name, "size_bytes": file.size_bytes})
+                show_json({"path": file.name, "size_bytes": file.size_bytes})
             else:
                 print(f"{file.size_bytes or 0:>12} {file.name}")
 
@@ -151,7 +156,7 @@ def _verify_one(server: Server, backup: Backup, as_json: bool) -> bool:
     except NotFound as error:
         damage = error.message
     if as_json:
-        print_json({"message_type": "verified", "id": backup.id, "good": not damage, "damage": damage})
+        show_json({"message_type": "verified", "id": backup.id, "good": not damage, "damage": damage})
     else:
         print(f"{backup.id} {backup.series}: {damage or 'good'}")
     return not damage

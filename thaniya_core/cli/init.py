@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from thaniya_core.cli.context import actor
-from thaniya_core.cli.output import JsonOption, print_json
+from thaniya_core.cli.output import JsonOption
 from thaniya_core.initialise import initialise
+from thaniya_core.system.terminal import show_json
 
 
 def init(
@@ -27,7 +28,7 @@ def init(
     server = initialise(directory, actor(), slots=slots, volume=volume, listen=listen, port=port)
     config = server.config
     if as_json:
-        print_json({"config": str(config.file), "slots": slots, "volumes": server.volumes.all()})
+        show_json({"config": str(config.file), "slots": slots, "volumes": server.volumes.all()})
         return
     print(f"A server is ready in {config.file.parent}: {slots} slots, backups go to {server.volumes.all()[0].path}")
     print("Next:")

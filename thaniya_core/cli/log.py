@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from thaniya_core.cli.context import server_of
-from thaniya_core.cli.output import JsonOption, format_time, print_json, print_records
+from thaniya_core.cli.output import JsonOption, format_time, print_records
 from thaniya_core.formats.quantities import parse_duration
+from thaniya_core.system.terminal import show_json
 
 _LONGEST_S = 1000 * 365 * 86400
 """Longer than any log; more cannot be taken from a date."""
@@ -32,7 +33,7 @@ def log(
     events = deque((event for event in server.store.read_events(start) if not (failed and event.ok)), maxlen=limit)
     if as_json:
         for event in events:
-            print_json(event)
+            show_json(event)
         return
     rows = [
         [

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from thaniya_core import __version__
 from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.system.files import from_os_error
+from thaniya_core.system.terminal import show_error
 
 app = typer.Typer(
     name="thaniya",
@@ -71,25 +71,10 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except ThaniyaError as error:
-        _show(error, as_json="--json" in arguments)
+        show_error("thaniya", error, as_json="--json" in arguments)
         return error.exit_code
     except OSError as error:
         failure = from_os_error("do this", error)
-        _show(failure, as_json="--json" in arguments)
+        show_error("thaniya", failure, as_json="--json" in arguments)
         return failure.exit_code
     return 0
-
-
-def _show(error: ThaniyaError, *, as_json: bool) -> None:
-    if as_json:
-        facts = {"message_type": "error", "code": error.code, "title": error.title, "exit_code": error.exit_code}
-        facts |= {"message": error.message, "hint": error.hint}
-        sys.stderr.buffer.write(msgspec.json.encode(facts) + b"\n")
-    else:
-        text = f"thaniya: {error.message}" + (f"\n  {error.hint}" if error.hint else "")
-        print("".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text), file=sys.stderr)
-
-
-def main() -> None:
-    """The entry point of the command `thaniya`."""
-    sys.exit(run(sys.argv[1:]))

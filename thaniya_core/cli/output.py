@@ -7,21 +7,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from thaniya_core.system.harmless import make_harmless
+from thaniya_core.system.terminal import show_json, show_table
 
 INTERRUPTED = 130
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-def print_json(value: object) -> None:
-    """One line of JSON on stdout."""
-    sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=str) + b"\n")
-    sys.stdout.buffer.flush()
 
 
 def print_records(
@@ -37,30 +30,22 @@ def print_records(
         empty: said instead of an empty table.
     """
     if as_json:
-        print_json(records)
+        show_json(records)
         return
     if not records:
         print(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(Text(column.removeprefix(">")), justify="right" if column.startswith(">") else "left")
-    for row in rows:
-        table.add_row(*(Text(_harmless(cell)) for cell in row))
-    console = (
-        Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else Console(width=10_000, highlight=False)
-    )
-    console.print(table)
+    show_table(columns, rows)
 
 
 def print_facts(record: object, facts: Sequence[tuple[str, str]], as_json: bool) -> None:
     """One thing: JSON object, or a line a fact."""
     if as_json:
-        print_json(record)
+        show_json(record)
         return
     width = max(len(name) for name, _ in facts) + 1
     for name, value in facts:
-        print(f"{name + ':':<{width}} {_harmless(value)}")
+        print(f"{name + ':':<{width}} {make_harmless(value)}")
 
 
 def confirm(question: str, yes: bool) -> None:
@@ -81,8 +66,3 @@ def confirm(question: str, yes: bool) -> None:
 def format_time(moment: datetime | None) -> str:
     """A time for people, local: `2026-11-23 21:15:00`."""
     return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _harmless(text: str) -> str:
-    """A foreign text without control characters."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -8,7 +8,8 @@ from types import FrameType
 import typer
 
 from thaniya_core.cli.context import server_of
-from thaniya_core.cli.output import JsonOption, print_json
+from thaniya_core.cli.output import JsonOption
+from thaniya_core.system.terminal import show_json
 from thaniya_core.tick import run_pass
 
 
@@ -32,7 +33,7 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
         address, port = service.gate.address, service.gate.port
         if as_json:
             facts = {"message_type": "ready", "address": address, "port": port}
-            print_json(facts | {"host_key": service.gate.fingerprint})
+            show_json(facts | {"host_key": service.gate.fingerprint})
         else:
             print(f"listening on {address} port {port}, host key {service.gate.fingerprint}", flush=True)
 
@@ -48,7 +49,7 @@ def tick(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     ran = run_pass(server_of(context))
     if as_json:
-        print_json({"ran_jobs": ran, "other_service": ran is None})
+        show_json({"ran_jobs": ran, "other_service": ran is None})
     elif ran is None:
         print("the running service does this itself")
     else:

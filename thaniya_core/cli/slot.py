@@ -34,7 +34,7 @@ def reset(context: typer.Context, name: Name, as_json: JsonOption = False) -> No
 
     Example: thaniya slot reset thaniya_03
     """
-    _show(server_of(context).slots.reset(name, actor()), as_json)
+    _show(server_of(context).reset_slot(name, actor()), as_json)
 
 
 @app.command("enable")
@@ -43,7 +43,7 @@ def enable(context: typer.Context, name: Name, as_json: JsonOption = False) -> N
 
     Example: thaniya slot enable thaniya_03
     """
-    _show(server_of(context).slots.enable(name, actor()), as_json)
+    _show(server_of(context).enable_slot(name, actor()), as_json)
 
 
 @app.command("disable")

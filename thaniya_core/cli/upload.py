@@ -30,8 +30,9 @@ def list_uploads(
     server = server_of(context)
     uploads = server.uploads.list_open()
     if ended:
-        uploads = [*server.uploads.list_ended(limit), *uploads]
-        uploads.sort(key=lambda upload: upload.id)
+        # One that ended in this moment may be in both lists.
+        each = {upload.id: upload for upload in [*uploads, *server.uploads.list_ended(limit)]}
+        uploads = sorted(each.values(), key=lambda upload: upload.id)
     rows = [
         [
             upload.id,

@@ -1,14 +1,12 @@
-"""What describes a backup: the client's manifest, and backup.json, SHA256SUMS and RESTORE.txt of the archive.
+"""What describes a backup: the client's manifest, and backup.json of the archive.
 
 backup.json is indented JSON with `format`: 1. Fields may be added, never renamed or given another meaning; readers
-ignore fields they do not know. SHA256SUMS has the form of GNU coreutils' sha256sum. RESTORE.txt is a POSIX shell script
-that a person can also follow line by line.
+ignore fields they do not know.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -183,98 +181,37 @@ def decode_document(data: bytes, where: str) -> BackupDocument:
     return document
 
 
-def encode_sums(files: Iterable[BackupFile]) -> bytes:
-    """SHA256SUMS, as `sha256sum -c` reads it."""
-    return "".join(f"{file.sha256}  {file.name}\n" for file in files).encode()
-
-
-def decode_sums(data: bytes) -> dict[str, str]:
-    """Read the output of sha256sum: names to sums.
-
-    Names may have a leading directory (`upload/home.tar.gz`, `./x`), which is dropped.
-
-    Raises:
-        WrongUsage: a line that sha256sum does not write, or a name that is there twice.
-    """
-    sums: dict[str, str] = {}
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-        match = re.fullmatch(r"([0-9a-fA-F]{64}) [ *](.+)", line)
-        if match is None:
-            raise WrongUsage(f"line {number} is not a line of sha256sum: {line[:100]!r}")
-        name = check_file(match[2].rpartition("/")[2])
-        if name in sums:
-            raise WrongUsage(f"line {number}: {name} is there twice")
-        sums[name] = match[1].lower()
-    return sums
-
-
-def encode_restore(document: BackupDocument) -> bytes:
-    """RESTORE.txt: the shell commands that restore this backup."""
-    tools = {"sha256sum"}
-    commands: list[str] = []
-    for file in document.files:
-        command = restore_command(file, restore_directory(file, document.files))
-        if command:
-            commands.append(command)
-            tools |= {word for word in re.split(r"[ |]+", command) if word in ("gzip", "bzip2", "xz", "tar", "cp")}
-    lines = [
-        f"# How to restore backup {document.id} of {document.series}",
-        f"# made {document.created_at:%Y-%m-%d %H:%M:%S} UTC, {len(document.files)} files, "
-        f"{document.stored_bytes} bytes. Thaniya is not needed, only: {', '.join(sorted(tools))}.",
-        "#",
-        "# This file is a shell script. In the directory where it lies, run",
-        "#     sh RESTORE.txt /where/to/restore",
-        "# or type its commands one by one, with TARGET set to the directory to restore into.",
-        "# As root, owners are restored too. Existing files of the same names are overwritten.",
-        "set -eu",
-        'TARGET="${1:?usage: sh RESTORE.txt DIRECTORY}"',
-        'mkdir -p "$TARGET"',
-        'TARGET="$(cd "$TARGET" && pwd)"',
-        'cd "$(dirname "$0")"',
-        "sha256sum -c SHA256SUMS",
-        *commands,
-    ]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def restore_directory(file: BackupFile, files: Iterable[BackupFile]) -> str:
-    """The directory below the target that a file is restored into; empty for the target itself.
-
-    A single tar archive is restored into the target. Where a backup holds several, each gets a directory of its own, so
-    that the trees do not mix: `home.tar.gz` goes into `home`.
-    """
-    if file.kind is not FileKind.TAR or sum(other.kind is FileKind.TAR for other in files) < 2:
-        return ""
-    return strip_suffix(file.name).removesuffix(".tar")
-
-
-def restore_command(file: BackupFile, directory: str = "") -> str:
-    """The shell command that restores one file into $TARGET, or into a directory below it; empty for lists and logs.
-
-    Legal names need no quotes, but a leading directory keeps programs from taking any for an option.
-    """
-    if file.kind is FileKind.TAR:
-        options = [
-            "--extract",
-            "--preserve-permissions",
-            "--numeric-owner",
-            *tar_extract_extras(file),
-            "--file=-",
-        ]
-        target = f'"$TARGET"/{directory}' if directory else '"$TARGET"'
-        made = f"mkdir -p {target}; " if directory else ""
-        unpack = f"tar {shlex.join(options)} --directory={target}"
-        return f"{made}{file.compression.decompress_command} ./{file.name} | {unpack}"
-    if file.kind is FileKind.FILE:
-        return f'cp -p -f ./{file.name} "$TARGET"/{file.name}'
-    return ""
-
-
-def tar_extract_extras(file: BackupFile) -> list[str]:
-    """The options that make GNU tar bring back what this archive holds beyond the usual."""
-    extras: list[str] = []
-    if file.xattrs:
-        extras += ["--xattrs", "--xattrs-include=*"]
-    if file.acls:
-        extras.append("--acls")
-    return extras
+def make_document(
+    series: Series,
+    backup_id: str,
+    files: tuple[BackupFile, ...],
+    manifest: Manifest,
+    *,
+    sums_by: SumsBy,
+    created_at: datetime,
+    completed_at: datetime,
+    archived_at: datetime,
+    server: str = "",
+) -> BackupDocument:
+    """backup.json of a checked backup: its files as they lie there, the rest as the client told."""
+    return BackupDocument(
+        id=backup_id,
+        user=series.user,
+        host=series.host,
+        name=series.name,
+        created_at=created_at,
+        completed_at=completed_at,
+        archived_at=archived_at,
+        files=files,
+        stored_bytes=sum(file.size_bytes or 0 for file in files),
+        original_bytes=sum(
+            (file.size_bytes or 0) if file.original_bytes is None else file.original_bytes for file in files
+        ),
+        sums_by=sums_by,
+        warnings=manifest.warnings,
+        warning_count=max(manifest.warning_count, len(manifest.warnings)),
+        started_at=manifest.started_at,
+        ended_at=manifest.ended_at,
+        client=manifest.client,
+        server=server,
+    )

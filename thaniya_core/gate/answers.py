@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from thaniya_core.formats.protocol import Allocated, BackupSummary, UploadStatus
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.services import Services
 from thaniya_core.model import Backup, Upload, UploadState
+from thaniya_core.system.harmless import make_harmless
 
 
 def allocated(upload: Upload) -> Allocated:

@@ -11,9 +11,9 @@ from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.gate import reading_verbs, upload_verbs
 from thaniya_core.gate.arguments import Grammar, parse_arguments, split_command
 from thaniya_core.gate.calls import Call
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.services import Caller, Services
 from thaniya_core.gate.session import report_internal_error, run_session
+from thaniya_core.system.harmless import make_harmless
 
 
 class _Verb(Struct, frozen=True):

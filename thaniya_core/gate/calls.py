@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from thaniya_core.gate.arguments import Arguments
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.services import Caller, Services
+from thaniya_core.system.harmless import make_harmless
 
 Cell = str | int | datetime | None
 

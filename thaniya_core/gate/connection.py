@@ -17,13 +17,13 @@ from thaniya_core.gate.arguments import split_command
 from thaniya_core.gate.broker import run_command
 from thaniya_core.gate.byte_stream import ChannelReader, ChannelStream, ChannelWriter
 from thaniya_core.gate.chunk_pipe import ChunkPipe
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.login import Login, find_login
 from thaniya_core.gate.scp import ScpSink, parse_scp
 from thaniya_core.gate.services import Caller, Services, SlotSession, SlotSessions
 from thaniya_core.gate.sftp import SftpServer
 from thaniya_core.gate.slot_files import SlotFiles
 from thaniya_core.gate.transport import WINDOW_BYTES, BufferedSocket, Transport
+from thaniya_core.system.harmless import make_harmless
 
 _CHANNELS_LIMIT = 10
 _log = logging.getLogger(__name__)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import errno
 import io
-import lzma
 import os
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from thaniya_core.errors import IntegrityFailed, NotFound, WrongUsage
-from thaniya_core.formats.compression import open_reader
+from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.manifest import BackupFile, FileKind, find_contents
 from thaniya_core.gate.answers import backup_summary, upload_status
 from thaniya_core.gate.arguments import parse_count
 from thaniya_core.gate.calls import Call
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.system.files import CHUNK_BYTES
+from thaniya_core.system.harmless import make_harmless
 
 _BACKUPS_LIMIT = 10_000
 _SENDFILE_BYTES = 64 * 1024 * 1024
@@ -121,7 +119,7 @@ def _read_chunks(source: BinaryIO, name: str) -> Iterator[bytes]:
     while True:
         try:
             chunk = source.read(CHUNK_BYTES)
-        except (OSError, EOFError, zlib.error, lzma.LZMAError) as exc:
+        except DECOMPRESSION_ERRORS as exc:
             raise IntegrityFailed(f"{name} cannot be decompressed: {exc}") from exc
         if not chunk:
             return

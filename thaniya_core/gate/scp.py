@@ -15,8 +15,8 @@ from msgspec import Struct
 from thaniya_core.errors import NotAllowed, WrongUsage
 from thaniya_core.formats.protocol import UPLOAD_DIRECTORY
 from thaniya_core.gate.byte_stream import ByteStream
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.slot_files import UPLOAD, SlotFiles, explain, resolve
+from thaniya_core.system.harmless import make_harmless
 
 _LINE_LIMIT = 4096
 _BUFFER_BYTES = 1024 * 1024

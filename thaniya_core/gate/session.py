@@ -11,11 +11,11 @@ from thaniya_core.errors import ProtocolViolated, ThaniyaError, WrongUsage
 from thaniya_core.formats import protocol
 from thaniya_core.formats.manifest import check_manifest
 from thaniya_core.gate.answers import allocated, backup_summary, upload_status
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.services import Caller, Services
 from thaniya_core.gate.waiting import wait_for_change
 from thaniya_core.model import Upload
 from thaniya_core.system.clock import SystemClock
+from thaniya_core.system.harmless import make_harmless
 
 VIOLATIONS_LIMIT = 20
 """After so many lines in a row that are no request the session is closed."""

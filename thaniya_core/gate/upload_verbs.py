@@ -6,7 +6,8 @@ import math
 import time
 
 from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState, WrongUsage
-from thaniya_core.formats.manifest import Manifest, decode_sums, describe_file
+from thaniya_core.formats.documents import decode_sums
+from thaniya_core.formats.manifest import Manifest, describe_file
 from thaniya_core.formats.protocol import LINE_LIMIT
 from thaniya_core.formats.quantities import parse_duration, parse_size
 from thaniya_core.gate.answers import allocated, upload_status

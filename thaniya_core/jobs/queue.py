@@ -6,7 +6,7 @@ taken up by another.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -32,7 +32,10 @@ def is_due(job: Job, now: datetime, limits: JobLimits) -> bool:
     if job.state is JobState.QUEUED:
         # A date beyond every delay was set before the clock was put back.
         return job.not_before <= now or job.not_before > now + timedelta(seconds=limits.longest_delay)
-    return job.state is JobState.RUNNING and (job.claim_until is None or job.claim_until < now)
+    if job.state is not JobState.RUNNING:
+        return False
+    # A claim that reaches further than any claim does was made before the clock was put back.
+    return job.claim_until is None or job.claim_until < now or job.claim_until > now + 2 * CLAIM
 
 
 def claim(job: Job, worker: str, now: datetime) -> Job:
@@ -103,7 +106,8 @@ class JobQueue:
         """Keep a worker's claims on jobs that it works on still."""
         now = self._clock.now()
         held = [job for job in self._store.read().jobs.all() if job.claimed_by == worker and job.id in job_ids]
-        if not any(job.claim_until is None or job.claim_until - now < CLAIM / 2 for job in held):
+        # One that reaches further than a claim does was made before the clock was put back; it counts for nothing.
+        if all(job.claim_until is not None and CLAIM / 2 <= job.claim_until - now <= CLAIM for job in held):
             return
         with self._store.transaction() as state:
             for job in state.jobs.all():
@@ -125,15 +129,27 @@ class JobQueue:
         with self._store.transaction() as state:
             state.jobs.remove(job.id)
 
-    def fail(self, job: Job, reason: str) -> Job:
-        """Note a failed attempt; gives the job as it is then."""
+    def fail(self, job: Job, reason: str, also: Callable[[StateTransaction, Job], None]) -> Job:
+        """Note a failed attempt; gives the job as it is then.
+
+        Args:
+            job: the job as it was claimed.
+            reason: why the attempt failed.
+            also: changes its subject, in the same transaction.
+        """
         with self._store.transaction() as state:
             failed = fail(job, reason, self._clock.now(), self._limits)
             state.jobs.put(failed)
+            also(state, failed)
         return failed
 
-    def retry(self, job_id: str, actor: str) -> Job:
+    def retry(self, job_id: str, actor: str, also: Callable[[StateTransaction, Job], None]) -> Job:
         """Run a job now that waits for a retry or was given up, with all its attempts again.
+
+        Args:
+            job_id: the job.
+            actor: who asks, for the audit log.
+            also: changes its subject, in the same transaction.
 
         Raises:
             NotFound, WrongState: no such job; it runs or is done.
@@ -145,6 +161,7 @@ class JobQueue:
                 raise WrongState(f"the job {job_id} is {'done' if job is None else 'running'}")
             job = replace(job, state=JobState.QUEUED, attempts=0, not_before=self._clock.now(), ended_at=None)
             state.jobs.put(job)
+            also(state, job)
         self._store.add_event(Event(self._clock.now(), actor, "job.retry", job_id))
         return job
 

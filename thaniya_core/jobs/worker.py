@@ -12,7 +12,7 @@ from thaniya_core.config import JobLimits
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.jobs.queue import JobQueue
 from thaniya_core.model import Event, Job, JobKind, JobState
-from thaniya_core.store import Store
+from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -31,14 +31,15 @@ class Worker:
         queue: JobQueue,
         limits: JobLimits,
         handlers: Mapping[JobKind, Handler],
-        on_failed: Callable[[Job], None],
+        on_failed: Callable[[StateTransaction, Job], None],
         on_free: Callable[[], None],
     ) -> None:
         """
         Args:
             store, clock, queue, limits: the parts it works with.
             handlers: what does the work, by kind.
-            on_failed: told of each failed attempt, with the job as it is then: queued again or given up.
+            on_failed: told of each failed attempt, within the transaction that notes it, with the job as it is then:
+                queued again or given up.
             on_free: told when a job has ended and another may be started.
         """
         self._store = store
@@ -105,8 +106,7 @@ class Worker:
         expected = isinstance(error, ThaniyaError | OSError)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
         logger.warning("attempt %d of job %s failed: %s", job.attempts, job.id, reason, exc_info=not expected)
-        failed = self._queue.fail(job, reason)
-        self._on_failed(failed)
+        failed = self._queue.fail(job, reason, self._on_failed)
         if failed.state is JobState.FAILED:
             self._store.add_event(
                 Event(self._clock.now(), "service", f"job.{job.kind}", job.subject, False, f"given up: {reason}")

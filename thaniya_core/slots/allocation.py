@@ -34,6 +34,8 @@ class Space(Struct, frozen=True):
     """On the emptiest active volume; None when there is no active volume."""
     user_bytes: int
     """What the user's archived backups take."""
+    volume_is_elsewhere: bool = False
+    """The volumes lie on another file system than the slots: what is on its way still needs its space there."""
 
 
 def reserve_bytes(expected_bytes: int | None, limits: SlotLimits) -> int:
@@ -98,15 +100,17 @@ def check_space(reserved_bytes: int, space: Space, open_uploads: list[Upload], l
         )
     if space.volume_bytes is None:
         raise NoSpace("no active volume is there to archive on", hint="the administrator has to look at the volumes")
-    if reserved_bytes > space.volume_bytes:
+    on_its_way = sum(_claimed(upload) for upload in open_uploads)
+    usable = space.volume_bytes - on_its_way * space.volume_is_elsewhere
+    if reserved_bytes > usable:
         raise NoSpace(
-            f"{format_size(reserved_bytes)} are needed, and the emptiest volume has {format_size(space.volume_bytes)}",
+            f"{format_size(reserved_bytes)} are needed, and the emptiest volume has {format_size(max(0, usable))}",
             hint="ask the administrator for space",
         )
 
 
-def choose_slot(slots: list[Slot], previous: str | None) -> Slot:
-    """The ready slot after the one used last, so that the accounts rotate.
+def choose_slot(slots: list[Slot]) -> Slot:
+    """The ready slot that has not been used for longest, so that the accounts take turns.
 
     Raises:
         NoFreeSlot: none is ready.
@@ -119,16 +123,19 @@ def choose_slot(slots: list[Slot], previous: str | None) -> Slot:
             + (f", {len(slots) - taken} out of use" if taken < len(slots) else ""),
             hint="try again in a few minutes; the administrator sees more in `thaniya slot list`",
         )
-    return next((slot for slot in ready if previous is not None and slot.name > previous), ready[0])
+    return min(ready, key=lambda slot: (slot.taken_at is not None, slot.taken_at, slot.name))
 
 
 def _claimed_by(user: User, open_uploads: list[Upload]) -> int:
     """What a user's uploads on their way may still take of the quota."""
-    return sum(
-        max(upload.reserved_bytes, upload.received_bytes) if upload.state is UploadState.OPEN else upload.received_bytes
-        for upload in open_uploads
-        if upload.user == user.name
-    )
+    return sum(_claimed(upload) for upload in open_uploads if upload.user == user.name)
+
+
+def _claimed(upload: Upload) -> int:
+    """What an upload on its way takes: an open one at least what is kept free for it."""
+    if upload.state is UploadState.OPEN:
+        return max(upload.reserved_bytes, upload.received_bytes)
+    return upload.received_bytes
 
 
 class Allocator:
@@ -155,7 +162,6 @@ class Allocator:
         self._accounts = accounts
         self._limits = limits
         self._measure_space = measure_space
-        self._previous_slot: str | None = None
 
     def allocate(
         self, user_name: str, host: str, name: str, expected_bytes: int | None, peer: str, actor: str
@@ -168,9 +174,10 @@ class Allocator:
             TooManyUploads, OverQuota, NoFreeSlot, NoSpace: there is no room now.
         """
         series = Series(user_name, check_host(host), check_series_name(name))
-        space = self._measure_space(user_name)
         try:
             with self._store.transaction() as state:
+                # Measured under the lock: an upload that moves into the archive is counted here or there.
+                space = self._measure_space(user_name)
                 user = state.users.get(user_name)
                 if user is None:
                     raise NotAllowed(f"there is no user {user_name!r}")
@@ -178,17 +185,17 @@ class Allocator:
                 check_user(user, expected_bytes, space.user_bytes, open_uploads)
                 reserved = reserve_bytes(expected_bytes, self._limits)
                 check_space(reserved, space, open_uploads, self._limits)
-                slot = choose_slot(state.slots.all(), self._previous_slot)
+                slot = choose_slot(state.slots.all())
                 allowed = allow_bytes(user, expected_bytes, space.user_bytes, open_uploads)
-                upload = _new_upload(series, slot, self._clock.now(), expected_bytes, reserved, allowed, peer)
+                now = self._clock.now()
+                upload = _new_upload(series, slot, now, expected_bytes, reserved, allowed, peer)
                 if state.uploads.get(upload.id) is not None:
                     raise NoFreeSlot("two uploads got the same id", hint="try again")
-                state.slots.put(transitions.take_slot(slot, upload.id))
+                state.slots.put(transitions.take_slot(slot, upload.id, now))
                 state.uploads.put(upload)
         except (NotAllowed, NoSpace, NoFreeSlot, TooManyUploads) as error:
             self._log(actor, str(series), False, error.message)
             raise
-        self._previous_slot = slot.name
         self._accounts.unlock(slot.name)
         self._log(actor, upload.id, True, f"{series} in {slot.name}")
         return upload

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 _SHOWN_REFUSALS = 5
 
+LONGEST_DELAY_S = 60.0
+"""The longest wait before a slot that could not be closed is tried again."""
+
 
 def judge_collected(upload: Upload, collected: Collected, size_bytes: int) -> str:
     """Why an upload must be rejected for what lay in its slot; empty when it may go on."""
@@ -67,17 +70,29 @@ class Closer:
         self._spool = spool
         self._uploads = uploads
         self._enqueue = enqueue
+        self._put_off_until: dict[str, tuple[float, float]] = {}
         self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def close_all(self) -> None:
         """Carry on every closing slot; what does not get on keeps its reason and is tried again next time."""
         for slot in self._store.read().slots.all():
             # One that another thread works on is in good hands; waiting for it would keep the others waiting.
-            if slot.state is SlotState.CLOSING and not self._busy[slot.name].locked():
+            if slot.state is SlotState.CLOSING and not self._busy[slot.name].locked() and self._is_due(slot.name):
                 try:
                     self.close(slot.name)
                 except (ThaniyaError, OSError) as error:
-                    logger.warning("%s cannot be closed yet: %s", slot.name, error)
+                    self._put_off(slot.name, error)
+
+    def _is_due(self, slot_name: str) -> bool:
+        not_before, _ = self._put_off_until.get(slot_name, (0.0, 0.0))
+        return self._clock.monotonic() >= not_before
+
+    def _put_off(self, slot_name: str, error: Exception) -> None:
+        """Try again later, and later still each time: a step may have copied much before it failed."""
+        _, last_delay_s = self._put_off_until.get(slot_name, (0.0, 0.0))
+        delay_s = min(LONGEST_DELAY_S, 2 * last_delay_s or 1.0)
+        self._put_off_until[slot_name] = (self._clock.monotonic() + delay_s, delay_s)
+        logger.warning("%s cannot be closed, next try in %.0f s: %s", slot_name, delay_s, error)
 
     def close(self, slot_name: str) -> None:
         """Carry one closing slot on to `ready`; harmless when it is not closing.
@@ -95,6 +110,7 @@ class Closer:
             if upload is not None and upload.state is UploadState.CLOSING:
                 self._empty(slot, upload)
             self._clean(slot)
+            self._put_off_until.pop(slot_name, None)
             self._uploads.notify()
 
     def _empty(self, slot: Slot, upload: Upload) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
-from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.errors import NotFound
 from thaniya_core.formats.names import check_slot, slot_name
 from thaniya_core.model import Event, Slot, SlotState
 from thaniya_core.slots import transitions
@@ -12,6 +13,8 @@ from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import os_errors
+
+_POLL_S = 0.1
 
 
 class Slots:
@@ -53,33 +56,27 @@ class Slots:
         return self._change(name, "disable", actor, lambda slot: transitions.disable_slot(slot, f"by {actor}"))
 
     def enable(self, name: str, actor: str) -> Slot:
-        """Take a disabled slot into use again, cleaned.
+        """Begin to take a disabled slot into use again: it is cleaned as a closing one is, and then ready.
 
         Raises:
             NotFound, WrongState: no such slot; it is not disabled.
         """
-        if self.get(name).state is SlotState.DISABLED:
-            self._clean(name)
         return self._change(name, "enable", actor, transitions.enable_slot)
 
     def reset(self, name: str, actor: str) -> Slot:
-        """Clean a degraded slot and make it ready.
+        """Begin to clean a degraded slot, as a closing one is cleaned; then it is ready, or degraded again.
 
         Raises:
             NotFound, WrongState: no such slot; it is not degraded.
-            ThaniyaError: it still cannot be cleaned.
         """
-        slot = self.get(name)
-        if slot.state is not SlotState.DEGRADED:
-            hint = f"end its upload with `thaniya upload abort {slot.upload_id}`" if slot.upload_id else ""
-            raise WrongState(f"{name} is {slot.state}, not degraded: there is nothing to reset", hint=hint)
-        self._clean(name)
-        return self._change(name, "reset", actor, transitions.free_slot)
+        return self._change(name, "reset", actor, transitions.reset_slot)
 
-    def _clean(self, name: str) -> None:
-        self._accounts.end_sessions(name)
-        with os_errors(f"clean {name}"):
-            self._accounts.clean(name)
+    def wait(self, name: str, known_state: SlotState, wait_s: float) -> Slot:
+        """The slot as soon as its state is not `known_state`, at the latest after `wait_s` seconds."""
+        deadline = self._clock.monotonic() + wait_s
+        while (slot := self.get(name)).state is known_state and self._clock.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        return slot
 
     def _change(self, name: str, verb: str, actor: str, change: Callable[[Slot], Slot]) -> Slot:
         check_slot(name)

@@ -3,7 +3,8 @@
     upload   open -> closing -> spooled -> archived
                            \\-> aborted, expired, rejected, failed
                                 spooled -> rejected, failed; failed -> spooled (an administrator's retry)
-    slot     ready -> taken -> closing -> ready;  degraded, disabled
+    slot     ready -> taken -> closing -> ready
+                               closing -> degraded -> closing; ready, degraded -> disabled -> closing
 
 Who calls them holds the store's transaction and writes what they give back.
 """
@@ -18,15 +19,15 @@ from thaniya_core.errors import NoFreeSlot, WrongState
 from thaniya_core.model import Slot, SlotState, Upload, UploadState
 
 
-def take_slot(slot: Slot, upload_id: str) -> Slot:
-    """Give a ready slot to an upload.
+def take_slot(slot: Slot, upload_id: str, now: datetime) -> Slot:
+    """Give a ready slot to an upload; `now` lets the slots take turns.
 
     Raises:
         NoFreeSlot: the slot is not ready.
     """
     if slot.state is not SlotState.READY:
         raise NoFreeSlot(f"{slot.name} is {slot.state}")
-    return replace(slot, state=SlotState.TAKEN, upload_id=upload_id)
+    return replace(slot, state=SlotState.TAKEN, upload_id=upload_id, taken_at=now)
 
 
 def close_slot(slot: Slot) -> Slot:
@@ -38,7 +39,7 @@ def close_slot(slot: Slot) -> Slot:
 
 def free_slot(slot: Slot) -> Slot:
     """Make a cleaned slot ready for the next upload."""
-    if slot.state not in (SlotState.CLOSING, SlotState.DEGRADED):
+    if slot.state is not SlotState.CLOSING:
         raise WrongState(f"{slot.name} is {slot.state}, not closing")
     return replace(slot, state=SlotState.READY, upload_id=None, reason="")
 
@@ -52,8 +53,10 @@ def disable_slot(slot: Slot, reason: str) -> Slot:
     """Take a slot out of use by an administrator's wish.
 
     Raises:
-        WrongState: an upload holds it.
+        WrongState: an upload holds it, or it is being cleaned.
     """
+    if slot.state is SlotState.CLOSING and slot.upload_id is None:
+        raise WrongState(f"{slot.name} is {slot.state}: it is being cleaned", hint="try again in a moment")
     if slot.state not in (SlotState.READY, SlotState.DISABLED, SlotState.DEGRADED):
         raise WrongState(
             f"{slot.name} is {slot.state}: an upload holds it",
@@ -63,7 +66,7 @@ def disable_slot(slot: Slot, reason: str) -> Slot:
 
 
 def enable_slot(slot: Slot) -> Slot:
-    """Take a disabled slot into use again.
+    """Take a disabled slot into use again, by way of closing: it is cleaned first.
 
     Raises:
         WrongState: it is not disabled.
@@ -71,7 +74,19 @@ def enable_slot(slot: Slot) -> Slot:
     if slot.state is not SlotState.DISABLED:
         hint = f"clean it with `thaniya slot reset {slot.name}`" if slot.state is SlotState.DEGRADED else ""
         raise WrongState(f"{slot.name} is {slot.state}, not disabled", hint=hint)
-    return replace(slot, state=SlotState.READY, reason="")
+    return replace(slot, state=SlotState.CLOSING, upload_id=None, reason="")
+
+
+def reset_slot(slot: Slot) -> Slot:
+    """Clean a degraded slot once more, by way of closing.
+
+    Raises:
+        WrongState: it is not degraded.
+    """
+    if slot.state is not SlotState.DEGRADED:
+        hint = f"end its upload with `thaniya upload abort {slot.upload_id}`" if slot.upload_id else ""
+        raise WrongState(f"{slot.name} is {slot.state}, not degraded: there is nothing to reset", hint=hint)
+    return replace(slot, state=SlotState.CLOSING, upload_id=None, reason="")
 
 
 def complete_upload(upload: Upload, manifest_digest: str, now: datetime) -> Upload:
@@ -115,9 +130,9 @@ def finish_upload(upload: Upload, state: UploadState, reason: str, now: datetime
 
 
 def revive_upload(upload: Upload) -> Upload:
-    """Try again to archive a failed upload; its files are in the spool still."""
+    """Try again to archive a failed upload, whose files are in the spool still, on whatever volume fits then."""
     _expect(upload, UploadState.FAILED)
-    return replace(upload, state=UploadState.SPOOLED, reason="", ended_at=None)
+    return replace(upload, state=UploadState.SPOOLED, reason="", ended_at=None, volume="")
 
 
 def _expect(upload: Upload, *states: UploadState) -> None:

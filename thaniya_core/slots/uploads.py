@@ -126,9 +126,27 @@ class Uploads:
         self.retire(upload)
         return upload
 
-    def revive(self, upload_id: str) -> Upload:
-        """Send a failed upload to the archive once more; whoever calls it queues the job."""
-        return self._change(upload_id, transitions.revive_upload)
+    def set_volume(self, upload_id: str, volume: str) -> Upload:
+        """Remember where a spooled upload is being archived."""
+        return self._change(upload_id, lambda old: replace(old, volume=volume))
+
+    def fail_spooled(self, state: StateTransaction, upload_id: str, reason: str) -> None:
+        """Within a transaction: archiving a spooled upload was given up. Its files stay in the spool."""
+        upload = state.uploads.get(upload_id)
+        if upload is not None and upload.state is UploadState.SPOOLED:
+            state.uploads.put(transitions.finish_upload(upload, UploadState.FAILED, reason, self._clock.now()))
+
+    def revive_failed(self, state: StateTransaction, upload_id: str) -> None:
+        """Within a transaction: a failed upload goes on to the archive once more."""
+        upload = state.uploads.get(upload_id)
+        if upload is not None and upload.state is UploadState.FAILED:
+            state.uploads.put(transitions.revive_upload(upload))
+
+    def note_reason_of_spooled(self, state: StateTransaction, upload_id: str, reason: str) -> None:
+        """Within a transaction: tell those who look why a spooled upload does not get on."""
+        upload = state.uploads.get(upload_id)
+        if upload is not None and upload.state is UploadState.SPOOLED:
+            state.uploads.put(replace(upload, reason=reason))
 
     def note_reason(self, upload_id: str, reason: str) -> None:
         """Tell those who look why an upload does not get on."""

@@ -22,6 +22,10 @@ from thaniya_core.system.files import free_bytes
 logger = logging.getLogger(__name__)
 
 
+RETURN_S = 120
+"""How long after a start of the service a client that was silent before may come back."""
+
+
 class Verdict(Struct, frozen=True):
     """Why an open upload has to end."""
 
@@ -70,8 +74,9 @@ class Watch:
         """One pass: note what has arrived, begin to end what has to end.
 
         Args:
-            remembers: the process makes many passes. Silence then counts on the clock that never goes back, from the
-                first pass on; otherwise (a single pass from cron) it counts from the stored time.
+            remembers: the process makes many passes. Silence then counts on the clock that never goes back, and the
+                first pass leaves a client RETURN_S at least; otherwise (a single pass from cron) it counts from the
+                stored time.
         """
         state = self._store.read()
         open_uploads = [upload for upload in state.uploads.all() if upload.state is UploadState.OPEN]
@@ -88,11 +93,14 @@ class Watch:
     def _look_at(self, upload: Upload, remembers: bool) -> None:
         usage = self._accounts.usage(upload.slot)
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        before, since = self._seen.get(upload.id, (None, monotonic))
-        if before is not None and _has_moved(before, usage):
+        stored_silence_s = _stored_silence(upload, usage, now)
+        # A client may come back after a restart of the service; a service that restarts often still expires the dead.
+        at_first = monotonic - min(stored_silence_s, max(0, self._limits.silence - RETURN_S))
+        before, since = self._seen.get(upload.id, (usage, at_first))
+        if _has_moved(before, usage):
             since = monotonic
         self._seen[upload.id] = (usage, since)
-        silent_s = monotonic - since if remembers else _stored_silence(upload, usage, now)
+        silent_s = monotonic - since if remembers else stored_silence_s
         free = free_bytes(self._accounts.directory(upload.slot))
         verdict = judge(upload, usage, silent_s, free, self._limits)
         if verdict is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotFound
 from thaniya_core.formats.names import Series
@@ -46,6 +47,19 @@ def test_rebuilding_again_changes_nothing_and_keeps_what_was_verified(server, ar
 
     assert (report.found, report.added, report.removed) == (1, 0, 0)
     assert server.catalog.find() == [verified]
+
+
+def test_backup_that_is_entered_again_keeps_what_was_verified_unless_it_lies_elsewhere(server, archived):
+    backup = archived()
+    verified = server.backups.verify(backup, "login:root")
+
+    server.catalog.add(backup)
+    kept = server.catalog.get(backup.id)
+    elsewhere = replace(backup, volume="20261123T211500Z-ffffff")
+    server.catalog.add(elsewhere)
+
+    assert kept == verified
+    assert server.catalog.get(backup.id) == elsewhere
 
 
 def test_backup_that_is_gone_from_the_volume_is_forgotten(server, archived):

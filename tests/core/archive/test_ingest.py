@@ -6,13 +6,16 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.archive import ingest
 from thaniya_core.formats.compression import Compression
-from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, SumsBy, decode_sums
+from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, SumsBy
 from thaniya_core.model import JobState, SlotState, UploadState
 from thaniya_core.system.run import run
 
@@ -258,21 +261,128 @@ def test_failed_upload_waits_through_a_restart(failed, reopen):
     assert restarted.worker.run_due() == 0
 
 
-def test_upload_whose_job_was_given_up_just_before_a_crash_fails_at_the_start(server, spooled, reopen, clock):
+@pytest.mark.parametrize("crashes", ["before the job is given up", "after the job was given up"])
+def test_upload_fails_together_with_its_job_whenever_the_server_dies(
+    server, spooled, run_jobs, volume, reopen, clock, failing, crashes
+):
     upload = spooled()
-    with server.store.transaction() as state:
-        (job,) = state.jobs.all()
-    for _ in range(server.config.jobs.attempts):
-        job = server.jobs.claim_next("host:1")
-        job = server.jobs.fail(job, "the disk broke")
+    volume.rename(volume.with_name("unmounted"))
+    for _ in range(server.config.jobs.attempts - 1):
+        run_jobs()
         clock.advance(server.config.jobs.longest_delay)
-    assert job.state is JobState.FAILED
+    with failing(server.uploads, "fail_spooled", after=True) if crashes.startswith("before") else nullcontext():
+        run_jobs()
 
+    state = reopen().store.read()
+    at_the_crash = (state.uploads.get(upload.id).state, [job.state for job in state.jobs.all()])
     restarted = reopen()
     restarted.recover()
+    run_jobs(restarted)
 
+    is_given_up = crashes.startswith("after")
+    assert at_the_crash == (
+        (UploadState.FAILED, [JobState.FAILED]) if is_given_up else (UploadState.SPOOLED, [JobState.RUNNING])
+    )
     ended = restarted.uploads.get(upload.id)
-    assert (ended.state, ended.reason) == (UploadState.FAILED, "the disk broke")
+    assert (ended.state, [job.state for job in restarted.jobs.waiting()]) == (UploadState.FAILED, [JobState.FAILED])
+    assert "no active volume is there" in ended.reason
+
+
+@pytest.fixture
+def choose(server, root) -> Callable[[str], Path]:
+    """Makes a volume the one that new uploads go to, and gives its directory."""
+
+    def make(name: str) -> Path:
+        directory = root / name
+        if not directory.exists():
+            server.volumes.add(directory, name, "login:root")
+        with server.store.transaction() as state:
+            for volume in state.volumes.all():
+                state.volumes.put(replace(volume, active=volume.path == directory))
+        return directory
+
+    return make
+
+
+def _archived_on(*volumes: Path) -> list[list[str]]:
+    return [[path.name for path in volume.glob("archive/*/*/*/*")] for volume in volumes]
+
+
+def test_interrupted_attempt_is_carried_on_on_the_volume_that_it_began_on(
+    server, spooled, run_jobs, volume, clock, failing, choose
+):
+    upload = spooled()
+    with failing(ingest, "publish_directory", after=True):
+        run_jobs()
+    other = choose("other")
+
+    clock.advance(5)
+    run_jobs()
+
+    assert _archived_on(volume, other) == [[upload.id], []]
+    assert server.catalog.directory(server.catalog.get(upload.id)).is_relative_to(volume)
+    assert server.uploads.get(upload.id).state is UploadState.ARCHIVED
+
+
+def test_attempt_that_began_on_a_volume_that_is_gone_waits_for_it(
+    server, spooled, run_jobs, volume, clock, failing, choose
+):
+    upload = spooled()
+    with failing(ingest, "publish_directory"):
+        run_jobs()
+    other = choose("other")
+    volume.rename(volume.with_name("unmounted"))
+
+    clock.advance(5)
+    run_jobs()
+    waiting = server.uploads.get(upload.id)
+    volume.with_name("unmounted").rename(volume)
+    clock.advance(60)
+    run_jobs()
+
+    assert (waiting.state, "is not at" in waiting.reason) == (UploadState.SPOOLED, True)
+    assert _archived_on(volume, other) == [[upload.id], []]
+
+
+@pytest.mark.parametrize("step", ["publish_directory", "mark_archived"])
+def test_retried_upload_goes_to_another_volume_when_its_own_is_lost(
+    server, spooled, run_jobs, volume, clock, failing, choose, step
+):
+    upload = spooled()
+    with failing(ingest if step == "publish_directory" else server.uploads, step):
+        run_jobs()
+    other = choose("other")
+    volume.rename(volume.with_name("lost"))
+    for _ in range(server.config.jobs.attempts):
+        clock.advance(server.config.jobs.longest_delay)
+        run_jobs()
+    failed = server.uploads.get(upload.id)
+    (job,) = server.jobs.waiting()
+
+    server.retry_job(job.id, "login:root")
+    run_jobs()
+
+    assert failed.state is UploadState.FAILED
+    assert _archived_on(other) == [[upload.id]]
+    backup = server.catalog.get(upload.id)
+    assert server.catalog.directory(backup).is_relative_to(other)
+    assert server.backups.verify(backup, "login:root").broken == ""
+
+
+def test_upload_remembers_its_volume_through_a_restart(server, spooled, run_jobs, reopen, clock, failing, choose):
+    upload = spooled()
+    with failing(ingest, "link_file"):
+        run_jobs()
+    began_on = reopen().uploads.get(upload.id).volume
+    other = choose("other")
+
+    clock.advance(5)
+    restarted = reopen()
+    restarted.recover()
+    run_jobs(restarted)
+
+    assert restarted.catalog.get(upload.id).volume == began_on
+    assert _archived_on(other) == [[]]
 
 
 @pytest.fixture
@@ -364,18 +474,20 @@ def test_many_uploads_are_archived_at_once(server, spooled, run_jobs):
     assert {slot.state for slot in server.slots.all()} == {SlotState.READY}
 
 
-def test_sums_hold_the_data_files_only(server, archived):
-    backup = archived(a=b"a", b=b"b")
+def test_sums_cover_every_other_file_of_the_backup(server, archived):
+    directory = server.catalog.directory(archived(a=b"a", b=b"b"))
 
-    sums = decode_sums((server.catalog.directory(backup) / "SHA256SUMS").read_bytes())
+    sums = dict(reversed(line.split("  ")) for line in (directory / "SHA256SUMS").read_text().splitlines())
 
-    assert sums == {"a": _sum(b"a"), "b": _sum(b"b")}
+    others = [path for path in directory.iterdir() if path.name != "SHA256SUMS"]
+    assert sorted(path.name for path in others) == ["RESTORE.txt", "a", "b", "backup.json"]
+    assert sums == {path.name: _sum(path.read_bytes()) for path in others}
 
 
 def test_error_that_is_not_foreseen_is_kept_as_the_reason(server, spooled, run_jobs, monkeypatch):
     upload = spooled()
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise KeyError("a bug")
 
     monkeypatch.setattr(ingest, "make_document", fails)

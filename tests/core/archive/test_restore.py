@@ -198,10 +198,10 @@ def test_what_tar_cannot_restore_is_told_with_its_reason(server, backup, target)
 
 def test_failure_is_told_even_where_a_path_is_missing(server, archived, target):
     backup = archived(one__tar__gz=_tar(a=b"a"), one__tar=_plain(b=b"b"))
-    (target / "one" / "a" / "in the way").mkdir(parents=True)
+    (target / "one.tar.gz" / "a" / "in the way").mkdir(parents=True)
 
     with pytest.raises(CommandFailed, match="could not restore"):
-        _restore(server, backup, target, "one/a", "one/b", overwrite=True)
+        _restore(server, backup, target, "one.tar.gz/a", "one.tar.gz/b", overwrite=True)
 
 
 def _plain(**files: bytes) -> bytes:
@@ -220,6 +220,14 @@ def test_several_archives_are_restored_side_by_side_as_the_script_does(server, a
     _restore(server, backup, target)
 
     assert _found(target) == {"one/a": b"1", "two/a": b"2"}
+
+
+def test_archives_of_the_same_stem_do_not_mix(server, archived, target):
+    backup = archived(one__tar__gz=_tar(a=b"1"), one__tar=_plain(a=b"2"), two__tar=_plain(a=b"3"), two=b"a file")
+
+    _restore(server, backup, target)
+
+    assert _found(target) == {"one.tar.gz/a": b"1", "one.tar/a": b"2", "two.tar/a": b"3", "two": b"a file"}
 
 
 def test_path_begins_with_the_archive_where_there_are_several(server, archived, target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from thaniya_core.errors import IntegrityFailed, NotFound
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
+from thaniya_core.formats.documents import encode_sums
 from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest
 from thaniya_core.formats.names import RESERVED_FILES
 
@@ -46,9 +48,16 @@ DAMAGE = {
     ),
     "restore edited": (
         lambda place: (place / "RESTORE.txt").write_text("rm -rf /"),
-        "RESTORE.txt is not as it was archived",
+        "SHA256SUMS does not fit to backup.json, RESTORE.txt and the files",
     ),
-    "sums edited": (lambda place: _flip(place / "SHA256SUMS"), "SHA256SUMS is not as it was archived"),
+    "sums edited": (lambda place: _flip(place / "SHA256SUMS"), "SHA256SUMS does not fit"),
+    "sums missing": (lambda place: (place / "SHA256SUMS").unlink(), "SHA256SUMS cannot be read"),
+    "sums of the files alone": (
+        lambda place: (place / "SHA256SUMS").write_bytes(
+            b"".join((place / "SHA256SUMS").read_bytes().splitlines(keepends=True)[2:])
+        ),
+        "SHA256SUMS does not fit",
+    ),
     "restore missing": (lambda place: (place / "RESTORE.txt").unlink(), "RESTORE.txt cannot be read"),
     "document edited": (
         lambda place: (place / "backup.json").write_bytes(
@@ -81,6 +90,15 @@ def test_damage_is_found_kept_and_told(server, backup, directory, kind):
     assert server.catalog.get(backup.id).broken == broken
     event = list(server.store.read_events())[-1]
     assert (event.action, event.ok, event.detail) == ("backup.verify", False, broken)
+
+
+def test_backup_with_another_text_of_how_to_restore_is_good_when_its_sums_fit(server, backup, directory):
+    sums = dict(reversed(line.split("  ")) for line in (directory / "SHA256SUMS").read_text().splitlines())
+    other = b"# as an earlier Thaniya wrote it\n"
+    (directory / "RESTORE.txt").write_bytes(other)
+    (directory / "SHA256SUMS").write_bytes(encode_sums(sums | {"RESTORE.txt": hashlib.sha256(other).hexdigest()}))
+
+    assert server.backups.verify(backup, "login:root").broken == ""
 
 
 def test_mended_backup_is_good_again(server, backup, directory):

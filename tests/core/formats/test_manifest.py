@@ -15,6 +15,14 @@ from msgspec.structs import replace
 
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, open_writer
+from thaniya_core.formats.documents import (
+    decode_sums,
+    encode_documents,
+    encode_restore,
+    encode_sums,
+    restore_directory,
+    restored_path,
+)
 from thaniya_core.formats.manifest import (
     FORMAT,
     BackupDocument,
@@ -24,13 +32,11 @@ from thaniya_core.formats.manifest import (
     SumsBy,
     check_manifest,
     decode_document,
-    decode_sums,
     describe_file,
     encode_document,
-    encode_restore,
-    encode_sums,
+    make_document,
 )
-from thaniya_core.formats.names import is_legal_file
+from thaniya_core.formats.names import BACKUP_FILE, RESERVED_FILES, RESTORE_FILE, SUMS_FILE, Series, is_legal_file
 from thaniya_core.system.run import run
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
@@ -145,7 +151,33 @@ def test_manifest_that_names_a_file_twice_is_refused():
 
 @given(file_lists)
 def test_sums_are_read_as_they_are_written(found):
-    assert decode_sums(encode_sums(found)) == {file.name: file.sha256 for file in found}
+    told = {file.name: file.sha256 for file in found}
+
+    assert decode_sums(encode_sums(told)) == told
+
+
+@given(documents)
+def test_sums_cover_every_other_file(document):
+    written = encode_documents(document)
+
+    assert written.keys() == RESERVED_FILES
+    lines = dict(reversed(line.split("  ")) for line in written[SUMS_FILE].decode().splitlines())
+    others = {name: hashlib.sha256(data).hexdigest() for name, data in written.items() if name != SUMS_FILE}
+    assert lines == {file.name: file.sha256 for file in document.files} | others
+
+
+@given(documents)
+def test_documents_say_what_they_are_made_of(document):
+    written = encode_documents(document)
+
+    assert decode_document(written[BACKUP_FILE], BACKUP_FILE) == document
+    assert written[RESTORE_FILE] == encode_restore(document)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_FILES))
+def test_sums_that_a_client_sends_speak_of_no_document_of_the_archive(name):
+    with pytest.raises(IllegalName):
+        decode_sums(encode_sums({"a": "0" * 64, name: "0" * 64}))
 
 
 @given(st.binary())
@@ -177,7 +209,7 @@ def _put(directory: Path, name: str, data: bytes) -> BackupFile:
 
 def test_sha256sum_checks_our_sums(tmp_path):
     found = [_put(tmp_path, name, name.encode()) for name in ("a", "_b%20=c,d@e+f", "x" * 200, "100%")]
-    (tmp_path / "SHA256SUMS").write_bytes(encode_sums(found))
+    (tmp_path / "SHA256SUMS").write_bytes(encode_sums({file.name: file.sha256 for file in found}))
 
     done = run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, timeout_s=30)
 
@@ -189,7 +221,7 @@ def test_our_sums_are_those_of_sha256sum(tmp_path):
 
     written = run(["sha256sum", "a", "b", "c"], cwd=tmp_path, timeout_s=30).stdout
 
-    assert encode_sums(found) == written
+    assert encode_sums({file.name: file.sha256 for file in found}) == written
 
 
 @pytest.fixture
@@ -222,8 +254,8 @@ def backup(tmp_path: Path) -> Path:
 
 
 def _write_documents(backup: Path, *found: BackupFile) -> None:
-    (backup / "SHA256SUMS").write_bytes(encode_sums(found))
-    (backup / "RESTORE.txt").write_bytes(encode_restore(_document(*found)))
+    for name, data in encode_documents(_document(*found)).items():
+        (backup / name).write_bytes(data)
 
 
 def _restore(backup: Path, target: str, cwd: Path, check: bool = True):
@@ -287,6 +319,88 @@ def test_restore_without_a_directory_tells_its_usage(tmp_path, backup):
 
     assert done.exit_code != 0
     assert b"usage: sh RESTORE.txt DIRECTORY" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["backup.json", "RESTORE.txt"])
+def test_shell_restores_nothing_when_a_document_is_damaged(tmp_path, source, backup, name):
+    _write_documents(backup, _pack(source, backup, "home.tar", Compression.NONE))
+    (backup / name).write_bytes((backup / name).read_bytes() + b"\n")
+
+    done = _restore(backup, str(tmp_path / "target"), tmp_path, check=False)
+
+    assert done.exit_code != 0
+    assert f"{name}: FAILED".encode() in done.stdout
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_shell_keeps_archives_of_the_same_stem_apart(tmp_path, source, backup):
+    one = _pack(source, backup, "one.tar.gz", Compression.GZIP)
+    other = _pack(source / "etc", backup, "one.tar", Compression.NONE)
+    _write_documents(backup, one, other)
+
+    _restore(backup, str(tmp_path / "target"), tmp_path)
+
+    assert (tmp_path / "target" / "one.tar.gz" / "etc" / "odd\n -name\\x").is_file()
+    assert (tmp_path / "target" / "one.tar" / "odd\n -name\\x").is_file()
+
+
+@pytest.mark.parametrize(
+    ("names", "directories"),
+    [
+        (["home.tar.gz"], [""]),
+        (["home.tar.gz", "notes.txt"], ["", ""]),
+        (["home.tar.gz", "etc.tar"], ["home", "etc"]),
+        (["home.tar.gz", "home.tar"], ["home.tar.gz", "home.tar"]),
+        (["home.tar.gz", "etc.tar", "home"], ["home.tar.gz", "etc", ""]),
+        (["a.tar", "a.tar.tar"], ["a", "a.tar.tar"]),
+        (["home.tar.gz", "etc.tar", "etc.log"], ["home", "etc", ""]),
+    ],
+)
+def test_each_of_several_archives_is_restored_into_a_directory_of_its_own(names, directories):
+    found = [describe_file(name, "0" * 64) for name in names]
+
+    assert [restore_directory(file, found) for file in found] == directories
+
+
+@given(st.lists(st.from_regex(r"[ab](\.tar)?(\.gz|\.xz)?", fullmatch=True), unique=True, max_size=9))
+def test_no_two_files_are_restored_to_the_same_place(names):
+    found = [describe_file(name, "0" * 64) for name in names]
+    places = [restore_directory(file, found) or (file.name if file.kind is FileKind.FILE else "") for file in found]
+
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("directory", "path", "below"),
+    [("", b"./etc", b"./etc"), ("home", b"./etc", b"./home/etc"), ("home", b"etc/x", b"./home/etc/x")],
+)
+def test_path_below_the_target_begins_with_the_directory_of_its_archive(directory, path, below):
+    assert restored_path(directory, path) == below
+
+
+@given(file_lists, st.integers(0, 99), st.booleans())
+def test_document_is_made_of_what_lies_there_and_what_the_client_told(found, warning_count, is_summed_by_client):
+    manifest = Manifest((), ("one vanished",), warning_count, NOW, NOW, "client/1")
+
+    document = make_document(
+        Series("alice", "web1", "nightly"),
+        "20261123T211500Z-7f3a2c",
+        found,
+        manifest,
+        sums_by=SumsBy.CLIENT if is_summed_by_client else SumsBy.SERVER,
+        created_at=NOW,
+        completed_at=NOW,
+        archived_at=NOW,
+    )
+
+    assert document.files == found
+    assert document.stored_bytes == sum(file.size_bytes or 0 for file in found)
+    assert document.original_bytes == sum(
+        (file.size_bytes or 0) if file.original_bytes is None else file.original_bytes for file in found
+    )
+    assert (document.warnings, document.warning_count) == (("one vanished",), max(1, warning_count))
+    assert (document.started_at, document.ended_at, document.client) == (NOW, NOW, "client/1")
+    assert decode_document(encode_document(document), "backup.json") == document
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from thaniya_core.gate.broker import run_command
-from thaniya_core.gate.harmless import make_harmless
 from thaniya_core.gate.services import Caller
 from thaniya_core.model import UploadState
+from thaniya_core.system.harmless import make_harmless
 
 UPLOAD = "20261123T211500Z-000001"
 BACKUP = "20261122T211500Z-00000a"
@@ -145,6 +145,10 @@ def test_a_broken_contents_list_is_an_integrity_error(broker, services, monkeypa
     assert broker(f"contents {BACKUP} home.tar.gz") == (0, plain.decode(), "")
     services.files[name] = gzip.compress(os.urandom(5000))[:-2000]
     assert broker(f"contents {BACKUP} home.tar.gz")[0] == 8
+    whole = gzip.compress(os.urandom(5000))
+    services.files[name] = whole[:10] + b"\xff" * 100 + whole[110:]
+    exit_code, _, stderr = broker(f"contents {BACKUP} home.tar.gz")
+    assert (exit_code, f"{name} cannot be decompressed" in stderr) == (8, True)
 
 
 def test_fetch_writes_the_stored_bytes_from_an_offset(broker):

@@ -13,7 +13,7 @@ from thaniya_core.config import JobLimits, Seconds
 from thaniya_core.errors import IllegalName, NotFound, WrongState
 from thaniya_core.jobs.queue import CLAIM, JobQueue, claim, fail, is_due, retry_delay
 from thaniya_core.model import Job, JobKind, JobState
-from thaniya_core.store import MemoryStore
+from thaniya_core.store import MemoryStore, StateTransaction
 from thaniya_core.testing import FixedClock
 
 LIMITS = JobLimits(attempts=4, first_delay=Seconds(5), longest_delay=Seconds(15))
@@ -41,6 +41,10 @@ def enqueue(store, queue, clock):
     return add
 
 
+def nothing_else(_state: StateTransaction, _job: Job) -> None:
+    """What changes no subject."""
+
+
 def test_delay_doubles_up_to_the_longest():
     assert [retry_delay(attempts, LIMITS).seconds for attempts in range(1, 5)] == [5, 10, 15, 15]
 
@@ -56,7 +60,7 @@ def test_job_waits_longer_after_each_failure_and_is_given_up(queue, enqueue, clo
 
     for _ in range(LIMITS.attempts):
         job = queue.claim_next("host:1")
-        failed = queue.fail(job, "no disk")
+        failed = queue.fail(job, "no disk", nothing_else)
         waits.append((failed.not_before - clock.now()).seconds)
         assert queue.claim_next("host:1") is None
         clock.advance(15)
@@ -123,11 +127,33 @@ def test_claims_of_this_host_are_released_at_the_start(queue, enqueue):
 
 def test_clock_set_back_delays_no_job(queue, enqueue, clock):
     enqueue()
-    queue.fail(queue.claim_next("host:1"), "no disk")
+    queue.fail(queue.claim_next("host:1"), "no disk", nothing_else)
 
     clock.set_wall_clock(-YEAR)
 
     assert queue.claim_next("host:1") is not None
+
+
+def test_claim_of_a_dead_worker_is_void_when_the_clock_was_set_back(queue, enqueue, clock):
+    enqueue()
+    queue.claim_next("dead:1")
+
+    clock.set_wall_clock(-YEAR)
+
+    assert queue.claim_next("host:1").claimed_by == "host:1"
+
+
+@pytest.mark.parametrize("by_s", [-5 * 60, -15 * 60, -25 * 60, -365 * 86400])
+def test_clock_set_back_takes_no_job_from_a_worker_that_lives(queue, enqueue, clock, by_s):
+    job = enqueue()
+    queue.claim_next("host:1")
+
+    clock.set_wall_clock(timedelta(seconds=by_s))
+    queue.renew("host:1", {job.id})
+
+    assert queue.claim_next("host:1") is None
+    clock.advance(CLAIM.total_seconds() + 1)
+    assert queue.claim_next("other:1") is not None
 
 
 def test_clock_set_forward_takes_no_job_from_a_worker_that_lives(queue, enqueue, clock):
@@ -152,9 +178,9 @@ def test_done_job_goes_into_the_history(queue, enqueue):
 
 def test_waiting_job_is_retried_now_with_all_its_attempts(queue, enqueue, store):
     job = enqueue()
-    queue.fail(queue.claim_next("host:1"), "no disk")
+    queue.fail(queue.claim_next("host:1"), "no disk", nothing_else)
 
-    queue.retry(job.id, "login:root")
+    queue.retry(job.id, "login:root", nothing_else)
 
     assert queue.claim_next("host:1").attempts == 1
     assert [(event.actor, event.action) for event in store.read_events()] == [("login:root", "job.retry")]
@@ -168,7 +194,41 @@ def test_job_that_runs_or_is_done_is_not_retried(queue, enqueue, state):
         queue.finish(claimed)
 
     with pytest.raises(WrongState, match=f"is {state}"):
-        queue.retry(job.id, "login:root")
+        queue.retry(job.id, "login:root", nothing_else)
+
+
+def test_subject_changes_in_the_same_transaction_as_its_job(queue, enqueue, store):
+    job = enqueue()
+    seen: list[tuple[JobState, bool]] = []
+
+    def look(state: StateTransaction, changed: Job) -> None:
+        seen.append((changed.state, state.jobs.get(changed.id) == changed))
+
+    for _ in range(LIMITS.attempts):
+        queue.fail(claim(queue.get(job.id), "host:1", job.created_at), "no disk", look)
+    queue.retry(job.id, "login:root", look)
+
+    queued = (JobState.QUEUED, True)
+    assert seen == [queued, queued, queued, (JobState.FAILED, True), queued]
+
+
+def test_job_stays_as_it_is_when_its_subject_cannot_be_changed(queue, enqueue, store):
+    enqueue()
+    claimed = queue.claim_next("host:1")
+
+    def fails(_state: StateTransaction, _job: Job) -> None:
+        raise WrongState("the subject is gone")
+
+    with pytest.raises(WrongState):
+        queue.fail(claimed, "no disk", fails)
+    assert queue.waiting() == [claimed]
+
+    queue.fail(claimed, "no disk", nothing_else)
+    before = queue.waiting()
+    with pytest.raises(WrongState):
+        queue.retry(claimed.id, "login:root", fails)
+    assert queue.waiting() == before
+    assert list(store.read_events()) == []
 
 
 def test_unknown_job_is_told(queue):

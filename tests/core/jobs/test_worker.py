@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -14,7 +15,7 @@ from thaniya_core.errors import NotFound
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.jobs.queue import CLAIM
 from thaniya_core.model import Job, JobKind, JobState
-from thaniya_core.store import MemoryStore
+from thaniya_core.store import MemoryStore, StateTransaction
 
 LIMITS = JobLimits(workers=2, attempts=2, first_delay=Seconds(5))
 DEADLINE_S = 30.0
@@ -30,6 +31,7 @@ class Office:
         self.fails: Exception | None = None
         self.done: list[str] = []
         self.failed: list[Job] = []
+        self.freed = 0
         self.started = threading.Semaphore(0)
         self.may_end = threading.Event()
         self.may_end.set()
@@ -37,7 +39,14 @@ class Office:
 
     def make_worker(self) -> Worker:
         handlers = {JobKind.ARCHIVE: self.handle}
-        return Worker(self.store, self.clock, self.queue, LIMITS, handlers, self.failed.append, lambda: None)
+        return Worker(self.store, self.clock, self.queue, LIMITS, handlers, self.note_failed, self.note_free)
+
+    def note_failed(self, state: StateTransaction, job: Job) -> None:
+        assert state.jobs.get(job.id) == job
+        self.failed.append(job)
+
+    def note_free(self) -> None:
+        self.freed += 1
 
     def handle(self, job: Job) -> None:
         self.started.release()
@@ -132,6 +141,47 @@ def test_bug_in_a_handler_is_a_failed_attempt(office):
     office.run()
 
     assert office.failed[0].reason == "ZeroDivisionError: division by zero"
+
+
+def test_attempt_whose_subject_cannot_be_changed_is_made_again_when_its_claim_runs_out(office, failing):
+    office.fails = NotFound("no volume")
+    office.enqueue("a")
+    with failing(office, "note_failed"):
+        office.worker = office.make_worker()
+        office.run()
+    (job,) = office.queue.waiting()
+    assert (job.state, job.reason, office.failed) == (JobState.RUNNING, "", [])
+
+    office.fails = None
+    office.clock.advance(CLAIM.total_seconds() + 1)
+    office.run()
+
+    assert office.done == ["a"]
+
+
+@pytest.mark.parametrize("fails", [None, NotFound("no volume"), ZeroDivisionError("a bug")])
+def test_each_job_that_ends_leaves_its_place_to_another(office, fails):
+    office.fails = fails
+    for subject in "ab":
+        office.enqueue(subject)
+
+    office.run()
+
+    assert office.freed == 2
+
+
+def test_running_job_whose_claim_the_clock_made_void_is_not_started_again(office):
+    office.may_end.clear()
+    office.enqueue("a")
+    office.worker.run_due()
+    assert office.started.acquire(timeout=DEADLINE_S)
+
+    office.clock.set_wall_clock(timedelta(days=-365))
+
+    assert office.worker.run_due() == 0
+    office.may_end.set()
+    assert office.worker.drain(DEADLINE_S)
+    assert office.done == ["a"]
 
 
 def test_running_job_keeps_its_claim(office):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from thaniya_core.config import Seconds, Size, SlotLimits
 from thaniya_core.errors import (
@@ -24,6 +26,7 @@ from thaniya_core.errors import (
 from thaniya_core.model import Slot, SlotState, Upload, UploadState, User
 from thaniya_core.slots.allocation import (
     ALLOWANCE_BYTES,
+    Allocator,
     Space,
     allow_bytes,
     check_space,
@@ -153,6 +156,25 @@ def test_full_volumes_are_told():
         check_space(2 * GIB, Space(9 * GIB, GIB, 0), [], LIMITS)
 
 
+def test_what_is_on_its_way_needs_its_space_on_a_volume_elsewhere():
+    on_their_way = [
+        _upload(reserved=2 * GIB, received=GIB),
+        _upload(reserved=GIB, received=3 * GIB),
+        _upload(UploadState.SPOOLED, reserved=9 * GIB, received=GIB),
+    ]
+    elsewhere = Space(99 * GIB, 10 * GIB, 0, volume_is_elsewhere=True)
+
+    check_space(4 * GIB, elsewhere, on_their_way, LIMITS)
+    check_space(10 * GIB, replace(elsewhere, volume_is_elsewhere=False), on_their_way, LIMITS)
+    with pytest.raises(NoSpace, match=r"the emptiest volume has 4\.0 GiB"):
+        check_space(4 * GIB + 1, elsewhere, on_their_way, LIMITS)
+
+
+def test_volume_that_is_promised_more_than_it_has_is_shown_as_full():
+    with pytest.raises(NoSpace, match="the emptiest volume has 0 B"):
+        check_space(1, Space(99 * GIB, GIB, 0, volume_is_elsewhere=True), [_upload(reserved=2 * GIB)], LIMITS)
+
+
 def _slots(*states: SlotState) -> list[Slot]:
     return [Slot(f"thaniya_{number:02}", state) for number, state in enumerate(states, 1)]
 
@@ -161,22 +183,29 @@ READY, TAKEN = SlotState.READY, SlotState.TAKEN
 
 
 @pytest.mark.parametrize(
-    ("states", "previous", "chosen"),
+    ("states", "taken_ago_s", "chosen"),
     [
-        ([READY, READY, READY], None, "thaniya_01"),
-        ([READY, READY, READY], "thaniya_01", "thaniya_02"),
-        ([READY, READY, READY], "thaniya_03", "thaniya_01"),
-        ([READY, TAKEN, READY], "thaniya_01", "thaniya_03"),
-        ([READY, TAKEN, TAKEN], "thaniya_02", "thaniya_01"),
+        ([READY, READY, READY], [None, None, None], "thaniya_01"),
+        ([READY, READY, READY], [10, None, None], "thaniya_02"),
+        ([READY, READY, READY], [30, 20, 10], "thaniya_01"),
+        ([READY, READY, READY], [10, 30, 20], "thaniya_02"),
+        ([READY, READY, READY], [20, 10, 20], "thaniya_01"),
+        ([READY, TAKEN, READY], [10, None, 20], "thaniya_03"),
+        ([READY, TAKEN, TAKEN], [10, 30, 20], "thaniya_01"),
     ],
 )
-def test_slots_rotate(states, previous, chosen):
-    assert choose_slot(_slots(*states), previous).name == chosen
+def test_slot_that_is_unused_for_longest_is_chosen(states, taken_ago_s, chosen):
+    slots = [
+        replace(slot, taken_at=None if ago is None else NOW - timedelta(seconds=ago))
+        for slot, ago in zip(_slots(*states), taken_ago_s, strict=True)
+    ]
+
+    assert choose_slot(slots).name == chosen
 
 
 def test_no_free_slot_tells_how_many_are_taken_and_out_of_use():
     with pytest.raises(NoFreeSlot, match="no free slot: 2 of 4 taken, 2 out of use"):
-        choose_slot(_slots(TAKEN, SlotState.CLOSING, SlotState.DEGRADED, SlotState.DISABLED), None)
+        choose_slot(_slots(TAKEN, SlotState.CLOSING, SlotState.DEGRADED, SlotState.DISABLED))
 
 
 def test_upload_gets_a_slot_of_its_own(server, open_upload, clock):
@@ -184,18 +213,56 @@ def test_upload_gets_a_slot_of_its_own(server, open_upload, clock):
 
     assert [first.slot, second.slot] == ["thaniya_01", "thaniya_02"]
     assert [(slot.state, slot.upload_id) for slot in server.slots.all()] == [(TAKEN, first.id), (TAKEN, second.id)]
+    assert {slot.taken_at for slot in server.slots.all()} == {clock.now()}
     assert (first.reserved_bytes, first.allowed_bytes, first.created_at) == (111, 111 + ALLOWANCE_BYTES, clock.now())
     assert server.upload_in("thaniya_01") == first.id
 
 
-def test_slots_are_used_one_after_another(server, open_upload):
+def test_slots_are_used_one_after_another_also_when_each_upload_comes_to_a_new_process(alice, reopen, clock):
     used = []
     for _ in range(4):
-        upload = open_upload()
+        server = reopen()
+        upload = server.allocator.allocate("alice", "web1", "nightly", None, "", "alice")
         used.append(upload.slot)
         server.abort_upload(upload.id, "", "alice")
+        clock.advance(1)
 
     assert used == ["thaniya_01", "thaniya_02", "thaniya_01", "thaniya_02"]
+
+
+def test_nothing_changes_between_measuring_the_space_and_taking_it(server, alice, clock):
+    may_not_be_seen = threading.Event()
+    others: list[threading.Thread] = []
+
+    def change() -> None:
+        with server.store.transaction():
+            may_not_be_seen.set()
+
+    def measure(_: str) -> Space:
+        others.append(threading.Thread(target=change))
+        others[0].start()
+        assert not may_not_be_seen.wait(0.05)
+        return Space(99 * GIB, 99 * GIB, 0)
+
+    allocator = Allocator(server.store, clock, server.accounts, LIMITS, measure)
+    upload = allocator.allocate("alice", "web1", "nightly", None, "", "alice")
+    others[0].join(LONG_S)
+
+    assert upload.state is UploadState.OPEN
+    assert may_not_be_seen.is_set()
+
+
+def test_space_of_a_volume_on_another_file_system_is_not_promised_twice(server, root, small_disk, alice):
+    assert server.volumes.all_beside(server.config.paths.slots)
+    disk = small_disk(root / "small", "6m")
+    (root / "volume" / "volume.json").unlink()
+    server.volumes.add(disk, "small", "login:root")
+
+    server.allocator.allocate("alice", "web1", "a", 4_000_000, "", "alice")
+
+    assert not server.volumes.all_beside(server.config.paths.slots)
+    with pytest.raises(NoSpace, match="the emptiest volume has"):
+        server.allocator.allocate("alice", "web1", "b", 4_000_000, "", "alice")
 
 
 @pytest.mark.parametrize("series", [("-web", "a"), ("web1", "../a"), ("", "a")])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from thaniya_core.errors import NotAllowed, ThaniyaError, WrongState
+from thaniya_core.errors import NotAllowed, WrongState
 from thaniya_core.model import SlotState, UploadState
 from thaniya_core.system.run import run
 
@@ -106,7 +107,9 @@ def test_upload_that_ends_without_a_backup_loses_its_files(server, upload, put_f
     assert server.spool.ids() == []
 
 
-def test_slot_that_cannot_be_emptied_yet_keeps_the_reason_and_is_tried_again(server, upload, put_file, monkeypatch):
+def test_slot_that_cannot_be_emptied_yet_keeps_the_reason_and_is_tried_again(
+    server, upload, put_file, clock, monkeypatch
+):
     put_file(upload, "a", b"a")
 
     def fails(*_: object) -> None:
@@ -115,12 +118,31 @@ def test_slot_that_cannot_be_emptied_yet_keeps_the_reason_and_is_tried_again(ser
     with monkeypatch.context() as patch:
         patch.setattr(server.accounts, "collect", fails)
         waiting = _close(server, upload)
+    clock.advance(1)
     server.close_slots()
 
     assert waiting.state is UploadState.CLOSING
     assert "No space left on device" in waiting.reason
     spooled = server.uploads.get(upload.id)
     assert (spooled.state, spooled.reason) == (UploadState.SPOOLED, "")
+
+
+def test_slot_that_cannot_be_emptied_is_tried_less_and_less_often(server, upload, put_file, clock, monkeypatch):
+    put_file(upload, "a", b"a")
+    tries = []
+
+    def fails(*_: object) -> None:
+        tries.append(clock.monotonic())
+        raise OSError(errno.ENOSPC, "No space left on device", "/spool")
+
+    monkeypatch.setattr(server.accounts, "collect", fails)
+    server.uploads.complete(upload.id, None, "alice")
+    for _ in range(600):
+        server.close_slots()
+        clock.advance(0.5)
+
+    waits = [round(later - earlier) for earlier, later in itertools.pairwise(tries)]
+    assert waits[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
 
 
 def test_one_slot_that_cannot_be_closed_keeps_no_other_waiting(server, open_upload, put_file, monkeypatch):
@@ -143,7 +165,7 @@ def test_one_slot_that_cannot_be_closed_keeps_no_other_waiting(server, open_uplo
     assert server.uploads.get(second.id).state is UploadState.SPOOLED
 
 
-def test_full_disk_of_the_spool_is_waited_for(server, upload, put_file, root, small_disk):
+def test_full_disk_of_the_spool_is_waited_for(server, upload, put_file, root, small_disk, clock):
     spool = small_disk(root / "spool", "1m")
     filler = spool / "filler"
     filler.write_bytes(b"x" * 900_000)
@@ -151,6 +173,7 @@ def test_full_disk_of_the_spool_is_waited_for(server, upload, put_file, root, sm
 
     waiting = _close(server, upload)
     filler.unlink()
+    clock.advance(1)
     server.close_slots()
 
     assert waiting.state is UploadState.CLOSING
@@ -169,11 +192,11 @@ def test_slot_that_cannot_be_cleaned_is_degraded_until_it_is_reset(server, uploa
     assert degraded.state is SlotState.DEGRADED
     assert "cannot be cleaned" in degraded.reason
     assert open_upload().slot != upload.slot
-    with pytest.raises(ThaniyaError):
-        server.slots.reset(upload.slot, "login:root")
+    with pytest.raises(WrongState, match="is degraded: cannot be cleaned"):
+        server.reset_slot(upload.slot, "login:root")
     assert _slot(server, upload).state is SlotState.DEGRADED
     run(["umount", str(mounted)], timeout_s=30)
-    assert server.slots.reset(upload.slot, "login:root").state is SlotState.READY
+    assert server.reset_slot(upload.slot, "login:root").state is SlotState.READY
 
 
 def test_degraded_slot_is_ready_after_a_reset(server, upload, put_file, monkeypatch):
@@ -188,8 +211,61 @@ def test_degraded_slot_is_ready_after_a_reset(server, upload, put_file, monkeypa
 
     assert spooled.state is UploadState.SPOOLED
     assert _slot(server, upload).state is SlotState.DEGRADED
-    assert server.slots.reset(upload.slot, "login:root").state is SlotState.READY
-    assert _slot(server, upload).upload_id is None
+    assert server.reset_slot(upload.slot, "login:root").state is SlotState.READY
+    assert (_slot(server, upload).upload_id, _slot(server, upload).reason) == (None, "")
+
+
+def test_reset_slot_is_clean_before_it_takes_an_upload(server, upload, put_file, monkeypatch):
+    def fails(_: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.accounts, "clean", fails)
+        server.abort_upload(upload.id, "", "alice")
+    left = put_file(upload, "left behind", b"of alice")
+
+    assert server.slots.reset(upload.slot, "login:root").state is SlotState.CLOSING
+    assert left.exists()
+    server.close_slots()
+
+    assert not left.exists()
+    assert _slot(server, upload).state is SlotState.READY
+
+
+def test_reset_that_was_interrupted_is_carried_on_at_the_next_start(server, upload, reopen, monkeypatch):
+    def fails(_: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.accounts, "clean", fails)
+        server.abort_upload(upload.id, "", "alice")
+    server.slots.reset(upload.slot, "login:root")
+
+    restarted = reopen()
+    restarted.recover()
+    restarted.close_slots()
+
+    assert _slot(restarted, upload).state is SlotState.READY
+
+
+def test_slot_is_reset_by_the_service_of_another_process(server, upload, reopen, in_threads, monkeypatch):
+    def fails(_: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server.accounts, "clean", fails)
+        server.abort_upload(upload.id, "", "alice")
+    service = reopen()
+
+    def serve() -> None:
+        service.slots.wait(upload.slot, SlotState.DEGRADED, DEADLINE_S)
+        service.close_slots()
+
+    with service.as_service() as is_service:
+        assert is_service
+        results = in_threads(serve, lambda: server.reset_slot(upload.slot, "login:root").state)
+
+    assert results == [None, SlotState.READY]
 
 
 @pytest.mark.parametrize("state", ["ready", "taken"])
@@ -216,7 +292,20 @@ def test_disabled_slot_takes_no_upload_until_it_is_enabled(server, open_upload):
     server.slots.disable("thaniya_01", "login:root")
 
     assert open_upload().slot == "thaniya_02"
-    assert server.slots.enable("thaniya_01", "login:root").state is SlotState.READY
+    assert server.enable_slot("thaniya_01", "login:root").state is SlotState.READY
+
+
+def test_enabled_slot_is_clean_before_it_takes_an_upload(server):
+    server.slots.disable("thaniya_01", "login:root")
+    left = server.accounts.directory("thaniya_01") / "left behind"
+    left.write_bytes(b"of the administrator")
+
+    assert server.slots.enable("thaniya_01", "login:root").state is SlotState.CLOSING
+    assert left.exists()
+    server.close_slots()
+
+    assert not left.exists()
+    assert server.slots.get("thaniya_01").state is SlotState.READY
 
 
 def test_making_slots_again_changes_none(server, upload):

@@ -23,15 +23,16 @@ from thaniya_core.testing import FixedClock
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 LONG_S = 60.0
 SLOT_CHANGES = {
-    "take": (lambda slot: transitions.take_slot(slot, "id"), {SlotState.READY}, SlotState.TAKEN),
+    "take": (lambda slot: transitions.take_slot(slot, "id", NOW), {SlotState.READY}, SlotState.TAKEN),
     "close": (transitions.close_slot, {SlotState.TAKEN, SlotState.CLOSING}, SlotState.CLOSING),
-    "free": (transitions.free_slot, {SlotState.CLOSING, SlotState.DEGRADED}, SlotState.READY),
+    "free": (transitions.free_slot, {SlotState.CLOSING}, SlotState.READY),
     "disable": (
         lambda slot: transitions.disable_slot(slot, "why"),
         {SlotState.READY, SlotState.DISABLED, SlotState.DEGRADED},
         SlotState.DISABLED,
     ),
-    "enable": (transitions.enable_slot, {SlotState.DISABLED}, SlotState.READY),
+    "enable": (transitions.enable_slot, {SlotState.DISABLED}, SlotState.CLOSING),
+    "reset": (transitions.reset_slot, {SlotState.DEGRADED}, SlotState.CLOSING),
 }
 UPLOAD_CHANGES = {
     "complete": (
@@ -85,6 +86,38 @@ def test_upload_that_gets_on_forgets_why_it_was_held_up():
     )
 
     assert transitions.spool_upload(upload, 1, 2).reason == ""
+
+
+def test_slot_that_is_reopened_forgets_its_upload_and_why_it_was_out_of_use():
+    slot = Slot("thaniya_01", SlotState.DEGRADED, "id", "cannot be cleaned", NOW)
+
+    for closing in (
+        transitions.reset_slot(slot),
+        transitions.enable_slot(transitions.disable_slot(slot, "by the administrator")),
+    ):
+        assert closing == Slot("thaniya_01", SlotState.CLOSING, None, "", NOW)
+        assert transitions.free_slot(closing) == Slot("thaniya_01", SlotState.READY, None, "", NOW)
+
+
+def test_slot_that_is_being_cleaned_is_not_disabled_and_no_upload_is_blamed():
+    with pytest.raises(WrongState, match="it is being cleaned"):
+        transitions.disable_slot(Slot("thaniya_01", SlotState.CLOSING), "why")
+
+
+def test_slot_keeps_when_it_was_taken_last():
+    taken = transitions.take_slot(Slot("thaniya_01"), "id", NOW)
+
+    assert transitions.free_slot(transitions.close_slot(taken)).taken_at == NOW
+
+
+def test_retried_upload_forgets_its_volume():
+    upload = Upload(
+        "id", "alice", "web1", "nightly", "thaniya_01", NOW, NOW, state=UploadState.FAILED, ended_at=NOW, volume="gone"
+    )
+
+    revived = transitions.revive_upload(upload)
+
+    assert (revived.volume, revived.ended_at, revived.reason) == ("", None, "")
 
 
 class ServerMachine(RuleBasedStateMachine):
@@ -150,10 +183,17 @@ class ServerMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.reopen()
 
-    @rule(name=st.sampled_from(["thaniya_01", "thaniya_02"]), verb=st.sampled_from(["disable", "enable", "reset"]))
-    def administrate(self, name: str, verb: str) -> None:
+    @rule(
+        name=st.sampled_from(["thaniya_01", "thaniya_02"]),
+        verb=st.sampled_from(["disable", "enable", "reset"]),
+        is_carried_on=st.booleans(),
+    )
+    def administrate(self, name: str, verb: str, is_carried_on: bool) -> None:
         try:
-            getattr(self.server.slots, verb)(name, "login:test")
+            if is_carried_on and verb != "disable":
+                getattr(self.server, f"{verb}_slot")(name, "login:test")
+            else:
+                getattr(self.server.slots, verb)(name, "login:test")
         except WrongState:
             pass
 

@@ -10,7 +10,7 @@ import pytest
 
 from thaniya_core.config import Seconds, Size, SlotLimits
 from thaniya_core.model import SlotUsage, Upload, UploadState
-from thaniya_core.slots.watch import judge
+from thaniya_core.slots.watch import RETURN_S, judge
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 LIMITS = SlotLimits(silence=Seconds(900), margin=Size(1000), assumed=Size(500))
@@ -203,3 +203,15 @@ def test_new_upload_in_the_same_slot_does_not_inherit_the_silence(server, open_u
     server.watch_uploads(remembers=True)
 
     assert _state(server, second) is UploadState.OPEN
+
+
+def test_dead_upload_expires_soon_after_a_restart_however_often_the_service_restarts(upload, clock, reopen):
+    clock.advance(LIMITS.silence)
+    restarted = reopen()
+    restarted.watch_uploads(remembers=True)
+    assert _state(restarted, upload) is UploadState.OPEN
+
+    clock.advance(RETURN_S + 1)
+    restarted.watch_uploads(remembers=True)
+
+    assert _state(restarted, upload) is UploadState.EXPIRED

@@ -60,7 +60,7 @@ def check_host_key(policy: HostKeyPolicy, host: str, port: int, key: paramiko.PK
     if not accepted:
         raise HostKeyUnknown(
             f"the host key of {name} is not known yet: {key.fingerprint}",
-            hint="compare it with what the administrator says, then pass it as fingerprint, or use accept_new",
+            hint="compare it with what the administrator says, then give it as fingerprint, or --accept-new",
         )
     _remember(policy.known_hosts, name, key)
 

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from thaniya_core.cli.demo.screen import Screen
-from thaniya_core.cli.output import JsonOption, print_json
+from thaniya_core.cli.output import JsonOption
 from thaniya_core.errors import WrongState
 from thaniya_core.server import Server
 from thaniya_core.system.files import make_directories, os_errors
+from thaniya_core.system.terminal import show_json
 
 
 def demo(
@@ -44,7 +45,7 @@ def demo(
     tour = Tour(place, screen)
     server = tour.run([path.absolute() for path in source or []])
     if as_json:
-        print_json({"message_type": "done", "directory": str(place)})
+        show_json({"message_type": "done", "directory": str(place)})
         return
     screen.say("")
     screen.show_table(tour.steps)

@@ -13,8 +13,8 @@ from rich.progress import TransferSpeedColumn as Rate
 from rich.table import Table
 from rich.text import Text
 
-from thaniya_core.cli.output import print_json
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.system.terminal import show_json
 
 
 class Step(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Screen:
     def finish_step(self, step: Step) -> None:
         """Tell what a step did."""
         if self._as_json:
-            print_json({"message_type": "step", **{name: getattr(step, name) for name in step.__struct_fields__}})
+            show_json({"message_type": "step", **{name: getattr(step, name) for name in step.__struct_fields__}})
             return
         size = f", {format_size(step.size_bytes)}" if step.size_bytes is not None else ""
         self.say(f"  {step.name}: {step.result or 'done'}{size} in {step.seconds:.1f} s")

@@ -1,0 +1,118 @@
+"""The headless commands, run in this process on a real server."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from thaniya_core.cli.main import run
+from thaniya_core.formats.contents import ContentsEntry, encode_entry
+from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, describe_file
+from thaniya_core.model import SlotState, UploadState
+
+
+@pytest.fixture
+def thaniya(root: Path, capsys: pytest.CaptureFixture[str]):
+    """Runs a command and gives its exit code, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        exit_code = run(["--config", str(root / "thaniya.toml"), *arguments])
+        return exit_code, *capsys.readouterr()
+
+    return call
+
+
+def test_upload_that_ends_in_this_moment_is_listed_once_as_it_ended(server, thaniya, open_upload, clock):
+    ending, ended = open_upload(), open_upload()
+    server.abort_upload(ended.id, "not wanted", "alice")
+    server.store.add_history(replace(ending, state=UploadState.ABORTED, ended_at=clock.now()))
+
+    exit_code, stdout, _ = thaniya("upload", "list", "--all", "--json")
+
+    assert exit_code == 0
+    assert sorted((upload["id"], upload["state"]) for upload in json.loads(stdout)) == sorted(
+        [(ending.id, "aborted"), (ended.id, "aborted")]
+    )
+
+
+def _packed(name: str) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(mode="w", fileobj=target) as tar:
+        member = tarfile.TarInfo("./" + name)
+        member.size = len(name)
+        tar.addfile(member, io.BytesIO(name.encode()))
+    return target.getvalue()
+
+
+@pytest.fixture
+def archive_tars(archived):
+    """Archives a tar of one file under each name, each with its contents list."""
+
+    def make(*names: str):
+        contents: dict[str, bytes] = {}
+        described: list[BackupFile] = []
+        for name in names:
+            tar, listing = _packed("etc/passwd"), f"{name}.files"
+            lines = encode_entry(ContentsEntry("-rw-r--r--", "0/0", 10, "2026-11-22T21:15:00Z", b"./etc/passwd"))
+            contents |= {name: tar, listing: lines}
+            described.append(describe_file(name, hashlib.sha256(tar).hexdigest(), len(tar)))
+            described.append(
+                BackupFile(listing, hashlib.sha256(lines).hexdigest(), len(lines), FileKind.CONTENTS, describes=name)
+            )
+        return archived(
+            Manifest(tuple(described)), **{name.replace(".", "__"): data for name, data in contents.items()}
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("names", "paths"),
+    [
+        (["home.tar"], ["./etc/passwd"]),
+        (["etc.tar", "home.tar"], ["./etc/etc/passwd", "./home/etc/passwd"]),
+        (["a.tar", "a.tar.tar"], ["./a.tar.tar/etc/passwd", "./a/etc/passwd"]),
+    ],
+)
+def test_listed_path_is_what_restore_takes(thaniya, archive_tars, tmp_path, names, paths):
+    backup = archive_tars(*names)
+
+    listed = [json.loads(line)["path"] for line in thaniya("backup", "files", backup.id, "--json")[1].splitlines()]
+    shown = [line.split()[-1] for line in thaniya("backup", "files", backup.id)[1].splitlines()]
+    restored = [
+        thaniya("backup", "restore", backup.id, str(tmp_path / f"target{number}"), path)[0]
+        for number, path in enumerate(listed)
+    ]
+
+    assert sorted(listed) == sorted(shown) == paths
+    assert restored == [0] * len(paths)
+    assert all((tmp_path / f"target{number}" / path).is_file() for number, path in enumerate(listed))
+
+
+def test_slot_that_cannot_be_cleaned_is_told_by_its_reset(server, thaniya, small_disk):
+    with server.store.transaction() as state:
+        state.slots.put(replace(state.slots.get("thaniya_01"), state=SlotState.DEGRADED, reason="cannot be cleaned"))
+    small_disk(server.accounts.directory("thaniya_01") / "mounted", "1m")
+
+    exit_code, _, stderr = thaniya("slot", "reset", "thaniya_01")
+
+    assert exit_code == 1
+    assert "thaniya_01 is degraded: cannot be cleaned" in stderr
+
+
+@pytest.mark.parametrize("verb", ["reset", "enable"])
+def test_reopened_slot_is_ready_when_the_command_ends(server, thaniya, verb):
+    out_of_use = SlotState.DEGRADED if verb == "reset" else SlotState.DISABLED
+    with server.store.transaction() as state:
+        state.slots.put(replace(state.slots.get("thaniya_01"), state=out_of_use, reason="why"))
+
+    exit_code, stdout, _ = thaniya("slot", verb, "thaniya_01", "--json")
+
+    assert exit_code == 0
+    assert json.loads(stdout)["state"] == "ready"
