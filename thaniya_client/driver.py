@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import platform
+import random
 import re
 import socket
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, sleep
 
 import thaniya_core
 from thaniya_client.connectors.interface import Connector, Upload
@@ -15,12 +16,14 @@ from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
 from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Phase, Report
-from thaniya_core.errors import ThaniyaError, WrongUsage
+from thaniya_core.errors import Busy, ThaniyaError, WrongUsage
 from thaniya_core.formats.manifest import FileKind, Manifest
 from thaniya_core.formats.names import check_host, check_series_name
 
 CLIENT = f"thaniya-client {thaniya_core.__version__}"
 LOG_FILE = "client.log"
+
+_BUSY_PAUSE_S = (0.5, 3.0)
 
 
 def make_backup(
@@ -30,6 +33,7 @@ def make_backup(
     name: str,
     host: str | None = None,
     wait: bool = True,
+    patience_s: float,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """Pack all tasks into one backup and send it; see `Target.backup`."""
@@ -44,7 +48,7 @@ def make_backup(
         meter = Meter(on_progress, Phase.ESTIMATING)
         expected_bytes = _estimate(tasks)
         meter.expect(expected_bytes)
-        upload = connector.begin(host, name, expected_bytes)
+        upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
         try:
             return _fill(upload, tasks, log, meter, wait, started)
         except BaseException as exc:
@@ -58,6 +62,22 @@ def default_host() -> str:
     """This machine's name, made legal for a series."""
     name = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()).lstrip("._-")[:64]
     return name or "localhost"
+
+
+def _begin(
+    connector: Connector, host: str, name: str, expected_bytes: int | None, patience_s: float, meter: Meter
+) -> Upload:
+    """Open an upload; while the server is busy, ask again at random intervals, so that many clients take turns."""
+    deadline = monotonic() + patience_s
+    while True:
+        try:
+            return connector.begin(host, name, expected_bytes)
+        except Busy as busy:
+            pause_s = min(random.uniform(*_BUSY_PAUSE_S), deadline - monotonic())
+            if pause_s <= 0:
+                raise
+            meter.enter(Phase.WAITING, busy.message)
+            sleep(pause_s)
 
 
 def _estimate(tasks: Sequence[Task]) -> int | None:

@@ -34,6 +34,7 @@ class Target:
         name: str,
         host: str | None = None,
         wait: bool = True,
+        patience_s: float = 600.0,
         on_progress: OnProgress | None = None,
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
@@ -43,6 +44,7 @@ class Target:
             name: the series, as `nightly`; with user and host it is the line of backups that belong together.
             host: the series' host; by default this machine's name.
             wait: with False, come back as soon as everything is received; the report's state is then `spooled`.
+            patience_s: how long to try again while the server has no free slot; 0: not at all.
             on_progress: is called with a `Progress` about ten times a second.
 
         Raises:
@@ -51,7 +53,9 @@ class Target:
             ConnectionLost: the connection was lost and stayed lost.
             UploadRejected: what arrived is not what was sent.
         """
-        return make_backup(self._connector, tasks, name=name, host=host, wait=wait, on_progress=on_progress)
+        return make_backup(
+            self._connector, tasks, name=name, host=host, wait=wait, patience_s=patience_s, on_progress=on_progress
+        )
 
     def restore(
         self,

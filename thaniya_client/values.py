@@ -16,6 +16,8 @@ class Phase(StrEnum):
     """What a backup or restore is doing."""
 
     ESTIMATING = "estimating"
+    WAITING = "waiting"
+    """For a free slot."""
     PACKING = "packing"
     ARCHIVING = "archiving"
     RESTORING = "restoring"

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from thaniya_client import Directory, Progress, ThaniyaServer
+from thaniya_client import Directory, Phase, Progress, ThaniyaServer, driver
 from thaniya_client.connectors.ssh import retry
 from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_core.errors import (
@@ -21,6 +21,7 @@ from thaniya_core.errors import (
     HostKeyChanged,
     HostKeyUnknown,
     IllegalKey,
+    NoFreeSlot,
     NoSpace,
     NotAllowed,
     NotFound,
@@ -358,3 +359,52 @@ def test_something_that_is_no_ssh_server_is_told(key: Path, tmp_path: Path) -> N
         with pytest.raises(ConnectionLost, match="does not speak SSH"):
             server.check()
         thread.join()
+
+
+def test_many_clients_take_turns_and_all_are_archived(connect, server, tmp_path, monkeypatch):
+    """Ten clients at the same time, four slots."""
+    monkeypatch.setattr(driver, "_BUSY_PAUSE_S", (0.01, 0.05))
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "file").write_bytes(os.urandom(100_000))
+    server.users.set_limits("alice", "test", max_uploads=100)
+    clients = [connect() for _ in range(10)]
+    reports = []
+
+    def back_up(number: int) -> None:
+        reports.append(clients[number].backup(Directory(source), name=f"n{number}"))
+
+    threads = [threading.Thread(target=back_up, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(report.series.name for report in reports) == sorted(f"n{number}" for number in range(10))
+    assert {report.state for report in reports} == {"archived"}
+
+
+def test_a_client_without_patience_is_told_that_the_server_is_busy(connect, server, tmp_path):
+    (tmp_path / "source").mkdir()
+    for slot in server.slots.all():
+        server.slots.disable(slot.name, "test")
+
+    with pytest.raises(NoFreeSlot, match="no free slot"):
+        connect().backup(Directory(tmp_path / "source"), name="n", patience_s=0)
+
+
+def test_a_client_with_patience_tells_what_it_waits_for(connect, server, tmp_path):
+    (tmp_path / "source").mkdir()
+    for slot in server.slots.all():
+        server.slots.disable(slot.name, "test")
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        if progress.phase is Phase.WAITING:
+            server.enable_slot("thaniya_01", "test")
+
+    report = connect().backup(Directory(tmp_path / "source"), name="n", on_progress=tell)
+
+    assert report.state == "archived"
+    assert any(progress.phase is Phase.WAITING and "no free slot" in progress.detail for progress in told)

@@ -13,7 +13,7 @@ from thaniya_client.cli.progress import show_progress
 from thaniya_client.tasks.directory import Directory, default_name
 from thaniya_client.values import Report
 from thaniya_core.formats.compression import Compression
-from thaniya_core.formats.quantities import format_duration, format_size
+from thaniya_core.formats.quantities import format_duration, format_size, parse_duration
 
 DONE_WITH_WARNINGS = 3
 _WARNINGS_SHOWN = 20
@@ -35,6 +35,9 @@ def backup(
     acls: Annotated[bool, typer.Option("--acls", help="Access control lists too.")] = False,
     compression: Annotated[Compression, typer.Option("--compression", help="How to compress.")] = Compression.GZIP,
     level: Annotated[int | None, typer.Option("--level", min=0, max=9, help="The compressor's level.")] = None,
+    patience: Annotated[
+        str, typer.Option("--patience", help="How long to try again while the server has no free slot.")
+    ] = "10m",
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -60,7 +63,13 @@ def backup(
     settings = load(config)
     with connect(settings, accept_new) as target:
         with show_progress(as_json) as on_progress:
-            report = target.backup(*tasks, name=name, host=settings.host or None, on_progress=on_progress)
+            report = target.backup(
+                *tasks,
+                name=name,
+                host=settings.host or None,
+                patience_s=parse_duration(patience),
+                on_progress=on_progress,
+            )
         if as_json:
             print_json("report", report)
         else:
