@@ -4,9 +4,9 @@
     thaniya-keys ACCOUNT
 
 sshd starts this for every login, so it imports the standard library only, and little of it. `thaniya setup openssh`
-installs it as a copy that belongs to root; it runs as the service user. It reads the paths from
-/etc/thaniya/root.json and the state from state.json, whose records are those of `thaniya_core.model`. To the client every failure looks like a key
-that is not known: nothing is printed. What went wrong is in the system's log.
+installs it as a copy that belongs to root; it runs as the service user. It reads the paths from /etc/thaniya/root.json
+and the state from state.json, whose records are those of `thaniya_core.model`. To the client every failure looks like a
+key that is not known: nothing is printed. What went wrong is in the system's log.
 """
 
 import json
