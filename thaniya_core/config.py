@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,10 +37,20 @@ class Paths(Struct, frozen=True, forbid_unknown_fields=True):
     """Directories of the slot accounts."""
 
 
+class GateKind(StrEnum):
+    """Who receives: sshd into accounts of the system, or an SSH server in the process."""
+
+    OPENSSH = "openssh"
+    EMBEDDED = "embedded"
+
+
 class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     """How clients come in."""
 
+    kind: GateKind = GateKind.EMBEDDED
     control_account: Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")] = "thaniya"
+    root_helper: Path = Path("/usr/local/lib/thaniya/thaniya-root")
+    """The program that does what needs root, for the openssh kind."""
     listen: str = "127.0.0.1"
     """Address of the embedded server."""
     port: Port = 2222
@@ -55,6 +66,8 @@ class SlotLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """What allocation leaves free on the disk of the slots."""
     assumed: Size = Size(1024**3)
     """What is kept free for an upload that does not say how large it will be."""
+    files: Count = 10_000
+    """More files than this in one upload are rejected."""
 
 
 class JobLimits(Struct, frozen=True, forbid_unknown_fields=True):

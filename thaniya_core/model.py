@@ -112,6 +112,10 @@ class Upload(Struct, frozen=True):
     """More than this is rejected; None: no limit but the space."""
     received_bytes: int = 0
     received_files: int = 0
+    bytes_per_s: int = 0
+    """How fast bytes came lately."""
+    sessions: int | None = None
+    """How many are connected to the slot; None where nobody could tell."""
     peer: str = ""
     """The client's address."""
     ending: UploadState | None = None

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from thaniya_core.accounts import EmbeddedAccounts, Users
+from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
 from thaniya_core.archive import Backups, Catalog, Ingest, UploadedFiles, Volumes
-from thaniya_core.config import Config, find_config, load_config
+from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState, Upload, UploadState, User
-from thaniya_core.slots import Allocator, Closer, Slots, Spool, Uploads, Watch
+from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Spool, Uploads, Watch
 from thaniya_core.slots.allocation import Space
 from thaniya_core.store import StateTransaction, Store, TinyStore
 from thaniya_core.system.clock import Clock, SystemClock
@@ -47,7 +47,9 @@ class Server:
         self._service_lock: int | None = None
         self._service_holders = 0
 
-        self.accounts = EmbeddedAccounts(config.paths.slots, self.upload_in)
+        self.embedded: EmbeddedAccounts | None = None
+        """The slot accounts, where they are of the embedded kind."""
+        self.accounts = self._make_accounts()
         self.users = Users(store, clock)
         self.slots = Slots(store, clock, self.accounts)
         self.spool = Spool(config.paths.spool)
@@ -57,7 +59,9 @@ class Server:
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(store, clock, self.accounts, config.slots, self._measure_space)
-        self._closer = Closer(store, clock, self.accounts, self.spool, self.uploads, self._enqueue_archive)
+        self._closer = Closer(
+            store, clock, self.accounts, self.spool, self.uploads, config.slots, self._enqueue_archive
+        )
         self._watch = Watch(store, clock, self.accounts, self.uploads, config.slots)
         self._ingest = Ingest(self.volumes, self.catalog, clock)
         self.worker = Worker(
@@ -69,6 +73,12 @@ class Server:
             on_failed=self._note_failed_job,
             on_free=self._note_free_worker,
         )
+
+    def _make_accounts(self) -> SlotAccounts:
+        if self.config.gate.kind is GateKind.OPENSSH:
+            return OpensshAccounts(self.config.paths.slots, self.config.gate.root_helper)
+        self.embedded = EmbeddedAccounts(self.config.paths.slots, self.upload_in)
+        return self.embedded
 
     def upload_in(self, slot_name: str) -> str | None:
         """The open upload that holds a slot now."""

@@ -6,11 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from thaniya_core.callers import CallerServices
 from thaniya_core.errors import Busy, ThaniyaError
-from thaniya_core.gate.embedded import EmbeddedServer
 from thaniya_core.server import Server
+
+if TYPE_CHECKING:
+    from thaniya_core.gate.embedded import EmbeddedServer
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ _DRAIN_S = 30.0
 
 
 class Service:
-    """A running server of the embedded kind. Use as a context manager, or call `run`."""
+    """A running server. Use as a context manager, or call `run`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -36,12 +39,8 @@ class Service:
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._watched_at: float | None = None
-        self.gate = EmbeddedServer(
-            CallerServices(server),
-            server.accounts,
-            server.config.gate,
-            server.config.paths.state / "ssh_host_ed25519_key",
-        )
+        self.gate = _make_gate(server)
+        """The SSH server of the embedded kind; None where sshd lets clients in."""
 
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Serve until `stop` is called from another thread, or `stop_soon` from a signal handler.
@@ -60,7 +59,8 @@ class Service:
                     hint="one at a time: a running `thaniya serve` or `thaniya tick`",
                 )
             self._server.recover()
-            self.gate.start()
+            if self.gate is not None:
+                self.gate.start()
             try:
                 self._ready.set()
                 if on_ready is not None:
@@ -70,7 +70,8 @@ class Service:
                     self._server.work_waits.wait(PASS_S)
                     self._server.work_waits.clear()
             finally:
-                self.gate.stop()
+                if self.gate is not None:
+                    self.gate.stop()
                 if not self._server.worker.drain(_DRAIN_S):
                     logger.warning("a job still runs; it will be taken up at the next start")
 
@@ -125,3 +126,13 @@ class Service:
             step()
         except (ThaniyaError, OSError) as error:
             logger.error("cannot %s: %s", what, error)
+
+
+def _make_gate(server: Server) -> EmbeddedServer | None:
+    if server.embedded is None:
+        return None
+    # Imported here: where sshd lets clients in, the service needs no SSH of its own.
+    from thaniya_core.gate.embedded import EmbeddedServer
+
+    host_key = server.config.paths.state / "ssh_host_ed25519_key"
+    return EmbeddedServer(CallerServices(server), server.embedded, server.config.gate, host_key)

@@ -2,6 +2,7 @@
 
 from thaniya_core.accounts.embedded import EmbeddedAccounts
 from thaniya_core.accounts.keys import parse_public_key
+from thaniya_core.accounts.openssh import OpensshAccounts
 from thaniya_core.accounts.users import UNLIMITED, Users
 
-__all__ = ["UNLIMITED", "EmbeddedAccounts", "Users", "parse_public_key"]
+__all__ = ["UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "Users", "parse_public_key"]

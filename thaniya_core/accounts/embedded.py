@@ -9,10 +9,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG
 
+from thaniya_core.accounts.usage import measure_directory
 from thaniya_core.errors import NotAllowed
 from thaniya_core.formats.names import check_slot, is_legal_file
 from thaniya_core.formats.protocol import UPLOAD_DIRECTORY
@@ -83,19 +83,9 @@ class EmbeddedAccounts:
 
     def usage(self, slot: str) -> SlotUsage:
         """What lies in a slot and how many are logged in."""
-        size, files, newest = 0, 0, 0.0
-        with os.scandir(self.directory(slot)) as entries:
-            for entry in entries:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # the client has renamed or removed it
-                files += 1
-                size += status.st_size
-                newest = max(newest, status.st_ctime)  # a client may set mtime as it likes
         with self._lock:
             sessions = len(self._sessions.get(slot, ()))
-        return SlotUsage(size, files, datetime.fromtimestamp(newest, UTC) if files else None, sessions)
+        return measure_directory(self.directory(slot), sessions=sessions)
 
     def collect(self, slot: str, into: Path) -> Collected:
         """Move what a client uploaded out of a slot, durably: plain files with legal names only.

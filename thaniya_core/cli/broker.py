@@ -1,10 +1,9 @@
-"""`thaniya broker` and `thaniya authorized-keys`: what sshd runs."""
+"""`thaniya broker`: what sshd runs for a user."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,6 @@ import typer
 from thaniya_core.callers import CallerServices
 from thaniya_core.cli.context import server_of
 from thaniya_core.gate.broker import run_command
-from thaniya_core.gate.keys import format_authorized_keys
 from thaniya_core.gate.services import Caller
 
 
@@ -31,18 +29,3 @@ def broker(context: typer.Context, user: Annotated[str, typer.Argument(help="Who
         sys.stderr.buffer,
     )
     raise typer.Exit(exit_code)
-
-
-def authorized_keys(context: typer.Context, account: Annotated[str, typer.Argument(help="The account.")]) -> None:
-    """Print the keys that may log in to an account now: sshd's AuthorizedKeysCommand.
-
-    Example: thaniya authorized-keys thaniya_03
-    """
-    server = server_of(context)
-    lines = format_authorized_keys(
-        account,
-        CallerServices(server).authorized_keys(account),
-        control_account=server.config.gate.control_account,
-        broker=[str(Path(sys.argv[0]).absolute()), "--config", str(server.config.file), "broker"],
-    )
-    print(lines, end="")

@@ -38,7 +38,6 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(job.app, name="job")
 app.command("log")(log.log)
 app.command("broker", hidden=True)(broker.broker)
-app.command("authorized-keys", hidden=True)(broker.authorized_keys)
 
 
 def _print_version(wanted: bool) -> None:

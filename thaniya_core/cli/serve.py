@@ -30,6 +30,9 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
         signal.signal(number, stop)
 
     def tell() -> None:
+        if service.gate is None:
+            _tell_openssh(as_json)
+            return
         address, port = service.gate.address, service.gate.port
         if as_json:
             facts = {"message_type": "ready", "address": address, "port": port}
@@ -38,6 +41,13 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
             print(f"listening on {address} port {port}, host key {service.gate.fingerprint}", flush=True)
 
     service.run(tell)
+
+
+def _tell_openssh(as_json: bool) -> None:
+    if as_json:
+        show_json({"message_type": "ready"})
+    else:
+        print("ready; sshd lets clients in", flush=True)
 
 
 def tick(context: typer.Context, as_json: JsonOption = False) -> None:

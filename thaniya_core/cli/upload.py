@@ -40,13 +40,14 @@ def list_uploads(
             str(upload.series),
             upload.slot,
             format_size(upload.received_bytes),
+            f"{format_size(upload.bytes_per_s)}/s" if upload.bytes_per_s else "-",
             format_size(upload.expected_bytes),
             format_time(upload.last_activity_at),
             upload.reason or "-",
         ]
         for upload in uploads
     ]
-    columns = ["id", "state", "series", "slot", ">received", ">expected", "last activity", "reason"]
+    columns = ["id", "state", "series", "slot", ">received", ">rate", ">expected", "last activity", "reason"]
     print_records(uploads, columns, rows, as_json, "no upload is on its way")
 
 
@@ -81,6 +82,8 @@ def _show(upload: Upload, as_json: bool) -> None:
         ("slot", upload.slot),
         ("peer", upload.peer or "-"),
         ("received", f"{format_size(upload.received_bytes)} in {upload.received_files} files"),
+        ("rate", f"{format_size(upload.bytes_per_s)}/s"),
+        ("connected", "unknown" if upload.sessions is None else str(upload.sessions)),
         ("expected", format_size(upload.expected_bytes)),
         ("allowed", format_size(upload.allowed_bytes) if upload.allowed_bytes is not None else "no limit"),
         ("opened", format_time(upload.created_at)),

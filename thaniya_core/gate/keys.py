@@ -1,63 +1,112 @@
-"""What sshd's AuthorizedKeysCommand prints (sshd(8), AUTHORIZED_KEYS FILE FORMAT)."""
+#!/usr/bin/python3 -IS
+"""thaniya-keys: which keys may log in to an account now; sshd's AuthorizedKeysCommand (sshd_config(5)).
 
-from __future__ import annotations
+    thaniya-keys ACCOUNT
 
+sshd starts this for every login, so it imports the standard library only, and little of it. `thaniya setup openssh`
+installs it as a copy that belongs to root; it runs as the service user. It reads the paths from /etc/thaniya/root.json
+and the state from state.json, whose records are those of `thaniya_core.model`. To the client every failure looks like a
+key that is not known: nothing is printed. What went wrong is in the system's log.
+"""
+
+import json
 import re
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import sys
 
-from thaniya_core.errors import IllegalName
-from thaniya_core.formats.names import check_slot, check_user
+CONFIG = "/etc/thaniya/root.json"
+FORMAT = 1
 
-if TYPE_CHECKING:
-    from thaniya_core.gate.services import AuthorizedKey
-
+_USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_SLOT = re.compile(r"thaniya_[0-9]{2,3}")
 _KEY_LINE = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,16384}={0,2}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def format_authorized_keys(
-    account: str, keys: Sequence[AuthorizedKey], *, control_account: str, broker: Sequence[str]
-) -> str:
-    """The authorized_keys lines of an account; empty for an account that is not ours.
+def format_authorized_keys(state, account, *, control_account, broker):
+    """The lines of authorized_keys (sshd(8)) for an account; empty for one that nobody may enter now.
 
     Args:
+        state: state.json as `json.load` gives it.
         account: the account that someone wants to log in to.
-        keys: what `Services.authorized_keys` gives for it.
         control_account: the account whose keys run the broker; all others are slots.
-        broker: the command line of the broker; the user's name is put behind it.
+        broker: the command line of the broker, as a list; the user's name is put behind it.
     """
     if account == control_account:
-        lines = [_control_line(key, broker) for key in keys]
-    elif _is_slot(account):
-        lines = [f"restrict {key.key.line}" if _is_plain(key) else "" for key in keys]
+        users = [user for user in state["users"].values() if user.get("enabled", True)]
+        lines = [_control_line(user["name"], key, broker) for user in users for key in user.get("keys", ())]
+    elif _SLOT.fullmatch(account):
+        lines = [_slot_line(user["name"], key) for user in _holders(state, account) for key in user.get("keys", ())]
     else:
         lines = []
-    return "".join(f"{line}\n" for line in lines if line)
+    return "".join(line + "\n" for line in lines if line)
 
 
-def _control_line(key: AuthorizedKey, broker: Sequence[str]) -> str:
-    command = shlex.join([*broker, key.user])
-    if not _is_plain(key) or _UNPRINTABLE.search(command):
+def _holders(state, account):
+    """The enabled user whose open upload holds a slot, if any."""
+    slot = state["slots"].get(account)
+    if slot is None or slot.get("state") != "taken":
+        return []
+    upload = state["uploads"].get(slot.get("upload_id") or "")
+    if upload is None or upload.get("state", "open") != "open":
+        return []
+    user = state["users"].get(upload["user"])
+    return [user] if user is not None and user.get("enabled", True) else []
+
+
+def _control_line(user, key, broker):
+    command = shlex.join([*broker, user])
+    if not _is_plain(user, key) or _UNPRINTABLE.search(command):
         return ""
     # Within the quotes sshd knows one escape, \" (misc.c, opt_dequote); a backslash stands for itself.
     quoted = command.replace('"', '\\"')
-    return f'restrict,command="{quoted}" {key.key.line}'
+    return f'restrict,command="{quoted}" {key["algorithm"]} {key["blob"]}'
 
 
-def _is_plain(key: AuthorizedKey) -> bool:
+def _slot_line(user, key):
+    return f"restrict {key['algorithm']} {key['blob']}" if _is_plain(user, key) else ""
+
+
+def _is_plain(user, key):
     """Whether neither the user's name nor the key can say more in the line than it should."""
-    try:
-        check_user(key.user)
-    except IllegalName:
-        return False
-    return _KEY_LINE.fullmatch(key.key.line) is not None
+    return bool(_USER.fullmatch(user) and _KEY_LINE.fullmatch(f"{key['algorithm']} {key['blob']}"))
 
 
-def _is_slot(account: str) -> bool:
+def look_up(state_file, account, *, control_account, broker):
+    """`format_authorized_keys` on a state file.
+
+    Raises:
+        OSError, ValueError, KeyError: it is not there, or no state file of this format.
+    """
+    with open(state_file, "rb") as stream:
+        state = json.load(stream)
+    if state["format"] != FORMAT:
+        raise ValueError(f"{state_file} has format {state['format']!r}, {FORMAT} was expected")
+    return format_authorized_keys(state, account, control_account=control_account, broker=broker)
+
+
+def main(arguments):
+    """Print the keys of the account; complain in the system's log only."""
     try:
-        check_slot(account)
-    except IllegalName:
-        return False
-    return True
+        (account,) = arguments
+        with open(CONFIG, "rb") as stream:
+            config = json.load(stream)
+        sys.stdout.write(
+            look_up(
+                config["state"] + "/state.json",
+                account,
+                control_account=config["user"],
+                broker=config["broker"],
+            )
+        )
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the client learns nothing and the log everything
+        import syslog
+
+        syslog.openlog("thaniya-keys", syslog.LOG_PID, syslog.LOG_AUTH)
+        syslog.syslog(syslog.LOG_ERR, f"no keys for {arguments!r:.100}: {type(problem).__name__}: {problem}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 
+from thaniya_core.config import SlotLimits
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Collected, Event, Slot, SlotState, Upload, UploadState
@@ -29,7 +30,7 @@ LONGEST_DELAY_S = 60.0
 """The longest wait before a slot that could not be closed is tried again."""
 
 
-def judge_collected(upload: Upload, collected: Collected, size_bytes: int) -> str:
+def judge_collected(upload: Upload, collected: Collected, size_bytes: int, limits: SlotLimits) -> str:
     """Why an upload must be rejected for what lay in its slot; empty when it may go on."""
     if collected.refused:
         shown = "; ".join(collected.refused[:_SHOWN_REFUSALS])
@@ -37,14 +38,16 @@ def judge_collected(upload: Upload, collected: Collected, size_bytes: int) -> st
         return f"only plain files with legal names are taken: {shown}" + (f"; and {more} more" if more > 0 else "")
     if not collected.files:
         return "no file was uploaded"
+    return outgrown_reason(upload, len(collected.files), size_bytes, limits)
+
+
+def outgrown_reason(upload: Upload, files: int, size_bytes: int, limits: SlotLimits) -> str:
+    """Why an upload that is larger than allowed is rejected; empty when it is not."""
+    if files > limits.files:
+        return f"it has {files:,} files, and {limits.files:,} are taken at the most; pack them into an archive"
     if upload.allowed_bytes is not None and size_bytes > upload.allowed_bytes:
-        return outgrown_reason(upload.allowed_bytes, size_bytes)
+        return f"it holds {format_size(size_bytes)} and {format_size(upload.allowed_bytes)} were allowed"
     return ""
-
-
-def outgrown_reason(allowed_bytes: int, size_bytes: int) -> str:
-    """Why an upload that is larger than allowed is rejected."""
-    return f"it holds {format_size(size_bytes)} and {format_size(allowed_bytes)} were allowed"
 
 
 class Closer:
@@ -57,11 +60,13 @@ class Closer:
         accounts: SlotAccounts,
         spool: Spool,
         uploads: Uploads,
+        limits: SlotLimits,
         enqueue: Callable[[StateTransaction, Upload], None],
     ) -> None:
         """
         Args:
             store, clock, accounts, spool, uploads: the parts it works with.
+            limits: the configured limits.
             enqueue: queues the job that archives a spooled upload, within the given transaction.
         """
         self._store = store
@@ -69,6 +74,7 @@ class Closer:
         self._accounts = accounts
         self._spool = spool
         self._uploads = uploads
+        self._limits = limits
         self._enqueue = enqueue
         self._put_off_until: dict[str, tuple[float, float]] = {}
         self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -117,6 +123,12 @@ class Closer:
         if upload.ending is not None:
             self._uploads.end(upload.id, upload.ending, upload.reason, "service")
             return
+        usage = self._accounts.usage(slot.name)
+        outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, self._limits)
+        if outgrown:
+            # Judged before it is collected: to another file system it would be copied.
+            self._uploads.end(upload.id, UploadState.REJECTED, outgrown, "service")
+            return
         try:
             with os_errors(f"collect the upload {upload.id} from {slot.name}"):
                 collected = self._accounts.collect(slot.name, self._spool.data(upload.id))
@@ -124,7 +136,7 @@ class Closer:
         except ThaniyaError as error:
             self._uploads.note_reason(upload.id, error.message)
             raise
-        why_not = judge_collected(upload, collected, size)
+        why_not = judge_collected(upload, collected, size, self._limits)
         if why_not:
             self._uploads.end(upload.id, UploadState.REJECTED, why_not, "service")
             return

@@ -43,8 +43,9 @@ def judge(upload: Upload, usage: SlotUsage, silent_s: float, free: int, limits: 
         free: bytes free on the disk of the slots.
         limits: the configured limits.
     """
-    if upload.allowed_bytes is not None and usage.size_bytes > upload.allowed_bytes:
-        return Verdict(UploadState.REJECTED, outgrown_reason(upload.allowed_bytes, usage.size_bytes))
+    outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, limits)
+    if outgrown:
+        return Verdict(UploadState.REJECTED, outgrown)
     if upload.expected_bytes is None and usage.size_bytes > upload.reserved_bytes and free < limits.margin:
         return Verdict(
             UploadState.REJECTED,
@@ -68,7 +69,7 @@ class Watch:
         self._uploads = uploads
         self._limits = limits
         self._seen: dict[str, tuple[SlotUsage, float]] = {}
-        self._told: dict[str, float] = {}
+        self._told: dict[str, tuple[float, int]] = {}
 
     def look(self, *, remembers: bool) -> None:
         """One pass: note what has arrived, begin to end what has to end.
@@ -108,14 +109,19 @@ class Watch:
                 self._uploads.end_open(upload.id, verdict.ending, verdict.reason, "service")
             except WrongState:
                 pass  # the client completed or aborted it in this moment
-        elif usage.size_bytes != upload.received_bytes or usage.files != upload.received_files:
+        else:
             self._note_progress(upload, usage, now, monotonic)
 
     def _note_progress(self, upload: Upload, usage: SlotUsage, now: datetime, monotonic: float) -> None:
-        """Store how far an upload is, at most once a second."""
-        if monotonic - self._told.get(upload.id, -1.0) < 1.0:
+        """Store how far an upload is, when that has changed and at most once a second."""
+        told_at, told_bytes = self._told.get(upload.id, (monotonic - 1.0, upload.received_bytes))
+        if monotonic - told_at < 1.0:
             return
-        self._told[upload.id] = monotonic
+        rate = max(0, round((usage.size_bytes - told_bytes) / (monotonic - told_at)))
+        self._told[upload.id] = (monotonic, usage.size_bytes)
+        progress = (usage.size_bytes, usage.files, rate, usage.sessions)
+        if progress == (upload.received_bytes, upload.received_files, upload.bytes_per_s, upload.sessions):
+            return
         with self._store.transaction() as state:
             current = state.uploads.get(upload.id)
             if current is not None and current.state is UploadState.OPEN:
@@ -124,7 +130,9 @@ class Watch:
                         current,
                         received_bytes=usage.size_bytes,
                         received_files=usage.files,
-                        last_activity_at=max(now, current.last_activity_at),
+                        bytes_per_s=rate,
+                        sessions=usage.sessions,
+                        last_activity_at=max(now, current.last_activity_at) if rate else current.last_activity_at,
                     )
                 )
 

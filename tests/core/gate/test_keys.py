@@ -1,77 +1,131 @@
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thaniya_core.gate import keys as program
 from thaniya_core.gate.keys import format_authorized_keys
-from thaniya_core.gate.services import AuthorizedKey
-from thaniya_core.model import PublicKey
+from thaniya_core.model import PublicKey, Slot, SlotState, Upload, User
+from thaniya_core.store import TinyStore
+
+NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 
 
-def make_key(user="alice", algorithm="ssh-ed25519", blob="AAAA", comment="c"):
-    return AuthorizedKey(user, PublicKey(algorithm, blob, comment, "SHA256:x", None))
+def make_user(name="alice", algorithm="ssh-ed25519", blob="AAAA"):
+    return {"name": name, "keys": [{"algorithm": algorithm, "blob": blob}]}
 
 
-def lines(account, *keys, broker=("/usr/bin/thaniya", "broker")):
-    return format_authorized_keys(account, keys, control_account="thaniya", broker=broker)
+def make_state(*users):
+    """A state in which the first user's open upload holds thaniya_03."""
+    name = users[0]["name"]
+    return {
+        "format": 1,
+        "users": {user["name"]: user for user in users},
+        "slots": {"thaniya_03": {"state": "taken", "upload_id": "u"}, "thaniya_04": {"state": "ready"}},
+        "uploads": {"u": {"user": name, "state": "open"}},
+    }
+
+
+def lines(account, *users, broker=("/usr/bin/thaniya", "broker")):
+    return format_authorized_keys(make_state(*users), account, control_account="thaniya", broker=broker)
 
 
 def test_a_control_key_runs_the_broker_for_its_user():
-    assert lines("thaniya", make_key(), make_key("bob")) == (
+    assert lines("thaniya", make_user(), make_user("bob")) == (
         'restrict,command="/usr/bin/thaniya broker alice" ssh-ed25519 AAAA\n'
         'restrict,command="/usr/bin/thaniya broker bob" ssh-ed25519 AAAA\n'
     )
 
 
 def test_a_slot_key_is_restricted_and_runs_nothing():
-    assert lines("thaniya_03", make_key()) == "restrict ssh-ed25519 AAAA\n"
+    assert lines("thaniya_03", make_user()) == "restrict ssh-ed25519 AAAA\n"
 
 
 def test_a_path_with_blanks_and_quotes_is_quoted_for_the_shell_and_for_sshd():
-    assert lines("thaniya", make_key(), broker=('/opt/my "own"/thaniya', "broker")) == (
+    assert lines("thaniya", make_user(), broker=('/opt/my "own"/thaniya', "broker")) == (
         'restrict,command="\'/opt/my \\"own\\"/thaniya\' broker alice" ssh-ed25519 AAAA\n'
     )
 
 
 @pytest.mark.parametrize("account", ["root", "", "thaniya_", "thaniya_1", "thaniya_0001", "THANIYA", "thaniya\n"])
 def test_an_account_that_is_not_ours_has_no_keys(account):
-    assert lines(account, make_key()) == ""
+    assert lines(account, make_user()) == ""
 
 
 @pytest.mark.parametrize(
-    "key",
+    "user",
     [
-        make_key(user='alice" ssh-ed25519 BBBB\n'),
-        make_key(user="Alice"),
-        make_key(algorithm='command="sh" ssh-ed25519'),
-        make_key(blob="AAAA\nssh-ed25519 BBBB"),
-        make_key(blob=""),
+        make_user(name='alice" ssh-ed25519 BBBB\n'),
+        make_user(name="Alice"),
+        make_user(algorithm='command="sh" ssh-ed25519'),
+        make_user(blob="AAAA\nssh-ed25519 BBBB"),
+        make_user(blob=""),
     ],
 )
-def test_a_key_that_could_say_more_than_it_should_is_left_out(key):
-    assert lines("thaniya", key) == ""
-    assert lines("thaniya_01", key) == "" or key.user != "alice"
+def test_a_key_that_could_say_more_than_it_should_is_left_out(user):
+    assert lines("thaniya", user) == ""
+    assert lines("thaniya_03", user) == ""
 
 
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_each_line_is_one_restricted_key(user, algorithm, blob):
-    for account in ("thaniya", "thaniya_01"):
-        output = lines(account, make_key(user, algorithm, blob))
+    for account in ("thaniya", "thaniya_03"):
+        output = lines(account, make_user(user, algorithm, blob))
         assert output == "" or (output.startswith("restrict") and output.count("\n") == 1)
 
 
-def test_the_look_up_loads_no_ssh_server():
-    code = "import sys, thaniya_core.gate.keys; print('paramiko' in sys.modules, 'xopen' in sys.modules)"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "False False\n"
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state["users"]["alice"].update(enabled=False),
+        lambda state: state["slots"]["thaniya_03"].update(state="closing"),
+        lambda state: state["slots"]["thaniya_03"].update(upload_id=None),
+        lambda state: state["uploads"]["u"].update(state="closing"),
+        lambda state: state["uploads"].clear(),
+        lambda state: state["users"].clear(),
+    ],
+)
+def test_a_slot_lets_only_the_enabled_holder_of_an_open_upload_in(change):
+    state = make_state(make_user(), make_user("bob"))
+    assert "AAAA" in format_authorized_keys(state, "thaniya_03", control_account="thaniya", broker=["b"])
+    change(state)
+    assert format_authorized_keys(state, "thaniya_03", control_account="thaniya", broker=["b"]) == ""
+
+
+def test_the_look_up_runs_alone_and_reads_what_the_store_writes(tmp_path):
+    """As it is installed: a copy, isolated, without the project on its path."""
+    store = TinyStore(tmp_path / "state")
+    key = PublicKey("ssh-ed25519", "AAAA", "", "SHA256:x", NOW)
+    with store.transaction() as state:
+        state.users.put(User("alice", NOW, keys=(key,)))
+        state.slots.put(Slot("thaniya_03", SlotState.TAKEN, "20261123T211500Z-7f3a2c"))
+        state.uploads.put(Upload("20261123T211500Z-7f3a2c", "alice", "h", "n", "thaniya_03", NOW, NOW))
+    copy = tmp_path / "thaniya-keys"
+    config = {"state": str(tmp_path / "state"), "user": "thaniya", "broker": ["/usr/bin/thaniya", "broker"]}
+    (tmp_path / "root.json").write_text(json.dumps(config))
+    source = Path(program.__file__).read_text()
+    copy.write_text(source.replace(program.CONFIG, str(tmp_path / "root.json")))
+
+    def look_up(account):
+        command = [sys.executable, "-I", "-S", str(copy), account]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert look_up("thaniya_03").stdout == "restrict ssh-ed25519 AAAA\n"
+    assert look_up("thaniya").stdout.startswith('restrict,command="/usr/bin/thaniya broker alice" ssh-ed25519 AAAA')
+    (tmp_path / "state" / "state.json").write_text("{")
+    broken = look_up("thaniya")
+    assert (broken.returncode, broken.stdout, broken.stderr) == (1, "", "")
 
 
 def test_sshd_would_read_back_what_is_written(tmp_path, key_directory):
     """ssh-keygen reads authorized_keys files with options, by the rules of sshd."""
-    algorithm, blob, comment = (key_directory / "alice.pub").read_text().split()
+    algorithm, blob, _ = (key_directory / "alice.pub").read_text().split()
     file = tmp_path / "authorized_keys"
-    file.write_text(lines("thaniya", make_key("alice", algorithm, blob, comment), broker=('/opt/my "own"/x', "broker")))
+    file.write_text(lines("thaniya", make_user("alice", algorithm, blob), broker=('/opt/my "own"/x', "broker")))
     found = subprocess.run(["ssh-keygen", "-l", "-f", str(file)], capture_output=True, text=True, check=True)
     assert "SHA256:" in found.stdout

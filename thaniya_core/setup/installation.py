@@ -1,0 +1,55 @@
+"""Where the parts of a real server lie on a machine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from msgspec import Struct
+
+SLOT_GROUP = "thaniya-slots"
+"""Every slot account is a member; sshd's Match rests on it. root_helper.py knows the same name."""
+
+
+class Installation(Struct, frozen=True):
+    """Names and paths, as `setup openssh` makes them."""
+
+    service_user: str = "thaniya"
+    """Runs the service, and is the control account that clients call."""
+    program: Path = Path("/usr/local/bin/thaniya")
+    """The command line, as the service user can run it."""
+    config: Path = Path("/etc/thaniya/thaniya.toml")
+    root_config: Path = Path("/etc/thaniya/root.json")
+    """What the root helper and the key look-up read."""
+    state: Path = Path("/var/lib/thaniya")
+    spool: Path = Path("/var/lib/thaniya/spool")
+    volume: Path = Path("/var/lib/thaniya/volume")
+    slots: Path = Path("/srv/thaniya/slots")
+    library: Path = Path("/usr/local/lib/thaniya")
+    """Programs that belong to root: the helper, the key look-up."""
+    sshd_config: Path = Path("/etc/ssh/sshd_config")
+    sshd_drop_in: Path = Path("/etc/ssh/sshd_config.d/thaniya.conf")
+    sudoers: Path = Path("/etc/sudoers.d/thaniya")
+    units: Path = Path("/etc/systemd/system")
+    cron: Path = Path("/etc/cron.d/thaniya")
+    legacy_scp: bool = False
+
+    @property
+    def root_helper(self) -> Path:
+        return self.library / "thaniya-root"
+
+    @property
+    def key_lookup(self) -> Path:
+        return self.library / "thaniya-keys"
+
+    @property
+    def slot_command(self) -> Path:
+        return self.library / "thaniya-slot"
+
+
+def find_program() -> Path:
+    """The `thaniya` that runs now, as an absolute path."""
+    found = shutil.which("thaniya")
+    own = Path(sys.argv[0]).absolute()
+    return own if own.name == "thaniya" else Path(found or own)
