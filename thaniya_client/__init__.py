@@ -19,14 +19,43 @@ from thaniya_client.tasks.directory import Directory
 from thaniya_client.tasks.interface import Task
 from thaniya_client.thaniya_server import ServerCheck, ThaniyaServer
 from thaniya_client.values import Phase, Progress, Report, Restored
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import (
+    AlreadyExists,
+    Busy,
+    CommandFailed,
+    ConnectionLost,
+    HostKeyChanged,
+    HostKeyUnknown,
+    IllegalKey,
+    IllegalName,
+    IntegrityFailed,
+    NoFreeSlot,
+    NoSpace,
+    NotAllowed,
+    NotFound,
+    OverQuota,
+    ProtocolViolated,
+    SourceFailed,
+    ThaniyaError,
+    TooManyUploads,
+    UploadRejected,
+    UserDisabled,
+    VersionsDiffer,
+    WrongState,
+    WrongUsage,
+)
 from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.contents import ContentsEntry
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
+from thaniya_core.formats.names import Series
+from thaniya_core.formats.protocol import BackupSummary, UploadState
 
 __all__ = [
     "Directory",
     "Task",
     "Packer",
     "Compression",
+    "FileKind",
     "ThaniyaServer",
     "LocalDirectory",
     "Target",
@@ -35,5 +64,33 @@ __all__ = [
     "Progress",
     "Phase",
     "ServerCheck",
+    "BackupSummary",
+    "BackupDocument",
+    "BackupFile",
+    "ContentsEntry",
+    "Series",
+    "UploadState",
     "ThaniyaError",
+    "WrongUsage",
+    "IllegalName",
+    "IllegalKey",
+    "NotFound",
+    "NotAllowed",
+    "UserDisabled",
+    "HostKeyUnknown",
+    "HostKeyChanged",
+    "Busy",
+    "NoFreeSlot",
+    "TooManyUploads",
+    "NoSpace",
+    "OverQuota",
+    "IntegrityFailed",
+    "UploadRejected",
+    "WrongState",
+    "AlreadyExists",
+    "ProtocolViolated",
+    "VersionsDiffer",
+    "ConnectionLost",
+    "CommandFailed",
+    "SourceFailed",
 ]

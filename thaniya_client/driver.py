@@ -16,7 +16,7 @@ from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
 from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Phase, Report
-from thaniya_core.errors import Busy, ThaniyaError, WrongUsage
+from thaniya_core.errors import NoFreeSlot, ThaniyaError, TooManyUploads, WrongUsage
 from thaniya_core.formats.manifest import FileKind, Manifest
 from thaniya_core.formats.names import check_host, check_series_name
 
@@ -67,12 +67,12 @@ def default_host() -> str:
 def _begin(
     connector: Connector, host: str, name: str, expected_bytes: int | None, patience_s: float, meter: Meter
 ) -> Upload:
-    """Open an upload; while the server is busy, ask again at random intervals, so that many clients take turns."""
+    """Open an upload; while no slot is free for it, ask again at random intervals, so that many clients take turns."""
     deadline = monotonic() + patience_s
     while True:
         try:
             return connector.begin(host, name, expected_bytes)
-        except Busy as busy:
+        except (NoFreeSlot, TooManyUploads) as busy:
             pause_s = min(random.uniform(*_BUSY_PAUSE_S), deadline - monotonic())
             if pause_s <= 0:
                 raise

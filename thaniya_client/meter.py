@@ -30,7 +30,7 @@ class Meter:
         """The figures now."""
         return self._progress
 
-    def add(self, *, read_bytes: int = 0, sent_bytes: int = 0, files: int = 0) -> None:
+    def add(self, *, read_bytes: int = 0, sent_bytes: int = 0, entries: int = 0) -> None:
         """Count."""
         with self._lock:
             now = self._progress
@@ -38,7 +38,7 @@ class Meter:
                 now,
                 read_bytes=now.read_bytes + read_bytes,
                 sent_bytes=now.sent_bytes + sent_bytes,
-                files=now.files + files,
+                entries=now.entries + entries,
             )
 
     def expect(self, expected_bytes: int | None) -> None:

@@ -105,7 +105,7 @@ class Packer:
 
     def count_entries(self, number: int = 1) -> None:
         """Tell that members were packed, for the progress only."""
-        self._meter.add(files=number)
+        self._meter.add(entries=number)
 
     def _claim(self, name: str) -> str:
         check_file(name)

@@ -44,7 +44,8 @@ class Target:
             name: the series, as `nightly`; with user and host it is the line of backups that belong together.
             host: the series' host; by default this machine's name.
             wait: with False, come back as soon as everything is received; the report's state is then `spooled`.
-            patience_s: how long to try again while the server has no free slot; 0: not at all.
+            patience_s: how long to try again while there is no free slot, or there are as many uploads as you may have;
+                0: not at all.
             on_progress: is called with a `Progress` about ten times a second.
 
         Raises:
@@ -74,13 +75,14 @@ class Target:
         Args:
             backup_id: the backup, as in a report or a list.
             into: a directory that is empty or not there yet.
-            paths: files and directories as `files` lists them, with or without a leading `./`; none: all.
+            paths: files and directories as `files` lists them, with or without a leading `./` or `/`; none: all.
             overwrite: allow a directory that is not empty; files of the same names are replaced.
             on_progress: is called with a `Progress` about ten times a second.
 
         Raises:
             NotFound: there is no such backup, or no such path in it.
             AlreadyExists: the target is not empty.
+            WrongUsage: a path leads out of the backup, or the target is no directory.
             IntegrityFailed: a sum does not match; what was restored is not to be trusted.
         """
         return restore_backup(

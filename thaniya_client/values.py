@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from thaniya_core.formats.manifest import BackupFile
 from thaniya_core.formats.names import Series
+from thaniya_core.formats.protocol import UploadState
 
 
 class Phase(StrEnum):
@@ -17,7 +18,7 @@ class Phase(StrEnum):
 
     ESTIMATING = "estimating"
     WAITING = "waiting"
-    """For a free slot."""
+    """For a free slot, or for an upload of the same user to end."""
     PACKING = "packing"
     ARCHIVING = "archiving"
     RESTORING = "restoring"
@@ -32,7 +33,7 @@ class Progress(Struct, frozen=True):
     """Uncompressed bytes that came from the source, or went into the target."""
     sent_bytes: int = 0
     """Bytes as stored that went to the server or disk, or came from it."""
-    files: int = 0
+    entries: int = 0
     """Members of tar archives so far: files, directories, links."""
     expected_bytes: int | None = None
     """What `read_bytes` will reach at the most; None where nobody knows."""
@@ -47,7 +48,7 @@ OnProgress = Callable[[Progress], None]
 class Outcome(Struct, frozen=True):
     """What became of an upload that was finished."""
 
-    state: str
+    state: UploadState
     """`archived`, or `spooled` when nobody waited for more."""
     stored_bytes: int | None = None
     """All files together on the volume; None while it is not archived."""
@@ -58,7 +59,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     id: str
     series: Series
-    state: str
+    state: UploadState
     """`archived`: checked and durable. `spooled`: received, to be archived soon."""
     files: tuple[BackupFile, ...]
     """Each with its size and SHA-256."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -14,6 +15,8 @@ def main() -> NoReturn:
         if error.name != "tinydb":
             raise
         sys.exit("thaniya: the server is not installed here, only the client\n  pip install 'thaniya[server]'")
+    # A `kill` ends a command as Ctrl-C does: what it started ends too. The service has a handler of its own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

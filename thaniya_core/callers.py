@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import BinaryIO
 
-from thaniya_core.errors import NotAllowed, NotFound, ThaniyaError, UserDisabled
+from thaniya_core.errors import NotFound, ThaniyaError
 from thaniya_core.formats.manifest import BackupDocument, Manifest
 from thaniya_core.formats.names import check_id
 from thaniya_core.gate.services import AuthorizedKey, Caller
-from thaniya_core.model import Backup, Event, SlotState, Upload, UploadState, User
+from thaniya_core.model import Backup, Event, SlotState, Upload, UploadState, User, check_admitted
 from thaniya_core.server import Server
 from thaniya_core.system.files import free_bytes, os_errors
 
@@ -62,7 +62,7 @@ class CallerServices:
         upload = self._own_upload(caller, upload_id)
         if manifest is None:
             # Nothing else would tell a file that is still being written from a whole one.
-            self._server.wait_until_unwritten(upload)
+            self._server.slots.wait_until_unwritten(upload)
         upload = self._server.uploads.complete(upload_id, manifest, caller.actor)
         return self._server.settle(upload) if upload.state is UploadState.CLOSING else upload
 
@@ -81,22 +81,16 @@ class CallerServices:
     def uploads(self, caller: Caller) -> list[Upload]:
         """The caller's open uploads and the newest ended ones, the newest first."""
         self._check(caller)
-        on_their_way = [upload for upload in self._server.uploads.list_open() if upload.user == caller.user]
-        ended: list[Upload] = []
-        for upload in self._server.store.read_upload_history():
-            if len(ended) == ENDED_SHOWN:
-                break
-            if upload.user == caller.user:
-                ended.append(upload)
-        # One that ends between the two readings is in both.
-        found = {upload.id: upload for upload in on_their_way + ended}
-        return sorted(found.values(), key=lambda upload: (upload.created_at, upload.id), reverse=True)
+        return self._server.uploads.list_all(ENDED_SHOWN, caller.user)[::-1]
 
     def backups(self, caller: Caller, host: str, name: str, limit: int, before: str) -> list[Backup]:
         """The caller's backups, the newest first."""
         self._check(caller)
         found = self._server.catalog.find(caller.user, host, name)
-        return [backup for backup in found if not before or backup.id < before][:limit]
+        ids = [backup.id for backup in found]
+        # One that has been removed since the last page was read is looked for by its time.
+        begin = ids.index(before) + 1 if before in ids else 0
+        return [backup for backup in found[begin:] if begin or not before or backup.id < before][:limit]
 
     def contents(self, caller: Caller, backup_id: str) -> BackupDocument:
         """The backup.json of one of the caller's backups."""
@@ -115,11 +109,7 @@ class CallerServices:
         return max(0, free)
 
     def _check(self, caller: Caller) -> None:
-        user = self._server.store.read().users.get(caller.user)
-        if user is None:
-            raise NotAllowed(f"there is no user {caller.user!r}")
-        if not user.enabled:
-            raise UserDisabled(f"the user {user.name} is disabled", hint="ask the administrator")
+        check_admitted(self._server.store.read().users.get(caller.user), caller.user)
 
     def _own_upload(self, caller: Caller, upload_id: str) -> Upload:
         self._check(caller)

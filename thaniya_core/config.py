@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
-from thaniya_core.errors import ConfigInvalid, WrongUsage
+from thaniya_core.errors import ConfigInvalid, IllegalName, WrongUsage
+from thaniya_core.formats.names import check_user
 from thaniya_core.formats.quantities import parse_duration, parse_size
 
 _LONGEST_S = 3653 * 86400
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class Account(str):
+    """An account's name; the rule is that of users' names."""
 
 
 class Size(int):
@@ -48,7 +53,7 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     """How clients come in."""
 
     kind: GateKind = GateKind.EMBEDDED
-    control_account: Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,31}$")] = "thaniya"
+    control_account: Account = Account("thaniya")
     root_helper: Path = Path("/usr/local/lib/thaniya/thaniya-root")
     """The program that does what needs root, for the openssh kind."""
     listen: str = "127.0.0.1"
@@ -80,15 +85,19 @@ class JobLimits(Struct, frozen=True, forbid_unknown_fields=True):
     longest_delay: Seconds = Seconds(3600)
 
 
-class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole configuration."""
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the file may hold."""
 
     paths: Paths = Paths()
     gate: Gate = Gate()
     slots: SlotLimits = SlotLimits()
     jobs: JobLimits = JobLimits()
-    file: Path = field(default=Path("thaniya.toml"))
-    """Where it was read from; not a key of the file."""
+
+
+class Config(Settings, frozen=True):
+    """The whole configuration: the settings, and where they were read."""
+
+    file: Path = Path("thaniya.toml")
 
 
 def find_config(given: Path | None) -> Path:
@@ -120,22 +129,25 @@ def load_config(file: Path) -> Config:
     """
     try:
         text = file.read_bytes()
-        config = msgspec.toml.decode(text, type=Config, dec_hook=_decode_quantity)
+        settings = msgspec.toml.decode(text, type=Settings, dec_hook=_decode_special)
     except OSError as exc:
         raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}") from exc
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise ConfigInvalid(f"{file}: {exc}", hint="see docs/configuration.md") from exc
     base = file.absolute().parent
-    paths = Paths(state=base / config.paths.state, spool=base / config.paths.spool, slots=base / config.paths.slots)
-    return msgspec.structs.replace(config, paths=paths, file=file.absolute())
+    given = settings.paths
+    paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
+    return Config(paths, settings.gate, settings.slots, settings.jobs, file.absolute())
 
 
-def _decode_quantity(kind: type, value: Any) -> object:
+def _decode_special(kind: type, value: object) -> object:
     """msgspec's hook for the types it does not know. To a ValueError it adds which key it was."""
     if kind is Path:
         if not isinstance(value, str):
             raise ValueError(f"expected a path, got {value!r}")
         return Path(value)
+    if kind is Account:
+        return _decode_account(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise ValueError(f'expected a number or text such as "10G", got {value!r}')
     try:
@@ -147,3 +159,12 @@ def _decode_quantity(kind: type, value: Any) -> object:
     if kind is Seconds and number > _LONGEST_S:
         raise ValueError(f"expected at most ten years, got {value!r}")
     return kind(number)
+
+
+def _decode_account(value: object) -> Account:
+    if not isinstance(value, str):
+        raise ValueError(f"expected the name of an account, got {value!r}")
+    try:
+        return Account(check_user(value))
+    except IllegalName as exc:
+        raise ValueError(str(exc)) from exc

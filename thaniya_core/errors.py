@@ -32,9 +32,28 @@ Each instance carries a message (what and where), a hint (what next) and the fac
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
 
 Fact = str | int | float | bool | None
+
+
+class ExitCode(IntEnum):
+    """What a command ends with; `thaniya check` alone uses those of Nagios."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USAGE = 2
+    WARNINGS = 3
+    """Done, but something could not be read or was out of order."""
+    NOT_FOUND = 4
+    NOT_ALLOWED = 5
+    BUSY = 6
+    """Try again later."""
+    NO_SPACE = 7
+    INTEGRITY = 8
+    """A sum does not match."""
+    INTERRUPTED = 130
 
 
 class ThaniyaError(Exception):
@@ -42,7 +61,7 @@ class ThaniyaError(Exception):
 
     code: ClassVar[str] = "failed"
     title: ClassVar[str] = "Failed"
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
     def __init__(self, message: str, *, hint: str = "", **facts: Fact) -> None:
         super().__init__(message)
@@ -57,7 +76,7 @@ class ThaniyaError(Exception):
 class WrongUsage(ThaniyaError):
     code = "wrong_usage"
     title = "Wrong usage"
-    exit_code = 2
+    exit_code = ExitCode.WRONG_USAGE
 
 
 class IllegalName(WrongUsage):
@@ -67,7 +86,7 @@ class IllegalName(WrongUsage):
 
 class IllegalKey(WrongUsage):
     code = "illegal_key"
-    title = "Illegal SSH public key"
+    title = "SSH key cannot be used"
 
 
 class ConfigInvalid(WrongUsage):
@@ -78,13 +97,13 @@ class ConfigInvalid(WrongUsage):
 class NotFound(ThaniyaError):
     code = "not_found"
     title = "Not found"
-    exit_code = 4
+    exit_code = ExitCode.NOT_FOUND
 
 
 class NotAllowed(ThaniyaError):
     code = "not_allowed"
     title = "Not allowed"
-    exit_code = 5
+    exit_code = ExitCode.NOT_ALLOWED
 
 
 class UserDisabled(NotAllowed):
@@ -105,7 +124,7 @@ class HostKeyChanged(NotAllowed):
 class Busy(ThaniyaError):
     code = "busy"
     title = "Busy, try again later"
-    exit_code = 6
+    exit_code = ExitCode.BUSY
 
 
 class NoFreeSlot(Busy):
@@ -121,7 +140,7 @@ class TooManyUploads(Busy):
 class NoSpace(ThaniyaError):
     code = "no_space"
     title = "Not enough space"
-    exit_code = 7
+    exit_code = ExitCode.NO_SPACE
 
 
 class OverQuota(NoSpace):
@@ -132,7 +151,7 @@ class OverQuota(NoSpace):
 class IntegrityFailed(ThaniyaError):
     code = "integrity_failed"
     title = "Integrity check failed"
-    exit_code = 8
+    exit_code = ExitCode.INTEGRITY
 
 
 class UploadRejected(IntegrityFailed):

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from thaniya_core.errors import NotAllowed, UserDisabled
 from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.formats.names import Series
+from thaniya_core.formats.protocol import UploadState as UploadState  # the wire's word, and the model's
 
 
 class Role(StrEnum):
@@ -18,6 +20,10 @@ class Role(StrEnum):
     BACKUP = "backup"
     OPERATOR = "operator"
     ADMIN = "admin"
+
+
+MIN_RSA_BITS = 3072
+"""RSA keys shorter than this are not taken."""
 
 
 class PublicKey(Struct, frozen=True):
@@ -52,6 +58,19 @@ class User(Struct, frozen=True):
     """Uploads at the same time."""
 
 
+def check_admitted(user: User | None, name: str) -> User:
+    """Give the user of a name back when there is one and it is enabled.
+
+    Raises:
+        NotAllowed, UserDisabled: it is not let in.
+    """
+    if user is None:
+        raise NotAllowed(f"there is no user {name!r}")
+    if not user.enabled:
+        raise UserDisabled(f"the user {name} is disabled", hint="ask the administrator")
+    return user
+
+
 class SlotState(StrEnum):
     READY = "ready"
     TAKEN = "taken"
@@ -72,25 +91,6 @@ class Slot(Struct, frozen=True):
     """Why it is degraded or disabled."""
     taken_at: datetime | None = None
     """When an upload took it last; the slots take turns by it."""
-
-
-class UploadState(StrEnum):
-    OPEN = "open"
-    CLOSING = "closing"
-    SPOOLED = "spooled"
-    ARCHIVED = "archived"
-    ABORTED = "aborted"
-    """Ended by the client or an administrator."""
-    EXPIRED = "expired"
-    """The client was silent for too long."""
-    REJECTED = "rejected"
-    """Sums, sizes or kinds of files were wrong, or it was larger than allowed."""
-    FAILED = "failed"
-    """It ended on our side."""
-
-    @property
-    def is_ended(self) -> bool:
-        return self not in (UploadState.OPEN, UploadState.CLOSING, UploadState.SPOOLED)
 
 
 class Upload(Struct, frozen=True):
@@ -140,6 +140,8 @@ class SlotUsage(Struct, frozen=True):
     """What lies in a slot's upload directory and who is connected."""
 
     size_bytes: int
+    stored_bytes: int
+    """What the files take on the disk: less than their sizes where they have holes."""
     files: int
     changed_at: datetime | None
     """The newest change of a file; None while it is empty."""
@@ -221,7 +223,7 @@ class Job(Struct, frozen=True):
     ended_at: datetime | None = None
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
+class Event(Struct, frozen=True):
     """A line of the audit log."""
 
     at: datetime

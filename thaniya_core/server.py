@@ -1,34 +1,30 @@
-"""Server: the one object that command line, console and broker hold. It wires the rooms and decides nothing."""
+"""Server: the one object that command line, console and broker hold.
+
+It makes the rooms, wires them, and carries out what takes more than one of them. The rules are in the rooms.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
-from thaniya_core.archive import Backups, Catalog, Ingest, UploadedFiles, Volumes
+from thaniya_core.archive import Backups, Catalog, Volumes
+from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
-from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState
+from thaniya_core.errors import AlreadyExists, WrongState
 from thaniya_core.jobs import JobQueue, Worker
-from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState, Upload, UploadState, User
-from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Spool, Uploads, Watch
-from thaniya_core.slots.allocation import Space
-from thaniya_core.store import StateTransaction, Store, TinyStore
+from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.service_lock import ServiceLock
+from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Space, Spool, Uploads, Watch
+from thaniya_core.store import Store, TinyStore
+from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
-from thaniya_core.system.files import free_bytes, make_directories, os_errors, try_lock
-
-logger = logging.getLogger(__name__)
-
-_POLL_S = 0.1
-
-LOGOUT_WAIT_S = 5.0
-"""How long a `complete` without sums waits for the last login to the slot to end."""
+from thaniya_core.system.files import free_bytes, make_directories, os_errors
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -43,9 +39,7 @@ class Server:
         self.clock = clock
         self.work_waits = threading.Event()
         """Set when there may be work for the service of this process."""
-        self._service_guard = threading.Lock()
-        self._service_lock: int | None = None
-        self._service_holders = 0
+        self._service_lock = ServiceLock(config.paths.state / "service.lock", clock)
 
         self.embedded: EmbeddedAccounts | None = None
         """The slot accounts, where they are of the embedded kind."""
@@ -58,19 +52,21 @@ class Server:
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.jobs = JobQueue(store, clock, config.jobs)
-        self.allocator = Allocator(store, clock, self.accounts, config.slots, self._measure_space)
+        self.allocator = Allocator(
+            store, clock, self.accounts, config.slots, self._measure_space, self.catalog.user_bytes
+        )
+        self._archiving = Archiving(store, clock, self.spool, self.uploads, self.jobs, self.volumes, self.catalog)
         self._closer = Closer(
-            store, clock, self.accounts, self.spool, self.uploads, config.slots, self._enqueue_archive
+            store, clock, self.accounts, self.spool, self.uploads, config.slots, self._archiving.enqueue
         )
         self._watch = Watch(store, clock, self.accounts, self.uploads, config.slots)
-        self._ingest = Ingest(self.volumes, self.catalog, clock)
         self.worker = Worker(
             store,
             clock,
             self.jobs,
             config.jobs,
-            {JobKind.ARCHIVE: self._run_archive},
-            on_failed=self._note_failed_job,
+            {JobKind.ARCHIVE: self._archiving.run},
+            on_failed=self._archiving.note_failed,
             on_free=self._note_free_worker,
         )
 
@@ -85,58 +81,18 @@ class Server:
         slot = self.store.read().slots.get(slot_name)
         return slot.upload_id if slot is not None and slot.state is SlotState.TAKEN else None
 
-    @contextmanager
-    def as_service(self, wait_s: float = 0.0) -> Iterator[bool]:
-        """Be the service for a while: the only one that closes slots and runs jobs.
+    def events(self, since: datetime | None = None) -> Iterator[Event]:
+        """The audit log, the oldest first."""
+        return self.store.read_events(since)
 
-        Args:
-            wait_s: how long to wait for another process that is the service now.
-
-        Yields:
-            False when another process is the service.
-        """
-        deadline = self.clock.monotonic() + wait_s
-        while not (is_service := self._take_service_lock()) and self.clock.monotonic() < deadline:
-            time.sleep(_POLL_S)
-        try:
-            yield is_service
-        finally:
-            with self._service_guard:
-                self._service_holders -= is_service
-                if self._service_holders == 0 and self._service_lock is not None:
-                    os.close(self._service_lock)
-                    self._service_lock = None
-
-    def _take_service_lock(self) -> bool:
-        with self._service_guard:
-            if self._service_holders == 0:
-                with os_errors("take the lock of the service"):
-                    self._service_lock = try_lock(self.config.paths.state / "service.lock")
-            self._service_holders += self._service_lock is not None
-            return self._service_lock is not None
+    def as_service(self, wait_s: float = 0.0) -> AbstractContextManager[bool]:
+        """Be the service for a while: the only one that closes slots and runs jobs; see `ServiceLock.hold`."""
+        return self._service_lock.hold(wait_s)
 
     def recover(self) -> None:
         """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""
         self.worker.take_over()
-        self._attempt("clean the volumes", self._clean_volumes)
-        for upload in self.uploads.list_open():
-            self._attempt(f"retire the upload {upload.id}", partial(self.uploads.retire, upload))
-        with self.store.transaction() as state:
-            queued = {job.subject for job in state.jobs.all()}
-            for upload in state.uploads.all():
-                if upload.state is UploadState.SPOOLED and upload.id not in queued:
-                    self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
-
-    def _clean_volumes(self) -> None:
-        self.catalog.forget(self.volumes.being_removed())
-        self.volumes.clean_leftovers()
-
-    def _attempt(self, what: str, step: Callable[[], object]) -> None:
-        """One thing that is out of order must not keep the service from its work."""
-        try:
-            step()
-        except (ThaniyaError, OSError) as error:
-            logger.error("cannot %s: %s", what, error)
+        self._archiving.recover()
 
     def watch_uploads(self, *, remembers: bool) -> None:
         """Look at the open uploads once; see `Watch.look`."""
@@ -145,21 +101,6 @@ class Server:
     def close_slots(self) -> None:
         """Carry every closing slot on."""
         self._closer.close_all()
-
-    def wait_until_unwritten(self, upload: Upload) -> None:
-        """Wait until nobody is logged in to the slot of an open upload.
-
-        Raises:
-            WrongState: somebody still is after some seconds.
-        """
-        deadline = self.clock.monotonic() + LOGOUT_WAIT_S
-        while self.upload_in(upload.slot) == upload.id and self.accounts.usage(upload.slot).sessions:
-            if self.clock.monotonic() > deadline:
-                raise WrongState(
-                    f"a login to {upload.slot} is still open, and may be writing",
-                    hint="end it and say complete again, or send the sums: complete ID --sums",
-                )
-            time.sleep(_POLL_S)
 
     def settle(self, upload: Upload) -> Upload:
         """Carry a closing upload on until it is spooled or has ended, here or by the service of another process.
@@ -183,6 +124,19 @@ class Server:
         self.jobs.drop(upload_id)
         return self.settle(upload)
 
+    def refuse_inherited_backups(self, name: str) -> None:
+        """Make sure that a new user does not get to see what an earlier one of the same name has archived.
+
+        Raises:
+            AlreadyExists: there are backups of that name.
+        """
+        inherited = len(self.catalog.find(name))
+        if inherited and self.store.read().users.get(name) is None:
+            raise AlreadyExists(
+                f"the archive holds {inherited} backups of an earlier user {name}",
+                hint="choose another name, or say --adopt-backups when it is the same person",
+            )
+
     def disable_user(self, name: str, actor: str) -> User:
         """Keep a user out, and end the uploads that are open.
 
@@ -190,14 +144,14 @@ class Server:
         """
         user = self.users.disable(name, actor)
         ending: list[Upload] = []
-        for upload in self.uploads.list_open():
+        for upload in self.uploads.list_on_their_way():
             if upload.user == name and upload.state is UploadState.OPEN:
                 try:
                     ending.append(self.uploads.abort(upload.id, "the user was disabled", actor))
                 except WrongState:
                     pass  # it was completed or ended in this moment
         for upload in ending:
-            self._attempt(f"end the upload {upload.id}", partial(self.settle, upload))
+            attempt(f"end the upload {upload.id}", partial(self.settle, upload))
         return user
 
     def reset_slot(self, name: str, actor: str) -> Slot:
@@ -231,43 +185,17 @@ class Server:
         Raises:
             NotFound, WrongState: see `JobQueue.retry`.
         """
-        job = self.jobs.retry(job_id, actor, lambda state, job: self.uploads.revive_failed(state, job.subject))
+        job = self.jobs.retry(job_id, actor, self._archiving.revive)
         self.work_waits.set()
         return job
 
-    def _measure_space(self, user: str) -> Space:
+    def _measure_space(self) -> Space:
         with os_errors("measure the free space"):
             return Space(
                 slots_bytes=free_bytes(self.config.paths.slots),
                 volume_bytes=self.volumes.most_free_bytes(),
-                user_bytes=self.catalog.user_bytes(user),
                 volume_is_elsewhere=not self.volumes.all_beside(self.config.paths.slots),
             )
-
-    def _enqueue_archive(self, state: StateTransaction, upload: Upload) -> None:
-        self.jobs.enqueue(state, JobKind.ARCHIVE, upload.id)
-
-    def _run_archive(self, job: Job) -> None:
-        upload = self.uploads.get(job.subject)
-        if upload.state is not UploadState.SPOOLED:
-            self.uploads.retire(upload)  # an earlier attempt may not have come so far
-            return
-        digest = upload.manifest_digest
-        manifest = self.spool.manifest(upload.id, digest) if digest else None
-        if not upload.volume:
-            upload = self.uploads.set_volume(upload.id, self.volumes.choose(0).id)
-        try:
-            backup = self._ingest.archive(upload, UploadedFiles(self.spool.data(upload.id), manifest))
-        except UploadRejected as error:
-            self.uploads.end(upload.id, UploadState.REJECTED, error.message, "service")
-        else:
-            self.uploads.mark_archived(upload.id, backup.document.stored_bytes)
-
-    def _note_failed_job(self, state: StateTransaction, job: Job) -> None:
-        if job.state is JobState.FAILED:
-            self.uploads.fail_spooled(state, job.subject, job.reason)
-        else:
-            self.uploads.note_reason_of_spooled(state, job.subject, f"will be tried again: {job.reason}")
 
     def _note_free_worker(self) -> None:
         self.uploads.notify()

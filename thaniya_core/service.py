@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from thaniya_core.callers import CallerServices
-from thaniya_core.errors import Busy, ThaniyaError
+from thaniya_core.errors import Busy
 from thaniya_core.server import Server
+from thaniya_core.system.attempts import attempt
 
 if TYPE_CHECKING:
     from thaniya_core.gate.embedded import EmbeddedServer
@@ -117,15 +118,9 @@ class Service:
         now = self._server.clock.monotonic()
         if self._watched_at is None or now - self._watched_at >= WATCH_S:
             self._watched_at = now
-            self._attempt("watch the uploads", lambda: self._server.watch_uploads(remembers=True))
-        self._attempt("close slots", self._server.close_slots)
-        self._attempt("run jobs", self._server.worker.run_due)
-
-    def _attempt(self, what: str, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except (ThaniyaError, OSError) as error:
-            logger.error("cannot %s: %s", what, error)
+            attempt("watch the uploads", lambda: self._server.watch_uploads(remembers=True))
+        attempt("close slots", self._server.close_slots)
+        attempt("run jobs", self._server.worker.run_due)
 
 
 def _make_gate(server: Server) -> EmbeddedServer | None:

@@ -18,6 +18,10 @@ class FixedClock:
     def monotonic(self) -> float:
         return self._monotonic
 
+    def sleep(self, seconds: float) -> None:
+        """Return at once, so many seconds later by this clock."""
+        self.advance(seconds)
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._now += timedelta(seconds=seconds)

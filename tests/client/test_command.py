@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -10,13 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
+from typing import NoReturn
 
 import pytest
 
+from thaniya_client.cli import options
 from thaniya_client.cli.backup import archive_names
 from thaniya_client.cli.main import run
-from thaniya_core.errors import AlreadyExists, ConfigInvalid, NotFound, SourceFailed, WrongUsage
+from thaniya_core.errors import AlreadyExists, ConfigInvalid, IllegalKey, NoSpace, NotFound, SourceFailed, WrongUsage
 
 Capture = pytest.CaptureFixture[str]
 
@@ -60,6 +63,31 @@ def test_init_touches_nothing_that_is_there(configured: Path, capsys: Capture) -
     assert "already" in capsys.readouterr().err
 
 
+def test_init_makes_the_missing_key_of_a_configuration(capsys: Capture) -> None:
+    home = Path.home() / ".config/thaniya"
+    assert run(["init", "backup.example.org", "--port", "2222", "--key", str(home / "own")]) == 0
+    before = (home / "client.toml").read_bytes()
+    (home / "own").unlink()
+    (home / "own.pub").unlink()
+    assert run(["check"]) == IllegalKey.exit_code
+    assert "thaniya-client init" in capsys.readouterr().err
+
+    assert run(["init", "other.example.org"]) == AlreadyExists.exit_code
+    assert run(["init", "--directory", str(home)]) == AlreadyExists.exit_code
+    assert not (home / "own").exists()
+    assert run(["init"]) == 0
+
+    assert (home / "own.pub").read_text().strip() in capsys.readouterr().out
+    assert (home / "client.toml").read_bytes() == before
+    assert run(["init"]) == AlreadyExists.exit_code
+
+
+def test_init_that_cannot_make_a_key_can_be_run_again(tmp_path: Path) -> None:
+    (tmp_path / "broken").write_text("no key")
+    assert run(["init", "backup.example.org", "--key", str(tmp_path / "broken")]) == IllegalKey.exit_code
+    assert run(["init", "backup.example.org"]) == 0
+
+
 @pytest.mark.usefixtures("configured")
 def test_backup_list_files_restore_fetch(source: Path, tmp_path: Path, capsys: Capture) -> None:
     assert run(["backup", str(source), "--name", "nightly", "--json"]) == 0
@@ -85,6 +113,18 @@ def test_backup_list_files_restore_fetch(source: Path, tmp_path: Path, capsys: C
 
     assert run(["fetch", backup_id, "client.log", "-o", str(tmp_path / "log")]) == 0
     assert backup_id in (tmp_path / "log").read_text()
+    output = tmp_path / "log as json"
+    capsys.readouterr()
+    assert run(["fetch", backup_id, "client.log", "-o", str(output), "--json"]) == 0
+    (fetched,) = json_lines(capsys)
+    assert fetched == {
+        "message_type": "fetched",
+        "id": backup_id,
+        "file": "client.log",
+        "output": str(output),
+        "size_bytes": output.stat().st_size,
+    }
+    assert run(["fetch", backup_id, "client.log", "--json"]) == WrongUsage.exit_code
     assert run(["fetch", backup_id, "nothing", "-o", str(tmp_path / "nothing")]) == NotFound.exit_code
     assert not (tmp_path / "nothing").exists()
 
@@ -129,6 +169,32 @@ def test_missing_configuration_says_how_to_make_one(capsys: Capture) -> None:
     assert "thaniya-client init" in capsys.readouterr().err
 
 
+def failing(error: BaseException) -> Callable[[Path | None], NoReturn]:
+    """A function that fails in the middle of a command."""
+
+    def fail(given: Path | None) -> NoReturn:
+        raise error
+
+    return fail
+
+
+def test_failure_of_the_system_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(options, "find_config", failing(OSError(errno.ENOSPC, "No space left on device")))
+    assert run(["list"]) == NoSpace.exit_code
+    assert "thaniya-client: cannot do this: No space left on device" in capsys.readouterr().err
+    assert run(["list", "--json"]) == NoSpace.exit_code
+    assert json.loads(capsys.readouterr().err)["code"] == "no_space"
+
+
+@pytest.mark.parametrize(("code", "exit_code", "told"), [("a text", 1, "a text\n"), (None, 0, ""), (7, 7, "")])
+def test_end_of_the_interpreter_means_what_it_means_to_python(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, code: object, exit_code: int, told: str
+) -> None:
+    monkeypatch.setattr(options, "find_config", failing(SystemExit(code)))
+    assert run(["list"]) == exit_code
+    assert capsys.readouterr().err == told
+
+
 @pytest.mark.parametrize("command", ["init", "backup", "list", "files", "restore", "fetch", "check"])
 def test_help_has_an_example(command: str, capsys: Capture) -> None:
     assert run([command, "--help"]) == 0
@@ -157,11 +223,11 @@ def test_signal_aborts_and_leaves_no_process(
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
-    assert command.stderr is not None
-    while b"packing" not in command.stderr.readline():
-        pass
+    deadline = monotonic() + 30
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
-        pass
+        assert command.poll() is None, command.communicate()
+        assert monotonic() < deadline, "tar was not started"
+        sleep(0.01)
     command.send_signal(number)
     command.communicate(timeout=30)
 

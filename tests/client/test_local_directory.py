@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from thaniya_client import Directory, LocalDirectory
-from thaniya_core.errors import IllegalName, NotFound
+from thaniya_core.errors import IllegalName, IntegrityFailed, NotFound
+from thaniya_core.formats.names import check_id
+from thaniya_core.initialise import initialise
 from thaniya_core.system.run import run
 
 
@@ -42,6 +44,24 @@ def test_layout_is_that_of_a_volume(
     assert json.loads((target.path / "volume.json").read_text())["format"] == 1
     assert incoming() == []
     run(["sha256sum", "-c", "SHA256SUMS"], timeout_s=30, cwd=directory)
+
+
+def test_a_server_takes_the_directory_up_as_a_volume(target: LocalDirectory, source: Path, tmp_path: Path) -> None:
+    report = target.backup(Directory(source), name="nightly", host="web1")
+    server = initialise(tmp_path / "server", "test", volume=target.path)
+
+    (volume,) = server.volumes.all()
+    server.catalog.rebuild()
+
+    assert (volume.label, volume.id) == ("disk", check_id(volume.id))
+    assert [backup.id for backup in server.catalog.find()] == [report.id]
+
+
+def test_directory_of_a_later_format_is_not_written_to(target: LocalDirectory, source: Path) -> None:
+    (target.path / "volume.json").write_text('{"id": "x", "label": "disk", "format": 99}')
+    with pytest.raises(IntegrityFailed, match="format 99"):
+        target.backup(Directory(source), name="nightly")
+    assert not list(target.path.glob("archive/*"))
 
 
 def test_list_is_newest_first_and_can_be_narrowed(target: LocalDirectory, source: Path) -> None:

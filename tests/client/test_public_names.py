@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+
 import thaniya_client
+from thaniya_client import LocalDirectory, Task, ThaniyaError, ThaniyaServer
 
 
 def test_public_names() -> None:
     assert set(thaniya_client.__all__) == {
+        "AlreadyExists",
+        "BackupDocument",
+        "BackupFile",
+        "BackupSummary",
+        "Busy",
+        "CommandFailed",
         "Compression",
+        "ConnectionLost",
+        "ContentsEntry",
         "Directory",
+        "FileKind",
+        "HostKeyChanged",
+        "HostKeyUnknown",
+        "IllegalKey",
+        "IllegalName",
+        "IntegrityFailed",
         "LocalDirectory",
+        "NoFreeSlot",
+        "NoSpace",
+        "NotAllowed",
+        "NotFound",
+        "OverQuota",
         "Packer",
         "Phase",
         "Progress",
+        "ProtocolViolated",
         "Report",
         "Restored",
+        "Series",
         "ServerCheck",
+        "SourceFailed",
         "Target",
         "Task",
         "ThaniyaError",
         "ThaniyaServer",
+        "TooManyUploads",
+        "UploadRejected",
+        "UploadState",
+        "UserDisabled",
+        "VersionsDiffer",
+        "WrongState",
+        "WrongUsage",
     }
     assert all(hasattr(thaniya_client, name) for name in thaniya_client.__all__)
+
+
+def test_errors_that_the_docstrings_name_can_be_imported() -> None:
+    for owner in (ThaniyaServer, LocalDirectory, Task):
+        for name, member in inspect.getmembers(owner, callable):
+            raises = re.search(r"Raises:\n(.*)", inspect.getdoc(member) or "", re.DOTALL)
+            if name.startswith("_") or raises is None:
+                continue
+            lines = re.findall(r"^    ([A-Z]\w+(?:, [A-Z]\w+)*):", raises[1], re.MULTILINE)
+            assert lines, name
+            for error in ", ".join(lines).split(", "):
+                assert error in thaniya_client.__all__
+                assert issubclass(getattr(thaniya_client, error), ThaniyaError)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from thaniya_client import Compression, Directory, LocalDirectory
+from thaniya_client import Compression, Directory, LocalDirectory, Packer
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.system.run import run
 
@@ -169,7 +169,7 @@ def test_progress_is_told_in_order(target: LocalDirectory, odd_tree: Path) -> No
 
     phases = list(dict.fromkeys(progress.phase.value for progress in told))
     assert phases == ["estimating", "packing", "archiving", "done"]
-    assert told[-1].files == report.entries
+    assert told[-1].entries == report.entries
     assert told[-1].sent_bytes == report.stored_bytes
     assert [progress.read_bytes for progress in told] == sorted(progress.read_bytes for progress in told)
 
@@ -187,8 +187,8 @@ def test_an_own_task_needs_two_methods(target: LocalDirectory, tmp_path: Path) -
         def estimate_bytes(self) -> int | None:
             return None
 
-        def pack(self, out: object) -> None:
-            with out.open("greeting.txt") as file:  # type: ignore[attr-defined]
+        def pack(self, out: Packer) -> None:
+            with out.open("greeting.txt") as file:
                 file.write(b"hello")
 
     report = target.backup(Greeting(), name="own")

@@ -87,7 +87,7 @@ DATA = bytes(range(256)) * 4 * 1024 * 10
 
 def upload(server: FakeServer, limit_s: float = 60, wait: list[float] | None = None) -> None:
     waits = wait if wait is not None else []
-    writer = SftpWriter(server, "upload/home.tar.gz", Retry(limit_s, waits.append), lambda error: error)  # type: ignore[arg-type]
+    writer = SftpWriter(server, "upload/home.tar.gz", Retry(limit_s, waits.append), lambda error: error)
     for begin in range(0, len(DATA), 1_000_000):
         writer.write(DATA[begin : begin + 1_000_000])
     writer.close()
@@ -143,7 +143,7 @@ def test_refusal_is_explained() -> None:
         reasons.append(error)
         return NoSpace("the server's disk is full")
 
-    writer = SftpWriter(server, "upload/home.tar.gz", Retry(60, lambda _: None), explain)  # type: ignore[arg-type]
+    writer = SftpWriter(server, "upload/home.tar.gz", Retry(60, lambda _: None), explain)
     with pytest.raises(NoSpace):
         for begin in range(0, len(DATA), 1_000_000):
             writer.write(DATA[begin : begin + 1_000_000])
@@ -153,7 +153,7 @@ def test_refusal_is_explained() -> None:
 def test_little_is_kept_unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sftp_upload, "UNCONFIRMED_BYTES", 4 * REQUEST_BYTES)
     server = FakeServer([1000], lost=0)
-    writer = SftpWriter(server, "upload/home.tar.gz", Retry(0), lambda error: error)  # type: ignore[arg-type]
+    writer = SftpWriter(server, "upload/home.tar.gz", Retry(0), lambda error: error)
     session = server.channel()
     monkeypatch.setattr(session, "has_answer", lambda: False)
     for begin in range(0, len(DATA), REQUEST_BYTES):
@@ -165,7 +165,7 @@ def test_little_is_kept_unconfirmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_abandoned_file_is_not_tried_again() -> None:
     server = FakeServer([20, 1000])
-    writer = SftpWriter(server, "upload/home.tar.gz", Retry(60), lambda error: error)  # type: ignore[arg-type]
+    writer = SftpWriter(server, "upload/home.tar.gz", Retry(60), lambda error: error)
     writer.abandon()
     with pytest.raises(ConnectionLost):
         for _ in range(30):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Never
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from thaniya_client import Directory, Phase, Progress, ThaniyaServer, driver
+from thaniya_client import Directory, Phase, Progress, Target, ThaniyaServer, driver
 from thaniya_client.connectors.ssh import retry
 from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_core.errors import (
+    Busy,
     ConnectionLost,
     HostKeyChanged,
     HostKeyUnknown,
@@ -68,7 +71,7 @@ def connect(service: Service, key: Path, tmp_path: Path) -> Iterator[Callable[..
             "known_hosts": tmp_path / "known_hosts",
             "accept_new": True,
         } | settings
-        opened.append(ThaniyaServer("127.0.0.1", **settings))  # type: ignore[arg-type]
+        opened.append(ThaniyaServer("127.0.0.1", **settings))
         return opened[-1]
 
     yield make
@@ -242,7 +245,7 @@ def test_connection_that_stays_lost_is_told(
     with pytest.raises(ConnectionLost) as caught:
         client.backup(Directory(large_source), name="nightly", on_progress=end)
 
-    (upload,) = server.uploads.list_open()
+    (upload,) = server.uploads.list_on_their_way()
     assert upload.id in "".join([str(caught.value), *caught.value.__notes__])
 
 
@@ -254,7 +257,7 @@ def test_failed_source_aborts_the_upload(connect: Callable[..., ThaniyaServer], 
     with connect() as client, pytest.raises(KeyboardInterrupt):
         client.backup(Directory(odd_tree), name="nightly", on_progress=fail)
 
-    assert server.uploads.list_open() == []
+    assert server.uploads.list_on_their_way() == []
     assert {slot.state.value for slot in server.store.read().slots.all()} == {"ready"}
 
 
@@ -262,7 +265,7 @@ def test_upload_that_the_server_ended_says_why(
     connect: Callable[..., ThaniyaServer], large_source: Path, server: Server
 ) -> None:
     def abort(progress: Progress) -> None:
-        if progress.read_bytes > 15_000_000 and (uploads := server.uploads.list_open()):
+        if progress.read_bytes > 15_000_000 and (uploads := server.uploads.list_on_their_way()):
             server.abort_upload(uploads[0].id, "the administrator needs the slot", "test")
 
     with connect() as client, pytest.raises(WrongState, match="the administrator needs the slot"):
@@ -367,7 +370,7 @@ def test_many_clients_take_turns_and_all_are_archived(connect, server, tmp_path,
     source = tmp_path / "source"
     source.mkdir()
     (source / "file").write_bytes(os.urandom(100_000))
-    server.users.set_limits("alice", "test", max_uploads=100)
+    server.users.change("alice", "test", max_uploads=100)
     clients = [connect() for _ in range(10)]
     reports = []
 
@@ -408,3 +411,37 @@ def test_a_client_with_patience_tells_what_it_waits_for(connect, server, tmp_pat
 
     assert report.state == "archived"
     assert any(progress.phase is Phase.WAITING and "no free slot" in progress.detail for progress in told)
+
+
+def test_a_client_with_patience_waits_for_its_own_other_upload(connect, server, tmp_path):
+    (tmp_path / "source").mkdir()
+    server.users.change("alice", "test", max_uploads=1)
+    other = server.allocator.allocate("alice", "web1", "other", None, "test", "test")
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        told.append(progress)
+        if progress.phase is Phase.WAITING:
+            server.abort_upload(other.id, "not wanted", "test")
+
+    report = connect().backup(Directory(tmp_path / "source"), name="n", on_progress=tell)
+
+    assert report.state == "archived"
+    assert any(progress.phase is Phase.WAITING for progress in told)
+
+
+def test_what_else_makes_a_server_busy_is_told_at_once(tmp_path):
+    class BusyConnector:
+        def begin(self, host: str, name: str, expected_bytes: int | None) -> Never:
+            raise Busy("another process is the service already")
+
+    (tmp_path / "source").mkdir()
+    with pytest.raises(Busy, match="another process"):
+        Target(BusyConnector()).backup(Directory(tmp_path / "source"), name="n")
+
+
+def test_connections_leave_no_log_handlers_behind(connect):
+    connect().check()
+    before = list(logging.getLogger("thaniya.ssh").handlers)
+    connect().check()
+    assert logging.getLogger("thaniya.ssh").handlers == before

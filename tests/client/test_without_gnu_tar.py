@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from thaniya_client import Directory, LocalDirectory
+from thaniya_client import Directory, LocalDirectory, Progress
 from thaniya_client.tasks.patterns import Excluder
 from thaniya_core.errors import SourceFailed
 
@@ -73,8 +73,8 @@ def test_vanished_file_is_a_warning(target: LocalDirectory, tmp_path: Path) -> N
     for index in range(20):
         (tmp_path / f"source/{index}").write_bytes(b"x" * 1_000_000)
 
-    def remove_everything(progress: object) -> None:
-        if progress.read_bytes:  # type: ignore[attr-defined]
+    def remove_everything(progress: Progress) -> None:
+        if progress.read_bytes:
             for path in (tmp_path / "source").iterdir():
                 path.unlink()
 

@@ -95,7 +95,7 @@ def look(server: Server, root: Path) -> dict[str, object]:
     """All that must be the same, whenever it crashed."""
     backups = server.catalog.find()
     return {
-        "uploads": [[upload.id, upload.state, upload.reason] for upload in server.uploads.list_open()],
+        "uploads": [[upload.id, upload.state, upload.reason] for upload in server.uploads.list_on_their_way()],
         "ended": [[upload.id, upload.state, upload.reason] for upload in server.uploads.list_ended(99)],
         "slots": [[slot.name, slot.state, slot.upload_id] for slot in server.slots.all()],
         "jobs": [[job.subject, job.state] for job in server.jobs.waiting()],

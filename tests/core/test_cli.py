@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from thaniya_core.accounts import EmbeddedAccounts
 from thaniya_core.cli.main import run
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, describe_file
@@ -116,3 +118,99 @@ def test_reopened_slot_is_ready_when_the_command_ends(server, thaniya, verb):
 
     assert exit_code == 0
     assert json.loads(stdout)["state"] == "ready"
+
+
+def test_each_line_of_json_says_what_it_is(thaniya, archive_tars, archived):
+    lines = [
+        json.loads(line)
+        for command in (
+            ("log",),
+            ("backup", "files", archive_tars("etc.tar").id),
+            ("backup", "files", archived().id),
+        )
+        for line in thaniya(*command, "--json")[1].splitlines()
+    ]
+
+    assert {line["message_type"] for line in lines} == {"event", "entry"}
+    assert {line["ok"] for line in lines if line["message_type"] == "event"} == {True}
+
+
+def test_what_cannot_be_undone_needs_a_word_where_nobody_is_there_to_ask(thaniya, archived, monkeypatch):
+    backup = archived()
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    exit_code, stdout, stderr = thaniya("backup", "remove", backup.id, "--json")
+
+    assert (exit_code, stdout) == (2, "")
+    assert (json.loads(stderr)["code"], json.loads(stderr)["hint"]) == ("wrong_usage", "give --yes")
+    assert thaniya("backup", "remove", backup.id, "--yes")[0] == 0
+
+
+def test_backup_that_is_not_there_keeps_no_other_from_being_verified(server, thaniya, archived, volume, tmp_path):
+    for place in ("first", "second"):
+        archived()
+        if place == "first":
+            server.volumes.add(tmp_path / "second", "second", "login:root")
+            (volume / "volume.json").rename(volume / "away")
+    (volume / "volume.json").write_text("{")
+
+    exit_code, stdout, _ = thaniya("backup", "verify", "--all", "--json")
+
+    assert exit_code == 8
+    verified = [json.loads(line) for line in stdout.splitlines()]
+    assert sorted(line["good"] for line in verified) == [False, True]
+    assert [line["damage"] for line in verified if "volume.json cannot be read" in line["damage"]] != []
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "words"),
+    [
+        (SystemExit("no terminal"), 1, "thaniya: no terminal"),
+        (SystemExit(None), 0, ""),
+        (SystemExit(4), 4, ""),
+        (OSError(errno.EIO, "Input/output error", "/a/file"), 1, "slot list`: Input/output error: /a/file"),
+    ],
+)
+def test_whatever_ends_a_command_has_its_exit_code_and_is_told(thaniya, monkeypatch, error, exit_code, words):
+    def ends(context: object) -> None:
+        raise error
+
+    monkeypatch.setattr("thaniya_core.cli.slot.server_of", ends)
+
+    found, _, stderr = thaniya("slot", "list")
+
+    assert found == exit_code
+    assert words in stderr
+
+
+def test_log_is_read_back_as_it_was_written_before_it_said_that_all_went_well(server, thaniya):
+    before = list(server.events())
+    for file in (server.config.paths.state / "log").iterdir():
+        file.write_bytes(file.read_bytes().replace(b'"ok":true,', b""))
+
+    assert list(server.events()) == before
+
+
+def test_disk_that_fails_while_a_slot_closes_is_told_with_the_slot(thaniya, open_upload, monkeypatch):
+    upload = open_upload()
+
+    def fails(accounts: object, slot: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(EmbeddedAccounts, "end_sessions", fails)
+
+    exit_code, _, stderr = thaniya("upload", "abort", upload.id)
+
+    assert exit_code == 1
+    assert f"cannot close {upload.slot}: Input/output error" in stderr
+
+
+def test_new_user_does_not_inherit_the_backups_of_an_earlier_one(archived, server, thaniya):
+    archived(a=b"secret")
+    server.users.remove("alice", "login:root")
+
+    refused, _, reason = thaniya("user", "add", "alice")
+    adopted, _, _ = thaniya("user", "add", "alice", "--adopt-backups")
+
+    assert (refused, adopted) == (1, 0)
+    assert "the archive holds 1 backups of an earlier user alice" in reason

@@ -57,6 +57,8 @@ def test_absolute_path_stays_as_it_is(file):
         ("[paths]\nstat = 'x'\n", ["stat", "$.paths"]),
         ("[path]\n", ["path"]),
         ("slots = 5\n", ["$.slots"]),
+        ('file = "x"\n', ["file"]),
+        ("[gate]\ncontrol_account = 5\n", ["$.gate.control_account", "5"]),
         ("[slots\n", []),
     ],
 )

@@ -6,11 +6,9 @@ import errno
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from thaniya_core import server as server_module
 from thaniya_core.errors import AlreadyExists, ConfigInvalid, NotFound, WrongState
 from thaniya_core.initialise import initialise
 from thaniya_core.model import SlotState, UploadState
@@ -74,18 +72,17 @@ def test_threads_of_the_service_share_it(server, reopen):
         assert is_service
 
 
-def test_service_is_waited_for_until_the_other_ends(server, reopen, monkeypatch):
+def test_service_is_waited_for_until_the_other_ends(server, reopen, clock, monkeypatch):
     with ExitStack() as other:
         assert other.enter_context(reopen().as_service())
-        monkeypatch.setattr(server_module, "time", SimpleNamespace(sleep=lambda _: other.close()))
+        monkeypatch.setattr(clock, "sleep", lambda _: other.close())
 
         with server.as_service(wait_s=5) as is_service:
             assert is_service
 
 
-def test_service_is_waited_for_no_longer_than_asked(server, reopen, clock, monkeypatch):
+def test_service_is_waited_for_no_longer_than_asked(server, reopen, clock):
     begun = clock.monotonic()
-    monkeypatch.setattr(server_module, "time", SimpleNamespace(sleep=clock.advance))
 
     with reopen().as_service():
         with server.as_service(wait_s=5) as is_service:
@@ -190,13 +187,13 @@ def test_upload_that_cannot_be_retired_keeps_no_other_waiting_at_the_start(
     restarted = reopen()
     with failing(restarted.store, "add_history"):
         restarted.recover()
-    left = [upload.id for upload in restarted.uploads.list_open()]
+    left = [upload.id for upload in restarted.uploads.list_on_their_way()]
     restarted.recover()
 
     first, second = sorted(upload.id for upload in uploads)
     assert left == [first]
     assert f"cannot retire the upload {first}" in caplog.text
-    assert restarted.uploads.list_open() == []
+    assert restarted.uploads.list_on_their_way() == []
     assert {ended.id for ended in restarted.uploads.list_ended(9)} == {first, second}
 
 

@@ -115,7 +115,7 @@ def test_users_and_keys(box, tmp_path, refuses):
         (("user", "key", "remove", "carol", "SHA256:none"), 4, "no key"),
     ):
         refuses(box, arguments, exit_code, said)
-    assert box.thaniya("user", "remove", "carol", "--yes", "--json").json == {"removed": "carol"}
+    assert box.thaniya("user", "remove", "carol", "--yes", "--json").json == {"removed": "carol", "backups": 0}
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_a_killed_restore_can_be_repeated(running_server, tmp_path, wait_until):
     target = tmp_path / "restored"
     command = [sys.executable, "-m", "thaniya_core", "--config", str(box.config), "backup", "restore", backup]
     with box.background([*command, str(target)]) as restore:
-        wait_until(lambda: any(target.glob("large*")) or restore.poll() is not None)
+        wait_until(lambda: any(target.glob(".thaniya-restoring-*/large*")) or restore.poll() is not None)
         restore.kill()
     assert restore.returncode == -signal.SIGKILL, "it was quicker than the kill"
     again = box.thaniya("backup", "restore", backup, str(target))
@@ -189,7 +189,7 @@ def kill_the_server_again_and_again(box, tree, kills, seed):
     # Silence counts anew at each start: what a kill leaves open keeps its slot until the end.
     server.slots.ensure(min(999, 2 + 2 * kills))
     for user in ("alice", "bob"):
-        server.users.set_limits(user, "test", max_uploads=2 + 2 * kills)
+        server.users.change(user, "test", max_uploads=2 + 2 * kills)
     told = set()
     for _ in range(kills):
         box.start()

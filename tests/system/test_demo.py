@@ -1,7 +1,10 @@
 """`thaniya demo` on a small source."""
 
 import json
+import os
 import sys
+
+from thaniya_core.cli.demo.compare import find_differences
 
 
 def run_demo(box, *arguments):
@@ -31,6 +34,19 @@ def test_the_demo_goes_the_whole_way_and_leaves_no_process(new_box, tmp_path):
         assert new_box.run("sha256sum", "--check", "SHA256SUMS", cwd=backup).exit_code == 0
     assert sorted((path, path.lstat().st_mtime_ns) for path in source.rglob("*")) == before
     # That no process is left is checked when the box ends.
+
+
+def test_the_comparison_looks_at_the_top_directories_too(tmp_path):
+    one, other = make_source(tmp_path / "one"), make_source(tmp_path / "other")
+    for directory in (one, other):
+        for path in [*directory.rglob("*"), directory]:
+            os.utime(path, (0, 0), follow_symlinks=False)
+    assert find_differences(one, other) == []
+
+    os.utime(other, (1, 1))
+    assert find_differences(one, other) == [f"{one}: another time of the directory"]
+    other.chmod(0o700)
+    assert "mode" in find_differences(one, other)[0]
 
 
 def test_the_demo_as_json(new_box, tmp_path):

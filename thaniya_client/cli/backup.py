@@ -12,10 +12,10 @@ from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.cli.progress import show_progress
 from thaniya_client.tasks.directory import Directory, default_name
 from thaniya_client.values import Report
+from thaniya_core.errors import ExitCode
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.quantities import format_duration, format_size, parse_duration
 
-DONE_WITH_WARNINGS = 3
 _WARNINGS_SHOWN = 20
 
 
@@ -36,7 +36,11 @@ def backup(
     compression: Annotated[Compression, typer.Option("--compression", help="How to compress.")] = Compression.GZIP,
     level: Annotated[int | None, typer.Option("--level", min=0, max=9, help="The compressor's level.")] = None,
     patience: Annotated[
-        str, typer.Option("--patience", help="How long to try again while the server has no free slot.")
+        str,
+        typer.Option(
+            "--patience",
+            help="How long to try again while there is no free slot, or as many uploads as you may have.",
+        ),
     ] = "10m",
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
@@ -75,7 +79,7 @@ def backup(
         else:
             _print_report(report)
     if report.warning_count:
-        raise typer.Exit(DONE_WITH_WARNINGS)
+        raise typer.Exit(ExitCode.WARNINGS)
 
 
 def archive_names(paths: list[Path]) -> list[str]:

@@ -11,7 +11,8 @@ from typing import NoReturn
 import typer
 
 from thaniya_client.cli import backup, browse, restore, setup
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import ExitCode, ThaniyaError
+from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
 
 app = typer.Typer(
@@ -44,11 +45,25 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), prog_name="thaniya-client")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        return _exit_code(end)
     except ThaniyaError as error:
-        show_error("thaniya-client", error, as_json="--json" in arguments)
-        return error.exit_code
-    return 0
+        return _fail(error, arguments)
+    except OSError as error:
+        return _fail(from_os_error("do this", error), arguments)
+    return ExitCode.DONE
+
+
+def _exit_code(end: SystemExit) -> int:
+    """The code of a SystemExit as Python's interpreter understands it: none is 0, a text is printed and is 1."""
+    if end.code is None or isinstance(end.code, int):
+        return end.code or ExitCode.DONE
+    print(end.code, file=sys.stderr)
+    return ExitCode.FAILED
+
+
+def _fail(error: ThaniyaError, arguments: Sequence[str]) -> int:
+    show_error("thaniya-client", error, as_json="--json" in arguments)
+    return error.exit_code
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -23,7 +23,7 @@ def print_line(text: str) -> None:
 
 def print_json(message_type: str, value: object) -> None:
     """A value as one JSON line with its message_type."""
-    fields = msgspec.to_builtins(value)
+    fields = msgspec.to_builtins(value, enc_hook=str)
     show_json({"message_type": message_type, **fields})
 
 

@@ -55,7 +55,7 @@ def _print_status(progress: Progress) -> None:
 def _print_line(progress: Progress) -> None:
     if progress.phase is Phase.DONE:
         return
-    done = f": {format_size(progress.read_bytes)}, {progress.files} entries" if progress.read_bytes else ""
+    done = f": {format_size(progress.read_bytes)}, {progress.entries} entries" if progress.read_bytes else ""
     print(f"{progress.phase.value}{done}{f' ({progress.detail})' if progress.detail else ''}", file=sys.stderr)
 
 
@@ -83,5 +83,5 @@ class _BarUpdater:
             description=progress.phase.value,
             total=progress.expected_bytes,
             completed=progress.read_bytes,
-            entries=progress.detail or (f"{progress.files} entries" if progress.files else ""),
+            entries=progress.detail or (f"{progress.entries} entries" if progress.entries else ""),
         )

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from thaniya_client.cli.backup import DONE_WITH_WARNINGS
 from thaniya_client.cli.options import AcceptNewOption, BackupArgument, ConfigOption, JsonOption, connect, load
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.cli.progress import show_progress
-from thaniya_core.errors import AlreadyExists
+from thaniya_client.target import Target
+from thaniya_core.errors import AlreadyExists, ExitCode, WrongUsage
 from thaniya_core.formats.quantities import format_duration, format_size
 from thaniya_core.system.files import os_errors
 
@@ -46,7 +46,7 @@ def restore(
         for warning in restored.warnings:
             print_line(f"warning: {warning}")
     if restored.warnings:
-        raise typer.Exit(DONE_WITH_WARNINGS)
+        raise typer.Exit(ExitCode.WARNINGS)
 
 
 def fetch(
@@ -57,22 +57,32 @@ def fetch(
     ] = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy one file of a backup as it is stored.
 
     Example: thaniya-client fetch 20261123T211500Z-7f3a2c client.log
     """
+    if output is None and as_json:
+        raise WrongUsage("--json needs --output: the file itself goes to stdout", hint=f"add --output {file}")
     with connect(load(config), accept_new) as place:
         if output is None:
             place.fetch(backup_id, file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
-        if output.exists():
-            raise AlreadyExists(f"{output} is there already", hint="choose another name")
-        with os_errors(f"write {output}"):
-            try:
-                with output.open("xb") as stream:
-                    place.fetch(backup_id, file, stream)
-            except BaseException:
-                output.unlink(missing_ok=True)
-                raise
+        size_bytes = _fetch_into(place, backup_id, file, output)
+    if as_json:
+        print_json("fetched", {"id": backup_id, "file": file, "output": str(output), "size_bytes": size_bytes})
+
+
+def _fetch_into(place: Target, backup_id: str, file: str, output: Path) -> int:
+    """Write a new file; a part of it is not left behind."""
+    if output.exists():
+        raise AlreadyExists(f"{output} is there already", hint="choose another name")
+    with os_errors(f"write {output}"):
+        try:
+            with output.open("xb") as stream:
+                return place.fetch(backup_id, file, stream)
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise

@@ -10,11 +10,11 @@ import typer
 
 from thaniya_client.cli.options import AcceptNewOption, ConfigOption, JsonOption, connect, load
 from thaniya_client.cli.output import print_json, print_line
-from thaniya_client.config import ClientConfig, find_config, save_config
+from thaniya_client.config import ClientConfig, find_config, load_config, save_config
 from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.local_directory import default_user
 from thaniya_client.thaniya_server import DEFAULT_KEY, ThaniyaServer
-from thaniya_core.errors import WrongUsage
+from thaniya_core.errors import AlreadyExists, WrongUsage
 from thaniya_core.formats.names import check_user
 from thaniya_core.formats.quantities import format_size
 
@@ -36,27 +36,39 @@ def init(
 ) -> None:
     """Make a key and a configuration, and show what to tell the server's administrator.
 
+    What is there is not touched. Where only the key of a configuration is missing, it is made.
+
     Example: thaniya-client init backup.example.org
     """
-    if bool(server) == bool(directory):
-        raise WrongUsage("name either a SERVER or --directory", hint="thaniya-client init backup.example.org")
     file = find_config(config)
-    name = check_user(user) if user else default_user()
-    if directory:
-        save_config(file, ClientConfig(directory=str(Path(directory).expanduser().absolute())))
-        _print_made(file, {"config": str(file), "directory": directory}, as_json, [])
+    if file.exists():
+        settings = _load_keyless(file, server, directory)
+        done = f"{file} was there already and was not touched; made its key."
+    else:
+        if bool(server) == bool(directory):
+            raise WrongUsage("name either a SERVER or --directory", hint="thaniya-client init backup.example.org")
+        settings = (
+            ClientConfig(directory=str(Path(directory).expanduser().absolute()))
+            if directory
+            else ClientConfig(server=server, port=port, account=account, key=str(key), fingerprint=fingerprint)
+        )
+        done = f"Wrote {file}."
+    if settings.directory:
+        save_config(file, settings)
+        _print_made({"config": str(file), "directory": settings.directory}, as_json, [done])
         return
-    key_file = key.expanduser()
-    save_config(file, ClientConfig(server=server, port=port, account=account, key=str(key), fingerprint=fingerprint))
+    name = check_user(user) if user else default_user()
+    key_file = Path(settings.key).expanduser()
     make_key(key_file)
     line = public_line(key_file)
+    if not file.exists():
+        save_config(file, settings)  # last: an interrupted `init` can then simply be run again
     command = f"thaniya user add {name} --key {shlex.quote(line)}"
-    facts = {"config": str(file), "key": str(key_file), "public_key": line, "user": name, "command": command}
     _print_made(
-        file,
-        facts,
+        {"config": str(file), "key": str(key_file), "public_key": line, "user": name, "command": command},
         as_json,
         [
+            done,
             f"Your public key, from {key_file}.pub:",
             f"  {line}",
             "Ask the server's administrator to run:",
@@ -67,11 +79,24 @@ def init(
     )
 
 
-def _print_made(file: Path, facts: dict[str, str], as_json: bool, lines: list[str]) -> None:
+def _load_keyless(file: Path, server: str, directory: str) -> ClientConfig:
+    """The configuration that is there, when it means the same server and only its key is missing.
+
+    Raises:
+        AlreadyExists: nothing is missing, or another place is meant.
+    """
+    settings = load_config(file)
+    is_meant = settings.server and server in ("", settings.server) and not directory
+    if not is_meant or Path(settings.key).expanduser().exists():
+        raise AlreadyExists(f"{file} is there already and was not touched", hint="edit it, or remove it first")
+    return settings
+
+
+def _print_made(facts: dict[str, str], as_json: bool, lines: list[str]) -> None:
     if as_json:
         print_json("init", facts)
         return
-    for text in (f"Wrote {file}.", *lines):
+    for text in lines:
         print_line(text)
 
 

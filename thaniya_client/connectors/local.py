@@ -27,7 +27,7 @@ from thaniya_core.formats.names import (
     id_time,
     is_legal_file,
 )
-from thaniya_core.formats.protocol import BackupSummary
+from thaniya_core.formats.protocol import BackupSummary, UploadState
 from thaniya_core.system.clock import SystemClock
 from thaniya_core.system.files import open_regular, os_errors, publish_directory, remove_tree
 
@@ -109,7 +109,7 @@ class LocalUpload:
                 writer.close()
             publish_directory(self._directory, self._layout.backup(self._series, self._id))
         self._end()
-        return Outcome("archived", document.stored_bytes)
+        return Outcome(UploadState.ARCHIVED, document.stored_bytes)
 
     def abort(self, reason: str) -> None:
         if not self._is_open:
@@ -144,7 +144,7 @@ class _LocalWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         with os_errors(f"write {path}"):
-            self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb")  # noqa: SIM115, PTH123
+            self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE), "wb")
 
     def write(self, data: bytes) -> None:
         if self._file.closed:

@@ -1,28 +1,28 @@
-"""Where things lie in a directory that keeps backups. It is the layout of a server's volume:
-
-volume.json
-archive/USER/HOST/NAME/ID/
-.incoming/ID/                 being written
-"""
+"""A directory that keeps backups, in the layout of a server's volume, and the lock that its clients share."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from thaniya_core.errors import NoSpace, NotFound
-from thaniya_core.formats.manifest import FORMAT
 from thaniya_core.formats.names import Series, make_id
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.formats.volume import (
+    VOLUME_FILE,
+    VolumeDocument,
+    archive_directory,
+    backup_directory,
+    decode_volume,
+    encode_volume,
+    incoming_directory,
+    incoming_place,
+)
 from thaniya_core.system.clock import SystemClock
 from thaniya_core.system.files import free_bytes, locked, make_directories, os_errors, remove_tree, write_atomic
 
-_VOLUME_FILE = "volume.json"
 _MARGIN_BYTES = 16 * 1024 * 1024
 
 
@@ -37,16 +37,16 @@ class LocalLayout:
 
         Raises:
             NotFound: the directory itself is not there; it is not made, because it may be a mount point.
+            IntegrityFailed: its volume.json is damaged or of a later format.
             NoSpace: there is not room for what is expected.
         """
         if not self._root.is_dir():
             raise NotFound(f"{self._root} is not there", hint="mount the disk, or make the directory")
         with os_errors(f"prepare {self._root} for backups"):
-            make_directories(self._root / "archive")
-            make_directories(self._root / ".incoming")
-            if not (self._root / _VOLUME_FILE).exists():
-                write_atomic(self._root / _VOLUME_FILE, self._describe_volume())
+            make_directories(archive_directory(self._root))
+            make_directories(incoming_place(self._root))
             with locked(self._lock_file):
+                self._describe()
                 self._clean()
             free = free_bytes(self._root)
         if expected_bytes is not None and free < expected_bytes + _MARGIN_BYTES:
@@ -67,11 +67,11 @@ class LocalLayout:
 
     def incoming(self, backup_id: str) -> Path:
         """Where a backup is written."""
-        return self._root / ".incoming" / backup_id
+        return incoming_directory(self._root, backup_id)
 
     def backup(self, series: Series, backup_id: str) -> Path:
         """Where a backup lies for good."""
-        return self._root / "archive" / series.user / series.host / series.name / backup_id
+        return backup_directory(self._root, series, backup_id)
 
     def backups(self, user: str, host: str = "", name: str = "") -> Iterator[Path]:
         """The directories of a user's backups, the newest first; an empty host or name stands for all."""
@@ -91,18 +91,22 @@ class LocalLayout:
 
     @property
     def _archive(self) -> Path:
-        return self._root / "archive"
+        return archive_directory(self._root)
 
     @property
     def _lock_file(self) -> Path:
-        return self._root / ".incoming" / ".lock"
+        return incoming_place(self._root) / ".lock"
 
-    def _describe_volume(self) -> bytes:
-        volume = {"format": FORMAT, "id": secrets.token_hex(6), "label": self._root.name}
-        return msgspec.json.format(msgspec.json.encode(volume), indent=2) + b"\n"
+    def _describe(self) -> None:
+        """Write volume.json, or make sure that this version understands the one that is there."""
+        file = self._root / VOLUME_FILE
+        if file.exists():
+            decode_volume(file.read_bytes(), str(file))
+        else:
+            write_atomic(file, encode_volume(VolumeDocument(make_id(SystemClock().now()), self._root.name)))
 
     def _clean(self) -> None:
-        for directory in (self._root / ".incoming").iterdir():
+        for directory in incoming_place(self._root).iterdir():
             if not directory.is_dir():
                 continue
             descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
-import paramiko
-
-from thaniya_client.connectors.ssh.connection import Address, log_in
+from thaniya_client.connectors.ssh.connection import Address
 from thaniya_client.connectors.ssh.fetch import FetchReader
 from thaniya_client.connectors.ssh.retry import Retry
 from thaniya_client.connectors.ssh.session import ControlSession
-from thaniya_client.connectors.ssh.sftp_channel import SftpChannel
 from thaniya_client.connectors.ssh.sftp_upload import SftpWriter
+from thaniya_client.connectors.ssh.slot_dialer import SlotDialer
 from thaniya_client.values import Outcome
 from thaniya_core.errors import (
     NoSpace,
     NotFound,
     ProtocolViolated,
     ThaniyaError,
-    UploadRejected,
-    WrongState,
 )
 from thaniya_core.formats import protocol
 from thaniya_core.formats.manifest import BackupDocument, Manifest
 from thaniya_core.formats.names import RESERVED_FILES, Series, check_id, is_legal_file
+from thaniya_core.formats.protocol import UploadState
 
 _WAIT_S = 60.0
 _PAGE = 1000
 _NEARLY_FULL_BYTES = 32 * 1024 * 1024
-_GOES_ON = ("open", "closing", "spooled")
+_GOES_ON = tuple(state for state in UploadState if not state.is_ended)
 
 
 class ThaniyaConnector:
@@ -96,7 +92,7 @@ class ThaniyaUpload:
         self._allocated = allocated
         self._series = series
         self._make_retry = make_retry
-        self._dialer = _SlotDialer(address, allocated.slot)
+        self._dialer = SlotDialer(address, allocated.slot)
         self._is_open = True
 
     @property
@@ -115,12 +111,12 @@ class ThaniyaUpload:
         self._dialer.drop()
         status = self._ask(protocol.Complete(self.id, manifest))
         self._is_open = False
-        while status.state == "closing" or (wait and status.state in _GOES_ON):
+        while status.state == UploadState.CLOSING or (wait and status.state in _GOES_ON):
             on_wait(f"{status.state}: {status.reason}" if status.reason else status.state)
             status = self._ask(protocol.Status(self.id, status.state, _WAIT_S))
-        if status.state not in ("spooled", "archived"):
+        if status.state not in (UploadState.SPOOLED, UploadState.ARCHIVED):
             raise _ended(status)
-        return Outcome(status.state, status.stored_bytes)
+        return Outcome(UploadState(status.state), status.stored_bytes)
 
     def abort(self, reason: str) -> None:
         self._dialer.drop()
@@ -144,54 +140,15 @@ class ThaniyaUpload:
             status = self._ask(protocol.Status(self.id))
         except ThaniyaError:
             return error
-        if status.state != "open":
+        if status.state != UploadState.OPEN:
             return _ended(status)
         if status.free_bytes is not None and status.free_bytes < _NEARLY_FULL_BYTES:
             return NoSpace(f"upload {self.id}: the server's disk is full", hint="tell its administrator")
         return error
 
 
-class _SlotDialer:
-    """Keeps the SFTP session with a slot account."""
-
-    def __init__(self, address: Address, slot: str) -> None:
-        self._address = address
-        self._slot = slot
-        self._lock = threading.Lock()
-        self._channel: SftpChannel | None = None
-
-    def channel(self) -> SftpChannel:
-        with self._lock:
-            if self._channel is not None:
-                return self._channel
-        transport: paramiko.Transport = log_in(self._address, self._slot)
-        try:
-            channel = SftpChannel(transport, self._address.silence_s)
-        except BaseException:
-            transport.close()
-            raise
-        with self._lock:
-            self._channel = channel
-        return channel
-
-    def drop(self) -> None:
-        with self._lock:
-            channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.close()
-
-
 def _ended(status: protocol.UploadStatus) -> ThaniyaError:
-    """The error for an upload that ended without being archived."""
-    because = f": {status.reason}" if status.reason else ""
-    message = f"upload {status.upload} was not archived, it is {status.state}{because}"
-    match status.state:
-        case "rejected":
-            return UploadRejected(message, upload=status.upload)
-        case "aborted" | "expired":
-            return WrongState(message, hint="make the backup again", upload=status.upload)
-        case _:
-            return ThaniyaError(message, hint="tell the server's administrator", upload=status.upload)
+    return protocol.ending_error(status.upload, status.state, status.reason)
 
 
 def _unexpected(reply: protocol.Reply) -> ProtocolViolated:

@@ -9,9 +9,9 @@ import msgspec
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.restoring.fetching import open_checked, read_decompressed
 from thaniya_core.errors import NotFound
-from thaniya_core.formats.contents import ContentsEntry, decode_entries
-from thaniya_core.formats.documents import restore_directory
+from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_contents
+from thaniya_core.formats.restoring import restore_directory, restored_path
 
 
 def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntry]:
@@ -24,9 +24,8 @@ def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntr
         )
     for archive in archives:
         directory = restore_directory(archive, document.files)
-        prefix = f"./{directory}/".encode() if directory else b"./"
         for entry in read_contents(connector, document, archive):
-            yield msgspec.structs.replace(entry, path=prefix + entry.path.removeprefix(b"./"))
+            yield msgspec.structs.replace(entry, path=restored_path(directory, entry.path))
 
 
 def read_contents(connector: Connector, document: BackupDocument, archive: BackupFile) -> Iterator[ContentsEntry]:
@@ -35,13 +34,4 @@ def read_contents(connector: Connector, document: BackupDocument, archive: Backu
     if listed is None:
         return
     with open_checked(connector, document, listed) as (checked, stream):
-        yield from decode_entries(_lines(read_decompressed(checked, stream, listed)))
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
+        yield from decode_entries(split_lines(read_decompressed(checked, stream, listed)))

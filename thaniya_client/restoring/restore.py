@@ -10,15 +10,16 @@ from thaniya_client.connectors.interface import Connector
 from thaniya_client.meter import Meter
 from thaniya_client.restoring.contents import read_contents
 from thaniya_client.restoring.fetching import open_checked, read_decompressed
-from thaniya_client.restoring.selection import Wanted, check_members, not_found, select_files
-from thaniya_client.restoring.target_directory import marked_directory
+from thaniya_client.restoring.members import check_members
 from thaniya_client.restoring.unpack import unpack_with_python, unpack_with_tar
 from thaniya_client.tasks.gnu_tar import GnuTar, find_gnu_tar
 from thaniya_client.values import OnProgress, Phase, Restored
 from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.manifest import BackupDocument, FileKind, find_contents
 from thaniya_core.formats.names import check_id
+from thaniya_core.formats.restoring import Part, not_in_backup, select_parts
 from thaniya_core.system.files import os_errors
+from thaniya_core.system.marked_directory import marked_directory
 
 _WARNINGS_KEPT = 200
 
@@ -34,21 +35,21 @@ def restore_backup(
 ) -> Restored:
     """See `Target.restore`."""
     document = connector.document(check_id(backup_id))
-    wanted = select_files(document, paths)
-    for item in wanted:
-        if item.paths and find_contents(document.files, item.file.name):
-            check_members(backup_id, read_contents(connector, document, item.file), item.paths)
+    parts = select_parts(document, paths)
+    for part in parts:
+        if part.members and find_contents(document.files, part.file.name):
+            check_members(backup_id, read_contents(connector, document, part.file), part)
     started = monotonic()
     restore = _Restore(connector, document, Meter(on_progress, Phase.RESTORING), find_gnu_tar())
-    restore.meter.expect(sum(item.file.original_bytes or item.file.size_bytes or 0 for item in wanted))
-    with marked_directory(into, backup_id, overwrite=overwrite):
-        for item in wanted:
-            restore.restore_file(item, into)
+    restore.meter.expect(sum(part.file.original_bytes or part.file.size_bytes or 0 for part in parts))
+    with marked_directory(into, backup_id, overwrite=overwrite) as place:
+        for part in parts:
+            restore.restore_part(part, place)
     restore.meter.enter(Phase.DONE)
     return Restored(
         id=backup_id,
         into=into,
-        files=len(wanted),
+        files=len(parts),
         stored_bytes=restore.meter.progress.sent_bytes,
         original_bytes=restore.meter.progress.read_bytes,
         warnings=tuple(restore.warnings[:_WARNINGS_KEPT]),
@@ -66,33 +67,33 @@ class _Restore:
         self._document = document
         self._tar = tar
 
-    def restore_file(self, item: Wanted, into: Path) -> None:
+    def restore_part(self, part: Part, into: Path) -> None:
         """Restore one file of the backup.
 
         Raises:
             IntegrityFailed: its sum does not match; what was restored of it is not to be trusted.
         """
         try:
-            with open_checked(self._connector, self._document, item.file, self.meter) as (checked, stream):
-                chunks = self._metered(read_decompressed(checked, stream, item.file))
-                if item.file.kind is FileKind.TAR:
-                    self._unpack(item, chunks, into)
+            with open_checked(self._connector, self._document, part.file, self.meter) as (checked, stream):
+                chunks = self._metered(read_decompressed(checked, stream, part.file))
+                if part.file.kind is FileKind.TAR:
+                    self._unpack(part, chunks, into)
                 else:
-                    _write_file(into / item.file.name, chunks)
+                    _write_file(into / part.file.name, chunks)
         except IntegrityFailed as exc:
             raise IntegrityFailed(exc.message, hint=f"do not trust what lies in {into}") from exc
 
-    def _unpack(self, item: Wanted, chunks: Iterator[bytes], into: Path) -> None:
-        target = into / item.directory if item.directory else into
+    def _unpack(self, part: Part, chunks: Iterator[bytes], into: Path) -> None:
+        target = into / part.directory
         with os_errors(f"restore into {target}"):
             target.mkdir(exist_ok=True)
         if self._tar is None:
-            missing = unpack_with_python(item.file, chunks, target, item.paths, self.warnings.append)
+            missing = unpack_with_python(part, chunks, target, self.warnings.append)
         else:
-            left_out, missing = unpack_with_tar(self._tar, item.file, chunks, target, item.paths)
+            left_out, missing = unpack_with_tar(self._tar, part, chunks, target)
             self.warnings += left_out
         if missing:
-            raise not_found(self._document.id, [path.decode("utf-8", "surrogateescape") for path in missing])
+            raise not_in_backup(self._document.id, map(part.outer, missing))
 
     def _metered(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from thaniya_client.tasks.gnu_tar import (
-    ENVIRONMENT,
-    GnuTar,
-    clean_message,
-    missing_member,
-    needs_root,
-)
+from thaniya_client.tasks.gnu_tar import ENVIRONMENT, GnuTar, clean_message, needs_root
 from thaniya_core.errors import CommandFailed, IntegrityFailed
-from thaniya_core.formats.manifest import BackupFile
+from thaniya_core.formats.restoring import Part
+from thaniya_core.formats.tar import absent_members, missing_member
 from thaniya_core.system.files import os_errors
 from thaniya_core.system.run import Process
 
+# Members are checked here. Python before 3.11.4 knows no filters.
+_TRUSTED: dict[str, Any] = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
 _TIMEOUT_S = 30 * 86400.0
 
 
-def unpack_with_tar(
-    tar: GnuTar, file: BackupFile, chunks: Iterator[bytes], target: Path, paths: Sequence[bytes]
-) -> tuple[list[str], list[bytes]]:
+def unpack_with_tar(tar: GnuTar, part: Part, chunks: Iterator[bytes], target: Path) -> tuple[list[str], list[str]]:
     """Feed an archive to GNU tar.
 
-    Gives what only root could restore, and which of the paths were not in the archive.
+    Gives what only root could restore, and which of the wanted members were not in the archive.
 
     Raises:
         CommandFailed: tar could not restore everything.
     """
-    # An archive made by other means may hold `a/b` where ours hold `./a/b`: both are asked for.
-    members = [name for path in paths for name in (b"./" + path, path)]
     messages: list[str] = []
 
     def keep(line: str) -> None:
         if message := clean_message(line):
             messages.append(message)
 
-    arguments = tar.extract_arguments(file, target, members)
+    arguments = tar.extract_arguments(part, target)
     with Process(arguments, timeout_s=_TIMEOUT_S, stdin=True, env=ENVIRONMENT, on_stderr=keep) as process:
         try:
             for chunk in chunks:
@@ -49,25 +42,24 @@ def unpack_with_tar(
         except BrokenPipeError:
             pass  # tar ended early: its exit code and messages say why
         exit_code = process.wait()
-    absent = {member for message in messages if (member := missing_member(message)) is not None}
+    missing = {name for message in messages if (name := missing_member(message)) is not None}
     left_out = [message for message in messages if needs_root(message)]
     serious = [message for message in messages if missing_member(message) is None and not needs_root(message)]
-    if exit_code != 0 and (serious or not (absent or left_out)):
+    if exit_code != 0 and (serious or not (missing or left_out)):
         tail = "; ".join(serious[-5:])
         raise CommandFailed(f"tar could not restore everything into {target}, exit code {exit_code}: {tail}")
-    return left_out + (serious if exit_code == 0 else []), [path for path in paths if {path, b"./" + path} <= absent]
+    return left_out + (serious if exit_code == 0 else []), absent_members(part.members, missing)
 
 
-def unpack_with_python(
-    file: BackupFile, chunks: Iterator[bytes], target: Path, paths: Sequence[bytes], warn: Callable[[str], None]
-) -> list[bytes]:
-    """Unpack an archive with Python's tarfile; gives which of the paths were not in it.
+def unpack_with_python(part: Part, chunks: Iterator[bytes], target: Path, warn: Callable[[str], None]) -> list[str]:
+    """Unpack an archive with Python's tarfile; gives which of the wanted members were not in it.
 
     Unlike GNU tar it does not restore the times of symbolic links.
 
     Raises:
         IntegrityFailed: it is no tar archive, or a member would be written outside of the target.
     """
+    file, wanted = part.file, {os.fsencode(member): member for member in part.members}
     if file.xattrs or file.acls:
         warn("extended attributes and access control lists are left out: they need GNU tar")
     found: set[bytes] = set()
@@ -76,27 +68,27 @@ def unpack_with_python(
             os_errors(f"restore into {target}"),
             tarfile.open(mode="r|", fileobj=cast(IO[bytes], _ChunkReader(chunks)), bufsize=1024 * 1024) as tar,
         ):
-            members = _wanted_members(tar, paths, found)
-            tar.extractall(target, members=members, numeric_owner=True, filter=_check_member)
-    except tarfile.TarError as exc:
+            members = (_check_member(member, target) for member in _wanted_members(tar, wanted, found))
+            tar.extractall(target, members=members, numeric_owner=True, **_TRUSTED)
+    except (tarfile.TarError, ValueError, KeyError) as exc:
         raise IntegrityFailed(f"{file.name} cannot be unpacked: {exc}") from exc
-    return [path for path in paths if path not in found]
+    return [member for path, member in wanted.items() if path not in found]
 
 
-def _wanted_members(tar: tarfile.TarFile, paths: Sequence[bytes], found: set[bytes]) -> Iterator[tarfile.TarInfo]:
+def _wanted_members(tar: tarfile.TarFile, wanted: Collection[bytes], found: set[bytes]) -> Iterator[tarfile.TarInfo]:
     for member in tar:
         tar.members = []  # type: ignore[attr-defined]  # tarfile would keep every member in memory
         name = os.fsencode(member.name).removeprefix(b"./")
-        hit = next((path for path in paths if name == path or name.startswith(path + b"/")), None)
+        hit = next((path for path in wanted if name == path or name.startswith(path + b"/")), None)
         if hit is not None:
             found.add(hit)
-        if hit is not None or not paths:
+        if hit is not None or not wanted:
             yield member
 
 
-def _check_member(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
+def _check_member(member: tarfile.TarInfo, target: Path) -> tarfile.TarInfo:
     """Keep everything of a member, but refuse one that lies outside of the target, perhaps by way of a link."""
-    root = Path(target).resolve()
+    root = target.resolve()
     path = Path(root, member.name)
     is_inside = path == root or path.parent.resolve().is_relative_to(root)
     if member.name.startswith("/") or ".." in member.name.split("/") or not is_inside:

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import IO
 
 from thaniya_client.packer import Packer
+from thaniya_client.tasks.gnu_tar import parse_tar_line
 from thaniya_core.errors import SourceFailed
 from thaniya_core.formats.compression import Compression, open_writer
-from thaniya_core.formats.contents import ContentsEntry, encode_entry, parse_tar_line
+from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.manifest import FileKind
 
 _COUNT_EVERY = 256

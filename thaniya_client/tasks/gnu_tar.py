@@ -1,4 +1,4 @@
-"""GNU tar: its arguments, and what its messages and exit codes mean.
+"""GNU tar: its arguments, and what its lists, messages and exit codes mean.
 
 From its manual: exit code 1 means that some files changed or vanished while they were read, 2 that something fatal
 happened. With --ignore-failed-read what cannot be read is a warning and changes no exit code.
@@ -6,16 +6,15 @@ happened. With --ignore-failed-read what cannot be read is a warning and changes
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from thaniya_client.tasks.patterns import tar_exclude_options
 from thaniya_core.errors import CommandFailed
-from thaniya_core.formats.contents import unescape_path
-from thaniya_core.formats.documents import tar_extract_extras
-from thaniya_core.formats.manifest import BackupFile
+from thaniya_core.formats.contents import ContentsEntry, unescape_path
+from thaniya_core.formats.restoring import Part
+from thaniya_core.formats.tar import extract_options, member_arguments
 from thaniya_core.system.run import run
 
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TAR_OPTIONS": ""}
@@ -43,7 +42,7 @@ class GnuTar:
         xattrs: bool = False,
         acls: bool = False,
     ) -> list[str]:
-        """Pack a directory to stdout and list the members, as `formats.contents` reads them, to a descriptor.
+        """Pack a directory to stdout and list the members, as `parse_tar_line` reads them, to a descriptor.
 
         The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length.
         """
@@ -70,21 +69,14 @@ class GnuTar:
             ".",
         ]
 
-    def extract_arguments(self, file: BackupFile, target: Path, members: Sequence[bytes]) -> list[str]:
-        """Unpack an archive from stdin into a directory; no members stand for all."""
+    def extract_arguments(self, part: Part, target: Path) -> list[str]:
+        """Unpack an archive from stdin into a directory, or the members of it that are wanted."""
         return [
             self.program,
-            "--extract",
+            *extract_options(part.file),
             "--file=-",
-            "--preserve-permissions",
-            "--numeric-owner",
-            *tar_extract_extras(file),
-            "--quoting-style=c",
-            "--no-unquote",
-            "--no-wildcards",
             f"--directory={target}",
-            "--",
-            *(os.fsdecode(member) for member in members),
+            *member_arguments(part.members),
         ]
 
 
@@ -99,6 +91,35 @@ def find_gnu_tar() -> GnuTar | None:
         if "GNU tar" in first_line:
             return GnuTar(program, first_line)
     return None
+
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_TAR_LINE = re.compile(
+    rf"(?P<mode>\S{{10}})[.+]? (?P<owner>\S+/\S+) +(?P<size>[0-9,]+) "
+    rf"(?P<date>[0-9-]+) (?P<time>[0-9:]+)(?:\.[0-9]+)? +(?P<path>{_QUOTED})"
+    rf"(?: (?:->|link to) (?P<target>{_QUOTED}))?(?:--.*--)?",
+    re.DOTALL,
+)
+
+
+def parse_tar_line(line: str) -> ContentsEntry | None:
+    """Read a line of GNU tar's verbose list; None for a line that lists no member.
+
+    tar must run with `-vv --full-time --utc --numeric-owner --quoting-style=c`, see the manual of GNU tar, section
+    "Verbose". A device's two numbers become the size 0.
+    """
+    match = _TAR_LINE.fullmatch(line)
+    if match is None:
+        return None
+    size = match["size"]
+    return ContentsEntry(
+        mode=match["mode"],
+        owner=match["owner"],
+        size_bytes=0 if "," in size else int(size),
+        mtime=f"{match['date']}T{match['time']}Z",
+        path=unescape_path(match["path"][1:-1]),
+        target=None if match["target"] is None else unescape_path(match["target"][1:-1]),
+    )
 
 
 _SUMMARY = re.compile(r"(Exiting with failure status due to previous errors|Error is not recoverable: exiting now)$")
@@ -121,17 +142,10 @@ def is_harmless(message: str) -> bool:
     return _HARMLESS.search(message) is not None
 
 
-_NOT_FOUND = re.compile(r'"(?P<path>(?:[^"\\]|\\.)*)": Not found in archive', re.DOTALL)
 _ONLY_ROOT = re.compile(
     r": Cannot (mknod|change ownership.*|set acl.*|set POSIX ACLs.*|setxattr.*|lsetxattr.*|fsetxattr.*): "
     r"(Operation not permitted|Operation not supported)$"
 )
-
-
-def missing_member(message: str) -> bytes | None:
-    """The member that is not in the archive, when the message says so."""
-    match = _NOT_FOUND.fullmatch(message)
-    return None if match is None else unescape_path(match["path"])
 
 
 def needs_root(message: str) -> bool:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from thaniya_core.errors import IllegalKey
-from thaniya_core.model import PublicKey
+from thaniya_core.model import MIN_RSA_BITS, PublicKey
 
 ALGORITHMS = (
     "ssh-ed25519",
@@ -22,7 +22,6 @@ ALGORITHMS = (
     "ecdsa-sha2-nistp521",
     "ssh-rsa",
 )
-MIN_RSA_BITS = 3072
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -33,7 +32,7 @@ def parse_public_key(line: str, added_at: datetime) -> PublicKey:
     Options in front of the key are refused: Thaniya sets its own.
 
     Raises:
-        IllegalKey: no public key, of an algorithm that is not taken, or an RSA key shorter than 3072 bits.
+        IllegalKey: no public key, of an algorithm that is not taken, or an RSA key that is too short.
     """
     text = line.strip()
     if "PRIVATE KEY" in text:

@@ -107,7 +107,7 @@ class Users:
         self._log(actor, "user.key_remove", name, removed[0].fingerprint)
         return user
 
-    def set_limits(
+    def change(
         self,
         name: str,
         actor: str,
@@ -122,18 +122,18 @@ class Users:
             NotFound, WrongUsage: no such user; a limit that is not legal.
         """
 
-        def change(_: StateTransaction, user: User) -> User:
+        def changed(_: StateTransaction, user: User) -> User:
             quota = user.quota_bytes if quota_bytes is None else quota_bytes
-            changed = replace(
+            new = replace(
                 user,
                 role=role or user.role,
                 quota_bytes=None if isinstance(quota, Unlimited) else quota,
                 max_uploads=max_uploads if max_uploads is not None else user.max_uploads,
             )
-            _check_limits(changed.quota_bytes, changed.max_uploads)
-            return changed
+            _check_limits(new.quota_bytes, new.max_uploads)
+            return new
 
-        user = self._change(name, change)
+        user = self._change(name, changed)
         detail = f"role {user.role}, quota {user.quota_bytes}, {user.max_uploads} uploads"
         self._log(actor, "user.set", name, detail)
         return user

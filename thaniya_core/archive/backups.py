@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from msgspec.structs import replace
 
 from thaniya_core.archive.catalog import Catalog
-from thaniya_core.archive.layout import removing_directory
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.verify import find_damage
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import IntegrityFailed, NotFound
-from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
-from thaniya_core.formats.contents import ContentsEntry, decode_entries
+from thaniya_core.formats.compression import BUFFER_BYTES, DECOMPRESSION_ERRORS, open_reader
+from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import RESERVED_FILES
+from thaniya_core.formats.volume import removing_directory
 from thaniya_core.model import Backup, Event
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
@@ -57,9 +58,10 @@ class Backups:
         """
         for file in backup.document.files:
             if file.kind is FileKind.CONTENTS:
-                with self.open_file(backup, file.name) as stored, open_reader(stored, file.compression) as lines:
+                with self.open_file(backup, file.name) as stored, open_reader(stored, file.compression) as reader:
+                    chunks = iter(partial(reader.read, BUFFER_BYTES), b"")
                     try:
-                        for entry in decode_entries(lines):
+                        for entry in decode_entries(split_lines(chunks)):
                             yield file.describes or file.name, entry
                     except _DAMAGED as exc:
                         raise IntegrityFailed(f"{file.name} of {backup.id} is damaged: {exc}") from exc

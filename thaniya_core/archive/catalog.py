@@ -9,11 +9,11 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thaniya_core.archive.layout import archive_directory, backup_directory
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import IntegrityFailed, NotFound, StateUnreadable, ThaniyaError
 from thaniya_core.formats.manifest import decode_document
 from thaniya_core.formats.names import BACKUP_FILE, Series, check_id, parse_series
+from thaniya_core.formats.volume import archive_directory, backup_directory
 from thaniya_core.model import Backup, Volume
 from thaniya_core.store import Store
 from thaniya_core.system.files import os_errors
@@ -51,7 +51,7 @@ class Catalog:
             and (not name or series.name == name)
             for backup in self._store.read_catalog(series)
         ]
-        return sorted(found, key=lambda backup: backup.id, reverse=True)
+        return sorted(found, key=lambda backup: (backup.document.created_at, backup.id), reverse=True)
 
     def get(self, backup_id: str, user: str = "") -> Backup:
         """A backup by its id, or by the beginning of it where only one begins so.
@@ -144,6 +144,8 @@ class Catalog:
         with self._store.catalog_transaction(series) as table:
             known = {backup.id: backup for backup in table.all()}
             for backup_id, backup in on_disk.items():
+                if backup_id not in known and not self._is_there(backup):
+                    continue  # it was removed since the volume was read
                 added += backup_id not in known
                 old = known.get(backup_id, backup)
                 table.put(replace(backup, broken=old.broken, verified_at=old.verified_at))

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from thaniya_core import __version__
 from thaniya_core.archive.catalog import Catalog
-from thaniya_core.archive.layout import backup_directory, incoming_directory
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import NoSpace, UploadRejected
 from thaniya_core.formats.documents import encode_documents
@@ -29,6 +28,7 @@ from thaniya_core.formats.manifest import (
 )
 from thaniya_core.formats.names import BACKUP_FILE
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.formats.volume import backup_directory, incoming_directory
 from thaniya_core.model import Backup, Upload
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import (

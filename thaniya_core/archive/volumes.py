@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from thaniya_core.archive.layout import (
+from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError
+from thaniya_core.formats.names import make_id
+from thaniya_core.formats.volume import (
     VOLUME_FILE,
     VolumeDocument,
     archive_directory,
     decode_volume,
     encode_volume,
+    incoming_place,
+    removing_place,
 )
-from thaniya_core.errors import AlreadyExists, NoSpace, NotFound, ThaniyaError
-from thaniya_core.formats.names import make_id
 from thaniya_core.model import Event, Volume
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
@@ -24,6 +27,8 @@ from thaniya_core.system.files import (
     remove_tree,
     write_atomic,
 )
+
+logger = logging.getLogger(__name__)
 
 
 class Volumes:
@@ -65,27 +70,38 @@ class Volumes:
 
         Raises:
             NotFound: unknown, or its directory does not hold its volume.json: a disk that is not mounted.
+            IntegrityFailed, NotAllowed, ThaniyaError: volume.json is damaged or cannot be read.
         """
         volume = self._store.read().volumes.get(volume_id)
         if volume is None:
             raise NotFound(f"there is no volume {volume_id}")
-        if not self.is_present(volume):
+        with os_errors(f"use the volume {volume.label}"):
+            is_present = self.is_present(volume)
+        if not is_present:
             raise NotFound(
                 f"the volume {volume.label} is not at {volume.path}", hint="is its disk mounted? nothing was written"
             )
         return volume.path
 
     def is_present(self, volume: Volume) -> bool:
-        """Whether the directory of a volume holds that very volume."""
-        try:
-            document = self._read_document(volume.path)
-        except (OSError, ThaniyaError):
-            return False
+        """Whether the directory of a volume holds that very volume.
+
+        Raises:
+            IntegrityFailed, OSError: volume.json is damaged, or cannot be read for another reason than not being there.
+        """
+        document = self._read_document(volume.path)
         return document is not None and document.id == volume.id
 
     def present(self) -> list[Volume]:
-        """The volumes that are there now."""
-        return [volume for volume in self.all() if self.is_present(volume)]
+        """The volumes that are there now; one that cannot be read is logged and left out."""
+        found: list[Volume] = []
+        for volume in self.all():
+            try:
+                if self.is_present(volume):
+                    found.append(volume)
+            except (OSError, ThaniyaError) as error:
+                logger.error("the volume %s cannot be used: %s", volume.label, error)
+        return found
 
     def most_free_bytes(self) -> int | None:
         """What the emptiest active volume has free; None when none is there."""
@@ -96,42 +112,35 @@ class Volumes:
         """Whether every volume that is there lies on the file system of a directory."""
         return all(on_same_file_system(volume.path, directory) for volume in self.present())
 
-    def choose(self, needed_bytes: int) -> Volume:
+    def choose(self) -> Volume:
         """The active volume with the most free space.
 
         Raises:
             NotFound: no active volume is there.
-            NoSpace: not even that one has room.
         """
-        active = [(free_bytes(volume.path), volume) for volume in self.present() if volume.active]
+        with os_errors("choose a volume"):
+            active = [(free_bytes(volume.path), volume) for volume in self.present() if volume.active]
         if not active:
             raise NotFound("no active volume is there", hint="is the disk mounted?")
-        free, volume = max(active, key=lambda pair: pair[0])
-        if free < needed_bytes:
-            raise NoSpace(
-                f"{needed_bytes} bytes do not fit: the volume {volume.label} has {free} free",
-                hint="remove backups or add space",
-            )
-        return volume
+        return max(active, key=lambda pair: pair[0])[1]
 
     def being_removed(self) -> set[str]:
         """The backups whose removal was interrupted."""
-        places = [volume.path / ".removing" for volume in self.present()]
+        places = [removing_place(volume.path) for volume in self.present()]
         return {leftover.name for place in places if place.is_dir() for leftover in place.iterdir()}
 
-    def clean_leftovers(self) -> list[Path]:
+    def clean_leftovers(self) -> None:
         """Remove what interrupted work left in `.incoming` and `.removing`; only while no job runs."""
-        removed: list[Path] = []
         for volume in self.present():
-            for place in (volume.path / ".incoming", volume.path / ".removing"):
+            for place in (incoming_place(volume.path), removing_place(volume.path)):
                 if place.is_dir():
                     for leftover in place.iterdir():
                         remove_tree(leftover)
-                        removed.append(leftover)
-        return removed
 
     def _read_document(self, path: Path) -> VolumeDocument | None:
         file = path / VOLUME_FILE
-        if not file.is_file():
+        try:
+            data = file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return decode_volume(file.read_bytes(), str(file))
+        return decode_volume(data, str(file))

@@ -10,13 +10,13 @@ import typer
 
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
-from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
+from thaniya_core.errors import IntegrityFailed, ThaniyaError, WrongUsage
 from thaniya_core.formats.contents import escape_path
-from thaniya_core.formats.documents import restore_directory, restored_path
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.formats.restoring import restore_directory, restored_path
 from thaniya_core.model import Backup
 from thaniya_core.server import Server
-from thaniya_core.system.terminal import show_json
+from thaniya_core.system.terminal import progress_bar, show_json
 
 app = typer.Typer(no_args_is_help=True, help="Archived backups.")
 
@@ -99,14 +99,14 @@ def files(context: typer.Context, backup_id: Id, as_json: JsonOption = False) ->
         listed = True
         path = escape_path(restored_path(directories.get(archive, ""), entry.path))
         if as_json:
-            facts = {"path": path, "mode": entry.mode, "owner": entry.owner}
+            facts = {"message_type": "entry", "path": path, "mode": entry.mode, "owner": entry.owner}
             show_json(facts | {"size_bytes": entry.size_bytes, "mtime": entry.mtime})
         else:
             print(f"{entry.mode} {entry.size_bytes:>12} {entry.mtime} {path}")
     if not listed:
         for file in documented:
             if as_json:
-                show_json({"path": file.name, "size_bytes": file.size_bytes})
+                show_json({"message_type": "entry", "path": file.name, "size_bytes": file.size_bytes})
             else:
                 print(f"{file.size_bytes or 0:>12} {file.name}")
 
@@ -152,9 +152,10 @@ def verify(
 
 def _verify_one(server: Server, backup: Backup, as_json: bool) -> bool:
     try:
-        damage = server.backups.verify(backup, actor()).broken
-    except NotFound as error:
-        damage = error.message
+        with progress_bar(backup.id, backup.document.stored_bytes) as on_chunk:
+            damage = server.backups.verify(backup, actor(), on_chunk).broken
+    except ThaniyaError as error:
+        damage = error.message  # one that cannot be read must not keep the others from being verified
     if as_json:
         show_json({"message_type": "verified", "id": backup.id, "good": not damage, "damage": damage})
     else:

@@ -6,6 +6,7 @@ import typer
 
 from thaniya_core.cli.context import server_of
 from thaniya_core.cli.output import JsonOption, print_facts
+from thaniya_core.errors import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="The index of backups.")
 
@@ -31,4 +32,4 @@ def rebuild(context: typer.Context, as_json: JsonOption = False) -> None:
     facts += [("unreadable", complaint) for complaint in report.unreadable]
     print_facts(report, facts, as_json)
     if report.unreadable:
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.WARNINGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Annotated
 
 import typer
@@ -28,9 +27,7 @@ def list_jobs(
     Example: thaniya job list --all
     """
     server = server_of(context)
-    jobs = server.jobs.waiting()
-    if ended:
-        jobs = sorted([*jobs, *itertools.islice(server.store.read_job_history(), limit)], key=lambda job: job.id)
+    jobs = server.jobs.list_all(limit) if ended else server.jobs.waiting()
     rows = [
         [
             job.id,

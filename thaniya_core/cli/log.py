@@ -6,6 +6,7 @@ from collections import deque
 from datetime import timedelta
 from typing import Annotated
 
+import msgspec
 import typer
 
 from thaniya_core.cli.context import server_of
@@ -30,10 +31,10 @@ def log(
     """
     server = server_of(context)
     start = server.clock.now() - timedelta(seconds=min(parse_duration(since), _LONGEST_S))
-    events = deque((event for event in server.store.read_events(start) if not (failed and event.ok)), maxlen=limit)
+    events = deque((event for event in server.events(start) if not (failed and event.ok)), maxlen=limit)
     if as_json:
         for event in events:
-            show_json(event)
+            show_json({"message_type": "event", **msgspec.to_builtins(event)})
         return
     rows = [
         [

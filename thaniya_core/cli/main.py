@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ import typer
 
 from thaniya_core import __version__
 from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.files import from_os_error
+from thaniya_core.system.harmless import make_harmless
 from thaniya_core.system.terminal import show_error
 
 app = typer.Typer(
@@ -49,7 +51,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Configuration file.", envvar="THANIYA_CONFIG")
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="Configuration file. [default: $THANIYA_CONFIG, ./thaniya.toml, /etc/thaniya/…]"
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on stderr.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
@@ -68,12 +73,15 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), prog_name="thaniya")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        if end.code is None or isinstance(end.code, int):
+            return end.code or ExitCode.DONE
+        print(f"thaniya: {make_harmless(str(end.code))}", file=sys.stderr)
+        return ExitCode.FAILED
     except ThaniyaError as error:
         show_error("thaniya", error, as_json="--json" in arguments)
         return error.exit_code
     except OSError as error:
-        failure = from_os_error("do this", error)
+        failure = from_os_error(f"run `thaniya {shlex.join(arguments)}`", error)
         show_error("thaniya", failure, as_json="--json" in arguments)
         return failure.exit_code
-    return 0
+    return ExitCode.DONE

@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
+from thaniya_core.errors import ExitCode, WrongUsage
 from thaniya_core.system.harmless import make_harmless
 from thaniya_core.system.terminal import show_json, show_table
-
-INTERRUPTED = 130
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -53,14 +52,14 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("this cannot be undone: give --yes when no person is there to ask")
+        raise WrongUsage("this cannot be undone, and no person is there to ask", hint="give --yes")
     try:
         agreed = typer.confirm(question)
     except typer.Abort:
         agreed = False
     if not agreed:
         print("nothing was changed", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ExitCode.INTERRUPTED)
 
 
 def format_time(moment: datetime | None) -> str:

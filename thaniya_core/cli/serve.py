@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from types import FrameType
 
@@ -21,6 +22,7 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
     # Imported here: only this command needs an SSH server, and cron starts the others often.
     from thaniya_core.service import Service
 
+    _raise_descriptor_limit()
     service = Service(server_of(context))
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -41,6 +43,12 @@ def serve(context: typer.Context, as_json: JsonOption = False) -> None:
             print(f"listening on {address} port {port}, host key {service.gate.fingerprint}", flush=True)
 
     service.run(tell)
+
+
+def _raise_descriptor_limit() -> None:
+    """Clients and files need more than the 1024 descriptors that many systems give at first."""
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
 
 
 def _tell_openssh(as_json: bool) -> None:

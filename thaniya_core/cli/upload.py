@@ -28,11 +28,7 @@ def list_uploads(
     Example: thaniya upload list --all
     """
     server = server_of(context)
-    uploads = server.uploads.list_open()
-    if ended:
-        # One that ended in this moment may be in both lists.
-        each = {upload.id: upload for upload in [*uploads, *server.uploads.list_ended(limit)]}
-        uploads = sorted(each.values(), key=lambda upload: upload.id)
+    uploads = server.uploads.list_all(limit) if ended else server.uploads.list_on_their_way()
     rows = [
         [
             upload.id,

@@ -39,6 +39,9 @@ def add(
     role: Annotated[Role, typer.Option(help="For the console; over SSH all may do the same.")] = Role.BACKUP,
     quota: Annotated[str | None, typer.Option(help="Bytes of all backups together: 500G. [default: no limit]")] = None,
     max_uploads: Annotated[int, typer.Option(min=1, help="Uploads at the same time.")] = 2,
+    adopt_backups: Annotated[
+        bool, typer.Option("--adopt-backups", help="The new user gets what an earlier one of the name has archived.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a user.
@@ -46,6 +49,8 @@ def add(
     Example: thaniya user add alice --key-file alice.pub --quota 500G
     """
     server = server_of(context)
+    if not adopt_backups:
+        server.refuse_inherited_backups(name)
     user = server.users.add(
         name,
         _key_lines(key, key_file),
@@ -92,7 +97,7 @@ def show(context: typer.Context, name: Name, as_json: JsonOption = False) -> Non
 
 
 @app.command("set")
-def set_limits(
+def change(
     context: typer.Context,
     name: Name,
     role: Annotated[Role | None, typer.Option(help="For the console; over SSH all may do the same.")] = None,
@@ -106,7 +111,7 @@ def set_limits(
     """
     server = server_of(context)
     wanted = None if quota is None else UNLIMITED if quota == "none" else parse_size(quota)
-    user = server.users.set_limits(name, actor(), role=role, quota_bytes=wanted, max_uploads=max_uploads)
+    user = server.users.change(name, actor(), role=role, quota_bytes=wanted, max_uploads=max_uploads)
     _show(server, user, as_json)
 
 
@@ -143,9 +148,12 @@ def remove(
     """
     server = server_of(context)
     user = server.users.get(name)
-    confirm(f"Remove the user {user.name} with {len(user.keys)} keys?", yes)
+    backups = len(server.catalog.find(name))
+    confirm(f"Remove the user {user.name} with {len(user.keys)} keys? Its {backups} backups stay.", yes)
     server.users.remove(name, actor())
-    print_facts({"removed": name}, [("removed", name)], as_json)
+    print_facts(
+        {"removed": name, "backups": backups}, [("removed", name), ("backups that stay", str(backups))], as_json
+    )
 
 
 @key_app.command("add")

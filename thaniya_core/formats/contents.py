@@ -57,6 +57,8 @@ def decode_entries(lines: Iterable[bytes]) -> Iterator[ContentsEntry]:
         fields = line.rstrip(b"\n").decode("utf-8", "replace").split("\t")
         try:
             mode, owner, size, mtime, path, *target = fields
+            if not _HEAD.fullmatch("\t".join((mode, owner, size, mtime))):
+                raise ValueError("mode, owner, size or time")
             yield ContentsEntry(
                 mode,
                 owner,
@@ -69,6 +71,27 @@ def decode_entries(lines: Iterable[bytes]) -> Iterator[ContentsEntry]:
             raise IntegrityFailed(f"line {number} of the contents list is malformed: {line[:120]!r}") from exc
 
 
+def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a decompressed contents list, which may come from anybody.
+
+    Raises:
+        IntegrityFailed: a line is longer than any is.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if len(rest) > LINE_LIMIT:
+            raise IntegrityFailed(f"a line of the contents list is longer than {LINE_LIMIT} bytes")
+    if rest:
+        yield rest
+
+
+LINE_LIMIT = 64 * 1024
+"""Bytes of a line: two paths of 4096 bytes (PATH_MAX), each byte escaped, and the other fields."""
+
+# Nothing but the paths is escaped, so nothing else may hold what would steer a terminal.
+_HEAD = re.compile(r"[A-Za-z?.+-]{1,12}\t[0-9]{1,20}/[0-9]{1,20}\t[0-9]{1,20}\t[-+0-9TZ:.]{1,40}")
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _UNESCAPES = {
     "\\": b"\\",
@@ -121,32 +144,3 @@ def _unescape_one(escape: str) -> bytes:
     if escape not in _UNESCAPES:
         raise ValueError(f"unknown escape \\{escape}")
     return _UNESCAPES[escape]
-
-
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_TAR_LINE = re.compile(
-    rf"(?P<mode>\S{{10}})[.+]? (?P<owner>\S+/\S+) +(?P<size>[0-9,]+) "
-    rf"(?P<date>[0-9-]+) (?P<time>[0-9:]+)(?:\.[0-9]+)? +(?P<path>{_QUOTED})"
-    rf"(?: (?:->|link to) (?P<target>{_QUOTED}))?(?:--.*--)?",
-    re.DOTALL,
-)
-
-
-def parse_tar_line(line: str) -> ContentsEntry | None:
-    """Read a line of GNU tar's verbose list; None for a line that lists no member.
-
-    tar must run with `-vv --full-time --utc --numeric-owner --quoting-style=c`, see the manual of GNU tar, section
-    "Verbose". A device's two numbers become the size 0.
-    """
-    match = _TAR_LINE.fullmatch(line)
-    if match is None:
-        return None
-    size = match["size"]
-    return ContentsEntry(
-        mode=match["mode"],
-        owner=match["owner"],
-        size_bytes=0 if "," in size else int(size),
-        mtime=f"{match['date']}T{match['time']}Z",
-        path=unescape_path(match["path"][1:-1]),
-        target=None if match["target"] is None else unescape_path(match["target"][1:-1]),
-    )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from thaniya_core.errors import WrongUsage
-from thaniya_core.formats.compression import strip_suffix
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, encode_document
+from thaniya_core.formats.manifest import BackupDocument, FileKind, encode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESTORE_FILE, SUMS_FILE, check_file
+from thaniya_core.formats.restoring import Part, all_parts
+from thaniya_core.formats.tar import extract_options
 
 
 def encode_documents(document: BackupDocument) -> dict[str, bytes]:
@@ -53,11 +54,10 @@ def encode_restore(document: BackupDocument) -> bytes:
     """RESTORE.txt: the shell commands that restore this backup."""
     tools = {"sha256sum"}
     commands: list[str] = []
-    for file in document.files:
-        command = restore_command(file, restore_directory(file, document.files))
-        if command:
-            commands.append(command)
-            tools |= {word for word in re.split(r"[ |]+", command) if word in ("gzip", "bzip2", "xz", "tar", "cp")}
+    for part in all_parts(document.files):
+        command = restore_command(part)
+        commands.append(command)
+        tools |= {word for word in re.split(r"[ |]+", command) if word in ("gzip", "bzip2", "xz", "tar", "cp")}
     lines = [
         f"# How to restore backup {document.id} of {document.series}",
         f"# made {document.created_at:%Y-%m-%d %H:%M:%S} UTC, {len(document.files)} files, "
@@ -66,11 +66,12 @@ def encode_restore(document: BackupDocument) -> bytes:
         "# This file is a shell script. In the directory where it lies, run",
         "#     sh RESTORE.txt /where/to/restore",
         "# or type its commands one by one, with TARGET set to the directory to restore into.",
-        "# As root, owners are restored too. Existing files of the same names are overwritten.",
+        "# The directory must be new or empty. As root, owners are restored too.",
         "set -eu",
         'TARGET="${1:?usage: sh RESTORE.txt DIRECTORY}"',
         'mkdir -p "$TARGET"',
         'TARGET="$(cd "$TARGET" && pwd)"',
+        '[ -z "$(ls -A "$TARGET")" ] || { echo "$TARGET is not empty: nothing was restored" >&2; exit 1; }',
         'cd "$(dirname "$0")"',
         "sha256sum -c SHA256SUMS",
         *commands,
@@ -78,56 +79,15 @@ def encode_restore(document: BackupDocument) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def restore_directory(file: BackupFile, files: Iterable[BackupFile]) -> str:
-    """The directory below the target that a file is restored into; empty for the target itself.
-
-    A single tar archive is restored into the target. Where a backup holds several, each gets a directory of its own, so
-    that the trees do not mix: `home.tar.gz` goes into `home`, or into `home.tar.gz` where another file needs that name.
-    """
-    others = [other for other in files if other.name != file.name and other.kind in (FileKind.TAR, FileKind.FILE)]
-    if file.kind is not FileKind.TAR or not any(other.kind is FileKind.TAR for other in others):
-        return ""
-    directory = _tar_stem(file)
-    is_taken = any(directory in (other.name, _tar_stem(other)) for other in others)
-    return file.name if is_taken else directory
-
-
-def restored_path(directory: str, path: bytes) -> bytes:
-    """What a path inside a tar archive is called below the target: it begins with the archive's directory, if any."""
-    return f"./{directory}/".encode() + path.removeprefix(b"./") if directory else path
-
-
-def _tar_stem(file: BackupFile) -> str:
-    return strip_suffix(file.name).removesuffix(".tar")
-
-
-def restore_command(file: BackupFile, directory: str = "") -> str:
-    """The shell command that restores one file into $TARGET, or into a directory below it; empty for lists and logs.
+def restore_command(part: Part) -> str:
+    """The shell command that restores a file of a backup below $TARGET.
 
     Legal names need no quotes, but a leading directory keeps programs from taking any for an option.
     """
-    if file.kind is FileKind.TAR:
-        options = [
-            "--extract",
-            "--preserve-permissions",
-            "--numeric-owner",
-            *tar_extract_extras(file),
-            "--file=-",
-        ]
-        target = f'"$TARGET"/{directory}' if directory else '"$TARGET"'
-        made = f"mkdir -p {target}; " if directory else ""
-        unpack = f"tar {shlex.join(options)} --directory={target}"
-        return f"{made}{file.compression.decompress_command} ./{file.name} | {unpack}"
+    file = part.file
     if file.kind is FileKind.FILE:
         return f'cp -p -f ./{file.name} "$TARGET"/{file.name}'
-    return ""
-
-
-def tar_extract_extras(file: BackupFile) -> list[str]:
-    """The options that make GNU tar bring back what this archive holds beyond the usual."""
-    extras: list[str] = []
-    if file.xattrs:
-        extras += ["--xattrs", "--xattrs-include=*"]
-    if file.acls:
-        extras.append("--acls")
-    return extras
+    target = f'"$TARGET"/{part.directory}' if part.directory else '"$TARGET"'
+    made = f"mkdir -p {target}; " if part.directory else ""
+    unpack = f"tar {shlex.join([*extract_options(file), '--file=-'])} --directory={target}"
+    return f"{made}{file.compression.decompress_command} ./{file.name} | {unpack}"

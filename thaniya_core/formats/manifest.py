@@ -21,6 +21,10 @@ from thaniya_core.formats.names import Series, check_file
 FORMAT = 1
 """The version of backup.json that this module writes."""
 
+WARNINGS_KEPT = 200
+WARNING_CHARACTERS = 500
+"""What of a client's warnings goes into backup.json; all of them are in client.log."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -130,6 +134,11 @@ def check_manifest(manifest: Manifest) -> Manifest:
         seen.add(file.name)
         if not _SHA256.fullmatch(file.sha256):
             raise WrongUsage(f"the manifest's sum of {file.name} is not 64 lower-case hex digits")
+        if file.kind is FileKind.CONTENTS and file.compression is Compression.XZ:
+            # Its dictionary may take gigabytes of whoever reads the list.
+            raise WrongUsage(
+                f"the contents list {file.name} is compressed by xz", hint="lists are gzip, bzip2 or plain"
+            )
         if any(number is not None and number < 0 for number in (file.size_bytes, file.original_bytes, file.entries)):
             raise WrongUsage(f"the manifest has a negative number for {file.name}")
     return manifest
@@ -208,10 +217,10 @@ def make_document(
             (file.size_bytes or 0) if file.original_bytes is None else file.original_bytes for file in files
         ),
         sums_by=sums_by,
-        warnings=manifest.warnings,
+        warnings=tuple(warning[:WARNING_CHARACTERS] for warning in manifest.warnings[:WARNINGS_KEPT]),
         warning_count=max(manifest.warning_count, len(manifest.warnings)),
         started_at=manifest.started_at,
         ended_at=manifest.ended_at,
-        client=manifest.client,
+        client=manifest.client[:WARNING_CHARACTERS],
         server=server,
     )

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
-from thaniya_core.errors import ProtocolViolated, ThaniyaError, VersionsDiffer, from_wire
+from thaniya_core.errors import (
+    ProtocolViolated,
+    ThaniyaError,
+    UploadRejected,
+    VersionsDiffer,
+    WrongState,
+    from_wire,
+)
 from thaniya_core.formats.manifest import BackupDocument, Manifest
 
 VERSIONS = (1,)
@@ -32,6 +40,27 @@ UPLOAD_DIRECTORY = "upload"
 
 Text = Annotated[str, Meta(max_length=1000)]
 Bytes = Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class UploadState(StrEnum):
+    """Where an upload is on its way, or how it ended."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    SPOOLED = "spooled"
+    ARCHIVED = "archived"
+    ABORTED = "aborted"
+    """Ended by the client or an administrator."""
+    EXPIRED = "expired"
+    """The client was silent for too long."""
+    REJECTED = "rejected"
+    """Sums, sizes or kinds of files were wrong, or it was larger than allowed."""
+    FAILED = "failed"
+    """It ended on our side."""
+
+    @property
+    def is_ended(self) -> bool:
+        return self not in (UploadState.OPEN, UploadState.CLOSING, UploadState.SPOOLED)
 
 
 class Message(Struct, frozen=True, tag_field="type", omit_defaults=True):
@@ -125,7 +154,7 @@ class UploadStatus(Message, frozen=True, tag="upload"):
 
     upload: str
     state: str
-    """One of open, closing, spooled, archived, aborted, expired, rejected, failed."""
+    """An `UploadState`; a later version may know more of them."""
     user: str
     host: str
     name: str
@@ -226,6 +255,18 @@ def decode_reply(line: bytes) -> Reply:
 def error_reply(error: ThaniyaError) -> ErrorReply:
     """The message that carries an error to the client."""
     return ErrorReply(error.code, error.message, error.hint)
+
+
+def ending_error(upload: str, state: str, reason: str) -> ThaniyaError:
+    """The error for an upload that ended without a backup."""
+    message = f"upload {upload} was not archived, it is {state}" + (f": {reason}" if reason else "")
+    match state:
+        case UploadState.REJECTED:
+            return UploadRejected(message, upload=upload)
+        case UploadState.ABORTED | UploadState.EXPIRED:
+            return WrongState(message, hint="make the backup again", upload=upload)
+        case _:
+            return ThaniyaError(message, hint="tell the server's administrator", upload=upload)
 
 
 def agree_version(offered: Sequence[int]) -> int:

@@ -103,12 +103,12 @@ def require_value(arguments: Arguments, option: str, usage: str) -> str:
     return arguments.values[option]
 
 
-def parse_count(text: str, what: str, most: int) -> int:
-    """A whole number from 0 to `most`.
+def parse_count(text: str, what: str, most: int, least: int = 0) -> int:
+    """A whole number from `least` to `most`.
 
     Raises:
         WrongUsage: the text is something else.
     """
-    if not (text.isascii() and text.isdigit() and len(text) <= 20) or int(text) > most:
-        raise WrongUsage(f"{what} must be a number from 0 to {most}, not {text[:40]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) <= 20) or not least <= int(text) <= most:
+        raise WrongUsage(f"{what} must be a number from {least} to {most}, not {text[:40]!r}")
     return int(text)

@@ -26,7 +26,7 @@ from thaniya_core.gate.transport import WINDOW_BYTES, BufferedSocket, Transport
 from thaniya_core.system.harmless import make_harmless
 
 _CHANNELS_LIMIT = 10
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Connection(paramiko.ServerInterface):  # type: ignore[misc]
@@ -40,12 +40,14 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         connection: BufferedSocket,
         peer: str,
         host_key: paramiko.PKey,
+        may_enter: Callable[[str], bool],
     ) -> None:
         self._services = services
         self._sessions = sessions
         self._control_account = control_account
         self._peer = peer
         self._socket = connection
+        self._may_enter = may_enter
         self._login: Login | None = None
         self._refused: tuple[str, str] | None = None
         self._slot_session: SlotSession | None = None
@@ -55,6 +57,8 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         self._workers: list[threading.Thread] = []
         self._transport = Transport(connection, host_key, self._start_pending, self._end)
         self.started_at = time.monotonic()
+        self.key: bytes = b""
+        """The key that the client logged in with."""
 
     @property
     def is_alive(self) -> bool:
@@ -63,6 +67,11 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
     @property
     def is_authenticated(self) -> bool:
         return bool(self._transport.is_authenticated())
+
+    @property
+    def login(self) -> Login | None:
+        """Who has logged in where; None until the first channel has been opened."""
+        return self._login if self._entered else None
 
     @property
     def has_work(self) -> bool:
@@ -94,15 +103,20 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         """Whether a key may log in. paramiko checks the signature afterwards, so nothing is entered here."""
+        account = make_harmless(username, 64)
+        self._login = None
+        why_not = f"no accepted key: {make_harmless(str(key.fingerprint), 80)}"
         try:
+            self.key = key.asbytes() if isinstance(key, paramiko.PKey) else b""
             self._login = find_login(self._services, self._sessions, self._control_account, username, key)
-        except ThaniyaError:
-            self._login = None
-        except Exception:  # noqa: BLE001 - to the client it is a refusal like any other
-            _log.exception("internal error while looking up the keys of %s", make_harmless(username, 64))
-            self._login = None
+        except ThaniyaError as error:
+            logger.error("the keys of %s cannot be looked up: %s", account, error)
+            why_not = f"the keys cannot be looked up: {error.message}"
+        except Exception:
+            logger.exception("internal error while looking up the keys of %s", account)
+            why_not = "internal error while looking up the keys"
         if self._login is None:
-            self._refused = (make_harmless(username, 64), f"no accepted key: {make_harmless(str(key.fingerprint), 80)}")
+            self._refused = (account, why_not)
             return int(common.AUTH_FAILED)
         return int(common.AUTH_SUCCESSFUL)
 
@@ -135,16 +149,19 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             return False
         if self._entered:
             return True
+        if not self._may_enter(login.user):
+            logger.warning("%s has too many connections: one from %s is refused", login.user, self._peer)
+            return False
         try:
             if login.upload_id is not None:
                 self._slot_session = self._sessions.begin(login.account, login.upload_id, self.close)
             self._entered = True
             self._services.note_login(login.account, login.user, self._peer, True)
         except ThaniyaError as exc:
-            _log.info("login of %s to %s refused: %s", login.user, login.account, exc)
+            logger.info("login of %s to %s refused: %s", login.user, login.account, exc)
             return False
-        except Exception:  # noqa: BLE001 - to the client it is a refusal like any other
-            _log.exception("internal error at the login of %s to %s", login.user, login.account)
+        except Exception:
+            logger.exception("internal error at the login of %s to %s", login.user, login.account)
             return False
         return True
 
@@ -158,11 +175,11 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             if not self._entered and self._refused is not None:
                 account, detail = self._refused
                 self._services.note_login(account, "", self._peer, False, detail)
-        except Exception:  # noqa: BLE001 - the last thing this thread does
-            _log.exception("internal error at the end of a connection from %s", self._peer)
+        except Exception:
+            logger.exception("internal error at the end of a connection from %s", self._peer)
         problem = self._transport.get_exception()
         if problem is not None and not isinstance(problem, EOFError):
-            _log.info("connection from %s ended: %s", self._peer, make_harmless(str(problem), 200))
+            logger.info("connection from %s ended: %s", self._peer, make_harmless(str(problem), 200))
 
     # Work, each in a thread of its own.
 
@@ -193,8 +210,8 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             exit_code = work()
         except (OSError, EOFError):
             exit_code = ThaniyaError.exit_code  # the client is gone
-        except Exception:  # noqa: BLE001 - the last place in this thread
-            _log.exception("internal error in a session of %s", self._peer)
+        except Exception:
+            logger.exception("internal error in a session of %s", self._peer)
             exit_code = ThaniyaError.exit_code
         try:
             channel.send_exit_status(exit_code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
 import selectors
 import socket
 import threading
@@ -12,6 +14,7 @@ from pathlib import Path
 from thaniya_core.config import Gate
 from thaniya_core.gate.connection import Connection
 from thaniya_core.gate.host_key import load_host_key
+from thaniya_core.gate.login import list_keys
 from thaniya_core.gate.services import Services, SlotSessions
 from thaniya_core.gate.transport import PARAMIKO_LOG, BufferedSocket
 from thaniya_core.system.files import os_errors
@@ -22,11 +25,14 @@ IDLE_S = 600.0
 WORKING_IDLE_S = 12 * 3600.0
 """A client whose command is running: it may wait for the archiving of a very large backup."""
 CONNECTIONS_LIMIT = 256
+USER_CONNECTIONS_LIMIT = 48
 UNAUTHENTICATED_LIMIT = 128
+
+DESCRIPTORS_RESERVE = 128
 
 _SWEEP_S = 1.0
 _STOP_S = 5.0
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class EmbeddedServer:
@@ -86,7 +92,7 @@ class EmbeddedServer:
             self._listener = socket.create_server((self._config.listen, self._config.port), family=family, backlog=128)
         self._listener.setblocking(False)
         self._thread.start()
-        _log.info("listening on %s port %d, host key %s", self.address, self.port, self.fingerprint)
+        logger.info("listening on %s port %d, host key %s", self.address, self.port, self.fingerprint)
 
     def stop(self) -> None:
         """Stop listening and disconnect everyone; waits some seconds for their threads."""
@@ -121,13 +127,16 @@ class EmbeddedServer:
         except BlockingIOError:
             return  # the client has gone again
         except OSError as exc:
-            _log.warning("a connection cannot be accepted: %s", exc)
+            logger.warning("a connection cannot be accepted: %s", exc)
             time.sleep(_SWEEP_S)  # out of descriptors: some must come back first
             return
         peer = str(address[0])
-        unauthenticated = sum(not connection.is_authenticated for connection in self._connections)
-        if len(self._connections) >= CONNECTIONS_LIMIT or unauthenticated >= UNAUTHENTICATED_LIMIT:
-            _log.warning("too many connections: one from %s is turned away", peer)
+        strangers = [connection for connection in self._connections if not connection.is_authenticated]
+        if len(strangers) >= UNAUTHENTICATED_LIMIT:
+            # The oldest has had its time; turning the newest away would let silent ones keep everybody out.
+            strangers[0].close()
+        if len(self._connections) >= CONNECTIONS_LIMIT or not has_descriptors():
+            logger.warning("too many connections: one from %s is turned away", peer)
             accepted.close()
             return
         try:
@@ -139,16 +148,22 @@ class EmbeddedServer:
                 BufferedSocket(accepted),
                 peer,
                 self._host_key,
+                self._may_enter,
             )
             connection.start()
-        except Exception:  # noqa: BLE001 - one connection must not end the listener
-            _log.exception("a connection from %s cannot be served", peer)
+        except Exception:
+            logger.exception("a connection from %s cannot be served", peer)
             accepted.close()
             return
         self._connections.append(connection)
 
+    def _may_enter(self, user: str) -> bool:
+        """Whether a user may open one more connection; asked in the threads of connections."""
+        logins = [connection.login for connection in list(self._connections)]
+        return sum(login is not None and login.user == user for login in logins) < USER_CONNECTIONS_LIMIT
+
     def _sweep(self) -> None:
-        """Forget connections that have ended; end those that do not log in or have fallen silent."""
+        """Forget connections that have ended; end those that do not log in, fell silent, or whose key is gone."""
         now = time.monotonic()
         self._connections = [connection for connection in self._connections if connection.is_alive]
         for connection in self._connections:
@@ -156,6 +171,29 @@ class EmbeddedServer:
             idle_s = WORKING_IDLE_S if connection.has_work else IDLE_S
             if is_late or now - connection.heard_at > idle_s:
                 connection.close()
+        try:
+            self._end_unwelcome()
+        except Exception:
+            logger.exception("it cannot be looked up whose keys are gone")
+
+    def _end_unwelcome(self) -> None:
+        """End the connections whose user or key has been removed or disabled since the login."""
+        keys: dict[str, set[tuple[str, bytes]]] = {}
+        for connection in self._connections:
+            login = connection.login
+            if login is None:
+                continue
+            if login.account not in keys:
+                keys[login.account] = list_keys(self._services, login.account)
+            if (login.user, connection.key) not in keys[login.account]:
+                logger.info("the key of %s is gone: its connection to %s is ended", login.user, login.account)
+                connection.close()
+
+
+def has_descriptors() -> bool:
+    """Whether enough file descriptors are left for the state, the archive and those who are here."""
+    soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return len(os.listdir("/proc/self/fd")) + DESCRIPTORS_RESERVE < soft_limit  # noqa: PTH208 - only their number
 
 
 def _tune(accepted: socket.socket) -> None:

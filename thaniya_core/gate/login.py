@@ -11,9 +11,7 @@ from msgspec import Struct
 
 from thaniya_core.gate.services import Services, SlotSessions
 from thaniya_core.gate.transport import UnusableKey
-
-RSA_BITS = 3072
-"""Shorter RSA keys are refused."""
+from thaniya_core.model import MIN_RSA_BITS
 
 
 class Login(Struct, frozen=True):
@@ -33,7 +31,7 @@ def find_login(
     Raises:
         ThaniyaError: the keys cannot be looked up.
     """
-    if isinstance(key, UnusableKey) or (isinstance(key, paramiko.RSAKey) and key.get_bits() < RSA_BITS):
+    if isinstance(key, UnusableKey) or (isinstance(key, paramiko.RSAKey) and key.get_bits() < MIN_RSA_BITS):
         return None
     upload_id = None
     if account != control_account:
@@ -42,11 +40,22 @@ def find_login(
         if upload_id is None:
             return None
     blob = key.asbytes()
+    for user, known in list_keys(services, account):
+        if hmac.compare_digest(blob, known):
+            return Login(account, user, upload_id)
+    return None
+
+
+def list_keys(services: Services, account: str) -> set[tuple[str, bytes]]:
+    """The users and keys that may log in to an account now.
+
+    Raises:
+        ThaniyaError: they cannot be looked up.
+    """
+    found: set[tuple[str, bytes]] = set()
     for authorized in services.authorized_keys(account):
         try:
-            known = base64.b64decode(authorized.key.blob, validate=True)
+            found.add((authorized.user, base64.b64decode(authorized.key.blob, validate=True)))
         except binascii.Error:
             continue
-        if hmac.compare_digest(blob, known):
-            return Login(account, authorized.user, upload_id)
-    return None
+    return found

@@ -11,13 +11,15 @@ from typing import BinaryIO
 from thaniya_core.errors import IntegrityFailed, NotFound, WrongUsage
 from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.manifest import BackupFile, FileKind, find_contents
+from thaniya_core.formats.protocol import Backups
 from thaniya_core.gate.answers import backup_summary, upload_status
 from thaniya_core.gate.arguments import parse_count
 from thaniya_core.gate.calls import Call
 from thaniya_core.system.files import CHUNK_BYTES
 from thaniya_core.system.harmless import make_harmless
 
-_BACKUPS_LIMIT = 10_000
+BACKUPS_LIMIT = 10_000
+"""As in `protocol.Backups`."""
 _SENDFILE_BYTES = 64 * 1024 * 1024
 
 
@@ -37,7 +39,8 @@ def uploads(call: Call) -> int:
 def backups(call: Call) -> int:
     """Print the caller's backups, the newest first."""
     values = call.arguments.values
-    limit = max(1, parse_count(values.get("--limit", "1000"), "--limit", _BACKUPS_LIMIT))
+    given = values.get("--limit")
+    limit = Backups().limit if given is None else parse_count(given, "--limit", BACKUPS_LIMIT, least=1)
     found = call.services.backups(call.caller, values.get("--host", ""), values.get("--name", ""), limit, "")
     answers = [backup_summary(backup) for backup in found]
     if call.wants_json:

@@ -1,4 +1,4 @@
-"""What the gate needs from the server. `Server` provides it; the gate knows nothing else of the server."""
+"""What the gate needs from the server. `CallerServices` provides it; the gate knows nothing else."""
 
 from __future__ import annotations
 

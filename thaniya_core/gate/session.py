@@ -21,7 +21,7 @@ VIOLATIONS_LIMIT = 20
 """After so many lines in a row that are no request the session is closed."""
 
 _SKIP_BYTES = 64 * 1024
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def run_session(services: Services, caller: Caller, stdin: BinaryIO, stdout: BinaryIO) -> int:
@@ -124,7 +124,7 @@ class _Session:
 def report_internal_error(caller: Caller) -> ThaniyaError:
     """Log the exception that is being handled and give the error that a client may see: it says where to look."""
     reference = secrets.token_hex(4)
-    _log.exception("internal error, reference %s, for %s", reference, caller.actor)
+    logger.exception("internal error, reference %s, for %s", reference, caller.actor)
     return ThaniyaError(
         f"internal error, reference {reference}", hint="the server's log has the details under this reference"
     )

@@ -16,7 +16,9 @@ from thaniya_core.gate.byte_stream import ByteStream
 from thaniya_core.gate.sftp_wire import Code, Fields, Kind
 from thaniya_core.gate.slot_files import SlotFiles, explain, resolve
 
-HANDLES_LIMIT = 64
+HANDLES_LIMIT = 32
+DIRECTORIES_LIMIT = 2
+"""A directory that is open holds a list of all its entries."""
 _NAMES_AT_ONCE = 100
 _EXTENSIONS = {
     b"posix-rename@openssh.com": b"1",
@@ -26,7 +28,7 @@ _EXTENSIONS = {
     b"lsetstat@openssh.com": b"1",
     b"limits@openssh.com": b"1",
 }
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class _File:
@@ -118,8 +120,8 @@ class SftpServer:
             return wire.status(request, Code.BAD_MESSAGE, str(exc))
         except OSError as exc:
             return wire.status(request, _code_of(exc), explain(exc))
-        except Exception:  # noqa: BLE001 - one request must not end the session
-            _log.exception("internal error in an SFTP request of type %s", kind)
+        except Exception:
+            logger.exception("internal error in an SFTP request of type %s", kind)
             return wire.status(request, Code.FAILURE, "internal error")
 
     def _open(self, request: int, fields: Fields) -> bytes:
@@ -176,6 +178,8 @@ class SftpServer:
 
     def _open_directory(self, request: int, fields: Fields) -> bytes:
         self._check_room()
+        if sum(isinstance(handle, _Directory) for handle in self._handles.values()) >= DIRECTORIES_LIMIT:
+            raise OSError(errno.EMFILE, f"more than {DIRECTORIES_LIMIT} open directories")
         entries = [wire.Entry(name, found) for name, found in self._files.list(fields.path())]
         return self._new_handle(request, _Directory(entries))
 

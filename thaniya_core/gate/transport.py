@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_CHANNEL_REQUEST
+
+from thaniya_core.gate.chunk_pipe import ChunkPipe
 
 PARAMIKO_LOG = f"{__package__}.paramiko"
 WINDOW_BYTES = 8 * 1024 * 1024
@@ -132,6 +134,15 @@ class Transport(paramiko.Transport):  # type: ignore[misc]
             self.packetizer.complete_handshake()
             self._on_end()
 
+    def _take_data(channel: paramiko.Channel, message: paramiko.Message) -> None:
+        # Before there is a command paramiko's own buffer, which knows no limit, would take it.
+        if not isinstance(channel.in_buffer, ChunkPipe):
+            raise paramiko.SSHException("the client sends data before a command")
+        channel._feed(message)
+
+    def _refuse_extended(channel: paramiko.Channel, message: paramiko.Message) -> None:
+        raise paramiko.SSHException("the client sends extended data, which only servers do")
+
     def _answer_request(channel: paramiko.Channel, message: paramiko.Message) -> None:
         channel._handle_request(message)
         channel.get_transport().on_reply()
@@ -140,6 +151,8 @@ class Transport(paramiko.Transport):  # type: ignore[misc]
     _channel_handler_table = {  # noqa: RUF012
         **paramiko.Transport._channel_handler_table,
         MSG_CHANNEL_REQUEST: _answer_request,
+        MSG_CHANNEL_DATA: _take_data,
+        MSG_CHANNEL_EXTENDED_DATA: _refuse_extended,
     }
     _preferred_pubkeys = (*paramiko.Transport._preferred_pubkeys, *_UNUSABLE_KINDS)
     _key_info = {  # noqa: RUF012

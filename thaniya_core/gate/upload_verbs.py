@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import time
 
-from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState, WrongUsage
+from thaniya_core.errors import ExitCode, WrongUsage
 from thaniya_core.formats.documents import decode_sums
 from thaniya_core.formats.manifest import Manifest, describe_file
-from thaniya_core.formats.protocol import LINE_LIMIT
+from thaniya_core.formats.protocol import LINE_LIMIT, ending_error
 from thaniya_core.formats.quantities import parse_duration, parse_size
 from thaniya_core.gate.answers import allocated, upload_status
 from thaniya_core.gate.arguments import require_value
 from thaniya_core.gate.calls import Call
 from thaniya_core.gate.waiting import wait_for_change
 from thaniya_core.model import Upload, UploadState
-
-_BUSY = 6
 
 
 def allocate(call: Call) -> int:
@@ -48,14 +46,17 @@ def complete(call: Call) -> int:
     if "--no-wait" not in arguments.flags:
         upload = _wait_for_end(call, upload, wait_s)
     if upload.state.is_ended and upload.state is not UploadState.ARCHIVED:
-        raise _ending_error(upload)
+        raise ending_error(upload.id, upload.state, upload.reason)
     call.write_facts(state=upload.state.value)
-    return 0 if upload.state is UploadState.ARCHIVED or "--no-wait" in arguments.flags else _BUSY
+    is_done = upload.state is UploadState.ARCHIVED or "--no-wait" in arguments.flags
+    return ExitCode.DONE if is_done else ExitCode.BUSY
 
 
 def abort(call: Call) -> int:
     """Give an upload up and print its state."""
-    upload = call.services.abort(call.caller, call.arguments.operands[0], call.arguments.values.get("--reason", ""))
+    upload = call.services.abort(
+        call.caller, call.arguments.operands[0], call.arguments.values.get("--reason", "")[:1000]
+    )
     call.write_facts(state=upload.state.value)
     return 0
 
@@ -102,16 +103,3 @@ def _wait_for_end(call: Call, upload: Upload, wait_s: float) -> Upload:
             call.services, call.caller, upload.id, upload.state.value, left_s, lambda: call.stdout.closed
         )
     return upload
-
-
-def _ending_error(upload: Upload) -> ThaniyaError:
-    message = f"upload {upload.id} was not archived: it is {upload.state}" + (
-        f": {upload.reason}" if upload.reason else ""
-    )
-    match upload.state:
-        case UploadState.REJECTED:
-            return UploadRejected(message)
-        case UploadState.FAILED:
-            return ThaniyaError(message)
-        case _:
-            return WrongState(message)

@@ -6,6 +6,7 @@ taken up by another.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
@@ -68,6 +69,16 @@ class JobQueue:
     def waiting(self) -> list[Job]:
         """Jobs that are queued, running or given up; the oldest first."""
         return self._store.read().jobs.all()
+
+    def list_ended(self, limit: int) -> list[Job]:
+        """The newest jobs that are done, the newest first."""
+        return list(itertools.islice(self._store.read_job_history(), limit))
+
+    def list_all(self, ended_limit: int) -> list[Job]:
+        """Waiting jobs and the newest done ones, each once, the oldest first."""
+        # One that is done in this moment is in both: it counts as done.
+        each = {job.id: job for job in [*self.waiting(), *self.list_ended(ended_limit)]}
+        return sorted(each.values(), key=lambda job: (job.created_at, job.id))
 
     def get(self, job_id: str) -> Job:
         """A job, waiting or ended.

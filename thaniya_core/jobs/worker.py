@@ -76,11 +76,12 @@ class Worker:
         return started
 
     def drain(self, timeout_s: float | None = None) -> bool:
-        """Wait for the jobs that run; False when some still do after the time."""
+        """Wait for the jobs that run, all together `timeout_s` seconds; False when some still do then."""
+        deadline = None if timeout_s is None else self._clock.monotonic() + timeout_s
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
-            thread.join(timeout_s)
+            thread.join(None if deadline is None else max(0.0, deadline - self._clock.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
     def _run(self, job: Job) -> None:

@@ -1,6 +1,6 @@
 """Upload slots: allocate, watch, close, expire, collect into the spool."""
 
-from thaniya_core.slots.allocation import Allocator
+from thaniya_core.slots.allocation import Allocator, Space
 from thaniya_core.slots.closing import Closer
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.slots.slots import Slots
@@ -8,4 +8,4 @@ from thaniya_core.slots.spool import Spool
 from thaniya_core.slots.uploads import Uploads
 from thaniya_core.slots.watch import Watch
 
-__all__ = ["Allocator", "Closer", "SlotAccounts", "Slots", "Spool", "Uploads", "Watch"]
+__all__ = ["Allocator", "Closer", "SlotAccounts", "Slots", "Space", "Spool", "Uploads", "Watch"]

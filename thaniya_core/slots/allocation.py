@@ -9,10 +9,10 @@ from datetime import datetime
 from msgspec import Struct
 
 from thaniya_core.config import SlotLimits
-from thaniya_core.errors import NoFreeSlot, NoSpace, NotAllowed, OverQuota, TooManyUploads, UserDisabled
+from thaniya_core.errors import NoFreeSlot, NoSpace, NotAllowed, OverQuota, TooManyUploads
 from thaniya_core.formats.names import Series, check_host, check_series_name, make_id
 from thaniya_core.formats.quantities import format_size
-from thaniya_core.model import Event, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.model import Event, Slot, SlotState, Upload, UploadState, User, check_admitted
 from thaniya_core.slots import transitions
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.store import Store
@@ -32,8 +32,6 @@ class Space(Struct, frozen=True):
     """On the file system of the slots."""
     volume_bytes: int | None
     """On the emptiest active volume; None when there is no active volume."""
-    user_bytes: int
-    """What the user's archived backups take."""
     volume_is_elsewhere: bool = False
     """The volumes lie on another file system than the slots: what is on its way still needs its space there."""
 
@@ -43,25 +41,23 @@ def reserve_bytes(expected_bytes: int | None, limits: SlotLimits) -> int:
     return math.ceil(expected_bytes * RESERVE_FACTOR) if expected_bytes is not None else int(limits.assumed)
 
 
-def allow_bytes(user: User, expected_bytes: int | None, user_bytes: int, open_uploads: list[Upload]) -> int | None:
+def allow_bytes(user: User, expected_bytes: int | None, user_bytes: int, on_their_way: list[Upload]) -> int | None:
     """The most that an upload may bring; None for no limit but the space."""
     bounds: list[int] = []
     if expected_bytes is not None:
         bounds.append(math.ceil(expected_bytes * RESERVE_FACTOR) + ALLOWANCE_BYTES)
     if user.quota_bytes is not None:
-        bounds.append(max(0, user.quota_bytes - user_bytes - _claimed_by(user, open_uploads)))
+        bounds.append(max(0, user.quota_bytes - user_bytes - _claimed_by(user, on_their_way)))
     return min(bounds) if bounds else None
 
 
-def check_user(user: User, expected_bytes: int | None, user_bytes: int, open_uploads: list[Upload]) -> None:
-    """Check what concerns the user alone.
+def check_may_upload(user: User, expected_bytes: int | None, user_bytes: int, on_their_way: list[Upload]) -> None:
+    """Check the user's own limits.
 
     Raises:
-        UserDisabled, TooManyUploads, OverQuota
+        TooManyUploads, OverQuota
     """
-    if not user.enabled:
-        raise UserDisabled(f"the user {user.name} is disabled", hint="ask the administrator")
-    own = [upload for upload in open_uploads if upload.user == user.name]
+    own = [upload for upload in on_their_way if upload.user == user.name]
     receiving = [upload for upload in own if upload.state in (UploadState.OPEN, UploadState.CLOSING)]
     if len(receiving) >= user.max_uploads:
         raise TooManyUploads(
@@ -70,7 +66,7 @@ def check_user(user: User, expected_bytes: int | None, user_bytes: int, open_upl
             hint="complete or abort one, then try again",
         )
     if user.quota_bytes is not None:
-        left = user.quota_bytes - user_bytes - _claimed_by(user, open_uploads)
+        left = user.quota_bytes - user_bytes - _claimed_by(user, on_their_way)
         if left <= 0 or (expected_bytes or 0) > left:
             raise OverQuota(
                 f"{user.name} has {format_size(max(0, left))} left of a quota of {format_size(user.quota_bytes)}"
@@ -79,15 +75,15 @@ def check_user(user: User, expected_bytes: int | None, user_bytes: int, open_upl
             )
 
 
-def check_space(reserved_bytes: int, space: Space, open_uploads: list[Upload], limits: SlotLimits) -> None:
-    """Check that an upload fits beside what the open ones have still to bring.
+def check_space(reserved_bytes: int, space: Space, on_their_way: list[Upload], limits: SlotLimits) -> None:
+    """Check that an upload fits beside what those on their way have still to bring.
 
     Raises:
         NoSpace: it does not, or there is no volume to archive it on.
     """
     still_to_come = sum(
         max(0, upload.reserved_bytes - upload.received_bytes)
-        for upload in open_uploads
+        for upload in on_their_way
         if upload.state is UploadState.OPEN
     )
     usable = space.slots_bytes - still_to_come - limits.margin
@@ -100,7 +96,7 @@ def check_space(reserved_bytes: int, space: Space, open_uploads: list[Upload], l
         )
     if space.volume_bytes is None:
         raise NoSpace("no active volume is there to archive on", hint="the administrator has to look at the volumes")
-    on_its_way = sum(_claimed(upload) for upload in open_uploads)
+    on_its_way = sum(_claimed(upload) for upload in on_their_way)
     usable = space.volume_bytes - on_its_way * space.volume_is_elsewhere
     if reserved_bytes > usable:
         raise NoSpace(
@@ -126,9 +122,9 @@ def choose_slot(slots: list[Slot]) -> Slot:
     return min(ready, key=lambda slot: (slot.taken_at is not None, slot.taken_at, slot.name))
 
 
-def _claimed_by(user: User, open_uploads: list[Upload]) -> int:
+def _claimed_by(user: User, on_their_way: list[Upload]) -> int:
     """What a user's uploads on their way may still take of the quota."""
-    return sum(_claimed(upload) for upload in open_uploads if upload.user == user.name)
+    return sum(_claimed(upload) for upload in on_their_way if upload.user == user.name)
 
 
 def _claimed(upload: Upload) -> int:
@@ -147,7 +143,8 @@ class Allocator:
         clock: Clock,
         accounts: SlotAccounts,
         limits: SlotLimits,
-        measure_space: Callable[[str], Space],
+        measure_space: Callable[[], Space],
+        user_bytes: Callable[[str], int],
     ) -> None:
         """
         Args:
@@ -155,18 +152,22 @@ class Allocator:
             clock: the time.
             accounts: the slots' accounts.
             limits: the configured limits.
-            measure_space: tells the free space for an upload of a user.
+            measure_space: tells the free space; it looks at disks, which may hang.
+            user_bytes: what a user's archived backups take, by the catalog.
         """
         self._store = store
         self._clock = clock
         self._accounts = accounts
         self._limits = limits
         self._measure_space = measure_space
+        self._user_bytes = user_bytes
 
     def allocate(
         self, user_name: str, host: str, name: str, expected_bytes: int | None, peer: str, actor: str
     ) -> Upload:
         """Open an upload in a free slot.
+
+        A refusal is written to the audit log, unless it is only for now.
 
         Raises:
             IllegalName: host or name is not legal.
@@ -175,25 +176,26 @@ class Allocator:
         """
         series = Series(user_name, check_host(host), check_series_name(name))
         try:
+            # Before the transaction: a disk that hangs must not hold up everything else.
+            space = self._measure_space()
             with self._store.transaction() as state:
-                # Measured under the lock: an upload that moves into the archive is counted here or there.
-                space = self._measure_space(user_name)
-                user = state.users.get(user_name)
-                if user is None:
-                    raise NotAllowed(f"there is no user {user_name!r}")
-                open_uploads = state.uploads.all()
-                check_user(user, expected_bytes, space.user_bytes, open_uploads)
+                user = check_admitted(state.users.get(user_name), user_name)
+                on_their_way = state.uploads.all()
+                # Under the lock: an upload that moves into the archive is counted here or there, and not in both.
+                user_bytes = self._user_bytes(user_name)
+                check_may_upload(user, expected_bytes, user_bytes, on_their_way)
                 reserved = reserve_bytes(expected_bytes, self._limits)
-                check_space(reserved, space, open_uploads, self._limits)
+                check_space(reserved, space, on_their_way, self._limits)
                 slot = choose_slot(state.slots.all())
-                allowed = allow_bytes(user, expected_bytes, space.user_bytes, open_uploads)
+                allowed = allow_bytes(user, expected_bytes, user_bytes, on_their_way)
                 now = self._clock.now()
                 upload = _new_upload(series, slot, now, expected_bytes, reserved, allowed, peer)
                 if state.uploads.get(upload.id) is not None:
                     raise NoFreeSlot("two uploads got the same id", hint="try again")
                 state.slots.put(transitions.take_slot(slot, upload.id, now))
                 state.uploads.put(upload)
-        except (NotAllowed, NoSpace, NoFreeSlot, TooManyUploads) as error:
+        except (NotAllowed, NoSpace) as error:
+            # Busy leaves no event: a client that waits for its turn asks again every few seconds.
             self._log(actor, str(series), False, error.message)
             raise
         self._accounts.unlock(slot.name)

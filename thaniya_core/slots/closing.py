@@ -13,14 +13,14 @@ from collections.abc import Callable
 from thaniya_core.config import SlotLimits
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.quantities import format_size
-from thaniya_core.model import Collected, Event, Slot, SlotState, Upload, UploadState
+from thaniya_core.model import Collected, Event, Slot, SlotState, SlotUsage, Upload, UploadState
 from thaniya_core.slots import transitions
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.slots.spool import Spool
 from thaniya_core.slots.uploads import Uploads
 from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import os_errors
+from thaniya_core.system.files import free_bytes, os_errors
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,21 @@ def outgrown_reason(upload: Upload, files: int, size_bytes: int, limits: SlotLim
     if upload.allowed_bytes is not None and size_bytes > upload.allowed_bytes:
         return f"it holds {format_size(size_bytes)} and {format_size(upload.allowed_bytes)} were allowed"
     return ""
+
+
+def holes_reason(usage: SlotUsage, free: int) -> str:
+    """Why an upload whose files are mostly holes is rejected; empty when it is not.
+
+    A hole costs its client nothing, and whoever reads or copies it the time of real bytes.
+    """
+    holes = usage.size_bytes - usage.stored_bytes
+    if holes > free + HOLES_ALLOWANCE_BYTES:
+        return f"its files claim {format_size(usage.size_bytes)} and hold {format_size(usage.stored_bytes)}: holes"
+    return ""
+
+
+HOLES_ALLOWANCE_BYTES = 1024**3
+"""Holes that harm nobody; writes that failed on a full disk leave some."""
 
 
 class Closer:
@@ -104,14 +119,15 @@ class Closer:
         """Carry one closing slot on to `ready`; harmless when it is not closing.
 
         Raises:
-            ThaniyaError, OSError: a step failed; the reason is kept on the upload, and the slot stays closing.
+            ThaniyaError: a step failed; the reason is kept on the upload, and the slot stays closing.
         """
         with self._busy[slot_name]:
             slot = self._store.read().slots.get(slot_name)
             if slot is None or slot.state is not SlotState.CLOSING:
                 return
-            self._accounts.lock(slot_name)
-            self._accounts.end_sessions(slot_name)
+            with os_errors(f"close {slot_name}"):
+                self._accounts.lock(slot_name)
+                self._accounts.end_sessions(slot_name)
             upload = self._store.read().uploads.get(slot.upload_id) if slot.upload_id else None
             if upload is not None and upload.state is UploadState.CLOSING:
                 self._empty(slot, upload)
@@ -123,8 +139,10 @@ class Closer:
         if upload.ending is not None:
             self._uploads.end(upload.id, upload.ending, upload.reason, "service")
             return
-        usage = self._accounts.usage(slot.name)
-        outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, self._limits)
+        with os_errors(f"look into {slot.name}"):
+            usage = self._accounts.usage(slot.name)
+        free = free_bytes(self._accounts.directory(slot.name))
+        outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, self._limits) or holes_reason(usage, free)
         if outgrown:
             # Judged before it is collected: to another file system it would be copied.
             self._uploads.end(upload.id, UploadState.REJECTED, outgrown, "service")

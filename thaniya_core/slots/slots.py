@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-from thaniya_core.errors import NotFound
+from thaniya_core.errors import NotFound, WrongState
 from thaniya_core.formats.names import check_slot, slot_name
-from thaniya_core.model import Event, Slot, SlotState
+from thaniya_core.model import Event, Slot, SlotState, Upload
 from thaniya_core.slots import transitions
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.store import Store
@@ -15,6 +14,9 @@ from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import os_errors
 
 _POLL_S = 0.1
+
+LOGOUT_WAIT_S = 5.0
+"""How long a `complete` without sums waits for the last login to the slot to end."""
 
 
 class Slots:
@@ -75,8 +77,31 @@ class Slots:
         """The slot as soon as its state is not `known_state`, at the latest after `wait_s` seconds."""
         deadline = self._clock.monotonic() + wait_s
         while (slot := self.get(name)).state is known_state and self._clock.monotonic() < deadline:
-            time.sleep(_POLL_S)
+            self._clock.sleep(_POLL_S)
         return slot
+
+    def wait_until_unwritten(self, upload: Upload) -> None:
+        """Wait until nobody is logged in to the slot that an upload holds.
+
+        Raises:
+            WrongState: somebody still is after LOGOUT_WAIT_S.
+        """
+        deadline = self._clock.monotonic() + LOGOUT_WAIT_S
+        while self._is_held_by(upload) and self._count_sessions(upload.slot):
+            if self._clock.monotonic() > deadline:
+                raise WrongState(
+                    f"a login to {upload.slot} is still open, and may be writing",
+                    hint="end it and say complete again, or send the sums: complete ID --sums",
+                )
+            self._clock.sleep(_POLL_S)
+
+    def _count_sessions(self, name: str) -> int | None:
+        with os_errors(f"look into {name}"):
+            return self._accounts.usage(name).sessions
+
+    def _is_held_by(self, upload: Upload) -> bool:
+        slot = self._store.read().slots.get(upload.slot)
+        return slot is not None and slot.state is SlotState.TAKEN and slot.upload_id == upload.id
 
     def _change(self, name: str, verb: str, actor: str, change: Callable[[Slot], Slot]) -> Slot:
         check_slot(name)

@@ -54,10 +54,6 @@ class Spool:
         with os_errors(f"clean the spool of {upload_id}"):
             remove_tree(self._place(upload_id))
 
-    def ids(self) -> list[str]:
-        """Uploads that have something in the spool."""
-        return sorted(place.name for place in self._directory.iterdir()) if self._directory.is_dir() else []
-
     def _place(self, upload_id: str) -> Path:
         return self._directory / check_id(upload_id)
 

@@ -18,6 +18,9 @@ from msgspec.structs import replace
 from thaniya_core.errors import NoFreeSlot, WrongState
 from thaniya_core.model import Slot, SlotState, Upload, UploadState
 
+ENDINGS = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.REJECTED, UploadState.FAILED})
+"""How an upload ends without a backup."""
+
 
 def take_slot(slot: Slot, upload_id: str, now: datetime) -> Slot:
     """Give a ready slot to an upload; `now` lets the slots take turns.
@@ -45,7 +48,13 @@ def free_slot(slot: Slot) -> Slot:
 
 
 def degrade_slot(slot: Slot, reason: str) -> Slot:
-    """Take a slot out of use that could not be cleaned."""
+    """Take a slot out of use that could not be cleaned.
+
+    Raises:
+        WrongState: it is not closing.
+    """
+    if slot.state is not SlotState.CLOSING:
+        raise WrongState(f"{slot.name} is {slot.state}, not closing")
     return replace(slot, state=SlotState.DEGRADED, reason=reason)
 
 
@@ -105,9 +114,10 @@ def end_upload(upload: Upload, ending: UploadState, reason: str) -> Upload:
     """Begin to end an open upload without archiving it.
 
     Raises:
-        WrongState: it is not open.
+        WrongState: it is not open, or `ending` is no way to end so.
     """
     _expect(upload, UploadState.OPEN)
+    _expect_ending(upload, ending)
     return replace(upload, state=UploadState.CLOSING, ending=ending, reason=reason)
 
 
@@ -124,8 +134,13 @@ def archive_upload(upload: Upload, stored_bytes: int, now: datetime) -> Upload:
 
 
 def finish_upload(upload: Upload, state: UploadState, reason: str, now: datetime) -> Upload:
-    """The upload has ended without a backup."""
+    """The upload has ended without a backup.
+
+    Raises:
+        WrongState: it is open or has ended before, or `state` is no way to end so.
+    """
     _expect(upload, UploadState.CLOSING, UploadState.SPOOLED, UploadState.FAILED)
+    _expect_ending(upload, state)
     return replace(upload, state=state, reason=reason, ended_at=now, ending=None)
 
 
@@ -133,6 +148,11 @@ def revive_upload(upload: Upload) -> Upload:
     """Try again to archive a failed upload, whose files are in the spool still, on whatever volume fits then."""
     _expect(upload, UploadState.FAILED)
     return replace(upload, state=UploadState.SPOOLED, reason="", ended_at=None, volume="")
+
+
+def _expect_ending(upload: Upload, ending: UploadState) -> None:
+    if ending not in ENDINGS:
+        raise WrongState(f"the upload {upload.id} cannot end {ending} without a backup")
 
 
 def _expect(upload: Upload, *states: UploadState) -> None:

@@ -29,13 +29,21 @@ class Uploads:
         self._spool = spool
         self._changed = threading.Condition()
 
-    def list_open(self) -> list[Upload]:
+    def list_on_their_way(self) -> list[Upload]:
         """Uploads on their way, and failed ones that wait for an administrator; the oldest first."""
         return self._store.read().uploads.all()
 
-    def list_ended(self, limit: int) -> list[Upload]:
-        """The newest ended uploads."""
-        return list(itertools.islice(self._store.read_upload_history(), limit))
+    def list_ended(self, limit: int, user: str = "") -> list[Upload]:
+        """The newest ended uploads, the newest first; of one user, or of all when it is empty."""
+        history = self._store.read_upload_history()
+        return list(itertools.islice((upload for upload in history if not user or upload.user == user), limit))
+
+    def list_all(self, ended_limit: int, user: str = "") -> list[Upload]:
+        """Uploads on their way and the newest ended ones, each once, the oldest first; of one user, or of all."""
+        on_their_way = [upload for upload in self.list_on_their_way() if not user or upload.user == user]
+        # One that ends in this moment is in both: it counts as ended.
+        each = {upload.id: upload for upload in [*on_their_way, *self.list_ended(ended_limit, user)]}
+        return sorted(each.values(), key=lambda upload: (upload.created_at, upload.id))
 
     def get(self, upload_id: str) -> Upload:
         """An upload, on its way or ended.

@@ -12,7 +12,7 @@ from thaniya_core.config import SlotLimits
 from thaniya_core.errors import ThaniyaError, WrongState
 from thaniya_core.formats.quantities import format_duration, format_size
 from thaniya_core.model import SlotUsage, Upload, UploadState
-from thaniya_core.slots.closing import outgrown_reason
+from thaniya_core.slots.closing import holes_reason, outgrown_reason
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.slots.uploads import Uploads
 from thaniya_core.store import Store
@@ -43,7 +43,7 @@ def judge(upload: Upload, usage: SlotUsage, silent_s: float, free: int, limits: 
         free: bytes free on the disk of the slots.
         limits: the configured limits.
     """
-    outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, limits)
+    outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, limits) or holes_reason(usage, free)
     if outgrown:
         return Verdict(UploadState.REJECTED, outgrown)
     if upload.expected_bytes is None and usage.size_bytes > upload.reserved_bytes and free < limits.margin:

@@ -2,7 +2,9 @@
 
 A transaction is the only way to change state. It must not be assumed that one process or one host works on it: what
 was read before is stale, and everything a decision rests on is read inside the transaction that carries it out.
-Transactions are short (no other input or output inside) and do not nest.
+Transactions are short and do not nest: no other input or output inside, least of all on a slot or a volume, whose disk
+may hang. One exception: allocation reads its user's catalog inside the transaction of the state, so that an upload
+that moves from there into the catalog meanwhile is counted once.
 """
 
 from __future__ import annotations

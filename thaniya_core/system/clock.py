@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Seconds of a clock that never goes back."""
         ...
 
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds of `monotonic` pass."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -27,3 +31,6 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)

@@ -110,18 +110,23 @@ def open_regular(file: Path) -> int:
 
 
 def hash_file(file: Path, on_chunk: Callable[[int], None] | None = None) -> tuple[str, int]:
-    """SHA-256 in lower-case hex and size in bytes of a regular file. Links are not followed."""
+    """SHA-256 in lower-case hex and size in bytes of a regular file. Links are not followed.
+
+    Args:
+        file: what to read.
+        on_chunk: called with the number of bytes read since the last call.
+    """
     return _read_through(file, None, on_chunk)
 
 
-def copy_file(source: Path, target: Path, on_chunk: Callable[[int], None] | None = None) -> tuple[str, int]:
+def copy_file(source: Path, target: Path) -> tuple[str, int]:
     """Copy a regular file to a new one, durably but for the directory entry.
 
     Gives SHA-256 and size of what was read.
     """
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
     try:
-        result = _read_through(source, descriptor, on_chunk)
+        result = _read_through(source, descriptor, None)
         os.fsync(descriptor)
     except BaseException:
         target.unlink(missing_ok=True)

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -97,7 +98,6 @@ class Process:
         stdin: bool = False,
         stdout: bool = False,
         pass_fds: Sequence[int] = (),
-        cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         on_stderr: Callable[[str], None] | None = None,
     ) -> None:
@@ -109,7 +109,6 @@ class Process:
             stdin: open a pipe to write to; otherwise it reads nothing.
             stdout: open a pipe to read from; otherwise its output is thrown away.
             pass_fds: descriptors that the program inherits under the same numbers.
-            cwd: the directory it runs in.
             env: variables to set on top of this process's.
             on_stderr: called in the draining thread with each line.
 
@@ -121,27 +120,30 @@ class Process:
         self._timed_out = False
         self._timeout_s = timeout_s
         self._on_stderr = on_stderr
+        started = False
         try:
-            self._popen = subprocess.Popen(
-                list(argv),
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=tuple(pass_fds),
-                cwd=cwd,
-                env=_environment(env),
-                process_group=0,
-            )
+            # A signal between the fork and the assignment would leave a program that nobody knows of.
+            with _held_signals():
+                self._popen = subprocess.Popen(
+                    list(argv),
+                    stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=tuple(pass_fds),
+                    env=_environment(env),
+                    process_group=0,
+                )
+                started = True
+                self._drain = threading.Thread(target=self._drain_stderr, name=f"stderr of {argv[0]}", daemon=True)
+                self._drain.start()
+                self._deadline = threading.Timer(timeout_s, self._run_out)
+                self._deadline.daemon = True
+                self._deadline.start()
         except OSError as exc:
             raise _cannot_start(argv, exc) from exc
-        try:
-            self._drain = threading.Thread(target=self._drain_stderr, name=f"stderr of {argv[0]}", daemon=True)
-            self._drain.start()
-            self._deadline = threading.Timer(timeout_s, self._run_out)
-            self._deadline.daemon = True
-            self._deadline.start()
         except BaseException:
-            self._popen.kill()  # a signal came: nobody will hold this object and end the program
+            if started:
+                self._popen.kill()
             raise
 
     @property
@@ -229,6 +231,25 @@ class Process:
                 self.stderr_lines.append(text)
                 if self._on_stderr is not None:
                     self._on_stderr(text)
+
+
+@contextmanager
+def _held_signals() -> Iterator[None]:
+    """Put SIGINT and SIGTERM off to the end of the block. Python handles signals in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda got, _: arrived.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        for late in arrived:
+            signal.raise_signal(late)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -42,11 +44,44 @@ def show_json(value: object) -> None:
 def show_error(program: str, error: ThaniyaError, *, as_json: bool) -> None:
     """An error on stderr: message and hint for people, all its facts as a line of JSON for machines."""
     if as_json:
-        facts = {"message_type": "error", "code": error.code, "title": error.title, "exit_code": error.exit_code}
-        sys.stderr.buffer.write(msgspec.json.encode(facts | {"message": error.message, "hint": error.hint}) + b"\n")
+        told = {
+            "message_type": "error",
+            "code": error.code,
+            "title": error.title,
+            "exit_code": error.exit_code,
+            "message": _encodable(error.message),
+            "hint": _encodable(error.hint),
+            "facts": {name: _encodable(fact) if isinstance(fact, str) else fact for name, fact in error.facts.items()},
+        }
+        sys.stderr.buffer.write(msgspec.json.encode(told) + b"\n")
         sys.stderr.buffer.flush()
         return
     print(f"{program}: {make_harmless(error.message)}", file=sys.stderr)
     for line in (error.hint, *getattr(error, "__notes__", ())):
         if line:
             print(f"  {make_harmless(line)}", file=sys.stderr)
+
+
+@contextmanager
+def progress_bar(what: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while the block runs, where stderr is a terminal; it vanishes at the end.
+
+    Yields:
+        What takes the number of bytes done since the last call.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(make_harmless(what), total=total_bytes)
+        yield lambda count: progress.advance(task, count)
+
+
+def _encodable(text: str) -> str:
+    """The text with what is not UTF-8, such as a byte of a path, written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotFound
+from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.server import Server
 
@@ -175,13 +176,41 @@ def test_volume_that_moved_is_known_at_its_new_place(server, archived, volume, t
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"id": "x", "label": "y", "format": 99}'])
-def test_directory_with_a_damaged_volume_file_is_no_volume(server, volume, content):
+def test_volume_with_a_damaged_file_is_told_as_damaged_and_the_others_go_on(
+    server, archived, volume, tmp_path, caplog, content
+):
+    backup = archived()
+    server.volumes.add(tmp_path / "second", "second", "login:root")
     (volume / "volume.json").write_text(content)
 
-    assert server.volumes.present() == []
-    assert server.volumes.most_free_bytes() is None
+    assert [present.label for present in server.volumes.present()] == ["second"]
+    assert server.volumes.choose().label == "second"
+    assert f"the volume first cannot be used: {volume / 'volume.json'}" in caplog.text
+    with pytest.raises(IntegrityFailed, match=r"volume\.json (cannot be read|has format 99)"):
+        server.catalog.directory(backup)
     with pytest.raises(IntegrityFailed):
         server.volumes.add(volume, "again", "login:root")
+
+
+def test_volume_whose_disk_fails_is_not_taken_for_one_that_is_not_mounted(server, archived, failing, caplog):
+    backup = archived()
+
+    with failing(Path, "read_bytes"), pytest.raises(ThaniyaError, match="cannot use the volume first: Input/output"):
+        server.catalog.directory(backup)
+    with failing(Path, "read_bytes"):
+        assert server.volumes.present() == []
+    assert "the volume first cannot be used: [Errno 5] Input/output error" in caplog.text
+
+
+def test_volume_that_may_not_be_read_is_not_taken_for_one_that_is_not_mounted(server, archived, monkeypatch):
+    backup = archived()
+
+    def fails(_: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(NotAllowed, match="cannot use the volume first: Permission denied"):
+        server.catalog.directory(backup)
 
 
 def test_leftovers_of_interrupted_work_are_cleaned(server, archived, volume):

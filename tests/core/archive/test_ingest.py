@@ -77,8 +77,8 @@ def test_archived_upload_goes_into_the_history_with_its_size(server, archived):
 
     ended = server.uploads.get(backup.id)
     assert (ended.state, ended.stored_bytes, ended.reason) == (UploadState.ARCHIVED, 5, "")
-    assert server.uploads.list_open() == []
-    assert server.spool.ids() == []
+    assert server.uploads.list_on_their_way() == []
+    assert list(server.config.paths.spool.iterdir()) == []
     assert server.jobs.waiting() == []
 
 
@@ -102,7 +102,7 @@ def test_upload_that_is_not_as_promised_is_rejected(server, spooled, run_jobs, v
     assert server.catalog.find() == []
     assert list(volume.glob("archive/*/*/*/*")) == []
     assert _half_done(volume) == []
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
     assert server.jobs.waiting() == []
 
 
@@ -146,7 +146,7 @@ def test_step_that_fails_is_tried_again_and_gives_one_backup(
     assert server.backups.verify(backup, "login:test").broken == ""
     assert [path.name for path in volume.glob("archive/*/*/*/*")] == [upload.id]
     assert _half_done(volume) == []
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["add_history", "add_event", "catalog_transaction"])
@@ -159,9 +159,9 @@ def test_state_that_cannot_be_written_is_tried_again(server, spooled, run_jobs, 
     run_jobs()
 
     assert [backup.id for backup in server.catalog.find()] == [upload.id]
-    assert server.uploads.list_open() == []
+    assert server.uploads.list_on_their_way() == []
     assert server.jobs.waiting() == []
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
 
 
 def test_backup_that_was_renamed_but_not_synced_is_synced_before_it_counts(
@@ -227,7 +227,7 @@ def test_given_up_upload_fails_with_its_files_and_a_retry_archives_it(server, sp
 
     assert server.uploads.get(upload.id).state is UploadState.ARCHIVED
     assert [backup.id for backup in server.catalog.find()] == [upload.id]
-    assert server.uploads.list_open() == server.jobs.waiting() == []
+    assert server.uploads.list_on_their_way() == server.jobs.waiting() == []
 
 
 @pytest.fixture
@@ -247,8 +247,8 @@ def test_aborted_failed_upload_loses_its_files(server, failed):
     ended = server.abort_upload(failed.id, "not needed", "login:root")
 
     assert (ended.state, ended.reason) == (UploadState.ABORTED, "not needed")
-    assert server.spool.ids() == []
-    assert server.jobs.waiting() == server.uploads.list_open() == []
+    assert list(server.config.paths.spool.iterdir()) == []
+    assert server.jobs.waiting() == server.uploads.list_on_their_way() == []
 
 
 def test_failed_upload_waits_through_a_restart(failed, reopen):
@@ -402,7 +402,7 @@ def test_upload_is_copied_to_a_volume_on_another_file_system(server, spooled, ru
     backup = server.catalog.get(upload.id)
     assert server.catalog.directory(backup).is_relative_to(small_volume)
     assert server.backups.verify(backup, "login:root").broken == ""
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
 
 
 def test_full_volume_is_waited_for_and_keeps_no_part(server, spooled, run_jobs, small_volume, clock):

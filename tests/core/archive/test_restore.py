@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from thaniya_core.archive import restore
-from thaniya_core.archive.restore import marker, select_parts
-from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound, WrongState, WrongUsage
+from thaniya_core.errors import AlreadyExists, CommandFailed, IntegrityFailed, NotFound, WrongUsage
+from thaniya_core.formats.restoring import select_parts
+from thaniya_core.system.marked_directory import marker_of
 
 LONG_LIST = 200
 
@@ -71,7 +72,7 @@ def test_some_paths_are_restored(server, backup, target, path, expected):
     _restore(server, backup, target, path)
 
     assert sorted(_found(target)) == expected
-    assert not marker(target, backup.id).exists()
+    assert not marker_of(target, backup.id).exists()
 
 
 def test_several_paths_are_restored(server, backup, target):
@@ -90,9 +91,36 @@ def test_archive_made_without_leading_dots_is_restored_by_path(server, archived,
 
 @pytest.mark.parametrize("path", ["nothing", "etc/pass", "client.log", "home.tar.gz", "café/x", "no\\such\n"])
 def test_path_that_is_not_in_the_backup_is_told(server, backup, target, path):
-    with pytest.raises(NotFound, match="not in this backup"):
+    with pytest.raises(NotFound, match="not in backup"):
         _restore(server, backup, target, path)
-    assert set(_found(target)) <= {marker(target, backup.id).name}
+    assert set(_found(target)) <= {marker_of(target, backup.id).name}
+
+
+@pytest.mark.parametrize("path", [".", "./", "/"])
+def test_path_of_the_whole_backup_restores_all(server, backup, target, path):
+    _restore(server, backup, target, path)
+
+    assert _found(target) == FILES | {"dump.sql": b"select"}
+
+
+def test_path_below_another_is_found(server, backup, target):
+    _restore(server, backup, target, "etc", "etc/ssh/config")
+
+    assert sorted(_found(target)) == ["etc/passwd", "etc/ssh/config"]
+
+
+def test_mode_and_time_of_the_top_directory_come_back(server, archived, target):
+    packed = io.BytesIO()
+    with tarfile.open(mode="w:gz", fileobj=packed) as tar:
+        top = tarfile.TarInfo("./")
+        top.type, top.mode, top.mtime = tarfile.DIRTYPE, 0o555, 86400
+        tar.addfile(top)
+    backup = archived(home__tar__gz=packed.getvalue(), zz__sql=b"a plain file that comes after it")
+
+    _restore(server, backup, target)
+
+    assert (target.stat().st_mtime, target.stat().st_mode & 0o7777) == (86400, 0o555)
+    target.chmod(0o755)  # so that pytest can remove it
 
 
 def test_many_missing_paths_are_all_told(server, backup, target):
@@ -101,11 +129,11 @@ def test_many_missing_paths_are_all_told(server, backup, target):
     with pytest.raises(NotFound) as caught:
         _restore(server, backup, target, "etc/passwd", *paths)
 
-    assert all(path in caught.value.message for path in paths)
+    assert all(repr(path) in caught.value.message for path in paths)
     assert (target / "etc" / "passwd").read_bytes() == b"root"
 
 
-@pytest.mark.parametrize("path", ["", ".", "..", "etc/../../x", "/"])
+@pytest.mark.parametrize("path", ["", "..", "etc/../../x", "/etc/.."])
 def test_path_that_leads_out_of_the_backup_is_refused(server, backup, target, path):
     with pytest.raises(WrongUsage):
         _restore(server, backup, target, path)
@@ -116,7 +144,7 @@ def test_directory_that_is_not_empty_is_left_alone(server, backup, target):
     target.mkdir()
     (target / "precious").write_bytes(b"precious")
 
-    with pytest.raises(WrongState, match="is not empty; nothing was restored"):
+    with pytest.raises(AlreadyExists, match="is not empty; nothing was restored"):
         _restore(server, backup, target)
     assert _found(target) == {"precious": b"precious"}
 
@@ -160,19 +188,19 @@ def test_marker_lies_in_the_target_until_the_restore_is_finished(server, backup,
     real = restore.run
 
     def looks(*arguments: object, **options: object) -> object:
-        seen.append(marker(target, backup.id).exists())
+        seen.append(marker_of(target, backup.id).exists())
         return real(*arguments, **options)
 
     monkeypatch.setattr(restore, "run", looks)
     _restore(server, backup, target)
 
     assert seen == [True]
-    assert not marker(target, backup.id).exists()
+    assert not marker_of(target, backup.id).exists()
 
 
 def test_interrupted_restore_is_carried_on_without_force(server, backup, target):
     target.mkdir()
-    marker(target, backup.id).touch()
+    marker_of(target, backup.id).touch()
     (target / "etc").mkdir()
 
     _restore(server, backup, target)
@@ -182,9 +210,9 @@ def test_interrupted_restore_is_carried_on_without_force(server, backup, target)
 
 def test_marker_of_another_backup_allows_nothing(server, backup, target):
     target.mkdir()
-    marker(target, "20200101T000000Z-000000").touch()
+    marker_of(target, "20200101T000000Z-000000").touch()
 
-    with pytest.raises(WrongState):
+    with pytest.raises(AlreadyExists):
         _restore(server, backup, target)
 
 
@@ -193,7 +221,7 @@ def test_what_tar_cannot_restore_is_told_with_its_reason(server, backup, target)
 
     with pytest.raises(CommandFailed, match=r"home\.tar\.gz: .*passwd"):
         _restore(server, backup, target, overwrite=True)
-    assert marker(target, backup.id).exists()
+    assert marker_of(target, backup.id).exists()
 
 
 def test_failure_is_told_even_where_a_path_is_missing(server, archived, target):
@@ -276,3 +304,25 @@ def test_link_in_the_target_is_not_followed(server, backup, target, tmp_path):
     _restore(server, backup, target, overwrite=True)
 
     assert outside.read_bytes() == b"precious"
+
+
+def test_a_second_try_does_not_follow_the_links_of_the_first(archived, server, target, tmp_path):
+    """A hostile archive whose first extraction fails and leaves a link in the place of a directory."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    packed = io.BytesIO()
+    with tarfile.open(mode="w", fileobj=packed) as tar:
+        first, link, last = tarfile.TarInfo("x/evil"), tarfile.TarInfo("x"), tarfile.TarInfo("y")
+        first.type, first.linkname = tarfile.LNKTYPE, "y"
+        link.type, link.linkname = tarfile.SYMTYPE, str(outside)
+        last.size = 5
+        tar.addfile(first)
+        tar.addfile(link)
+        tar.addfile(last, io.BytesIO(b"PWNED"))
+    backup = archived(home__tar=packed.getvalue())
+
+    for _ in range(2):
+        with pytest.raises(CommandFailed):
+            _restore(server, backup, target)
+
+    assert list(outside.iterdir()) == []

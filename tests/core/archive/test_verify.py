@@ -131,6 +131,9 @@ def test_stored_files_are_opened_by_their_names_only(server, backup):
 ENTRY = ContentsEntry("-rw-r--r--", "0/0", 4, "2026-11-22T21:15:00Z", b"./odd\nname")
 
 
+LIST_COMPRESSIONS = [compression for compression in Compression if compression is not Compression.XZ]
+
+
 def _packed(compression: Compression) -> bytes:
     target = io.BytesIO()
     with open_writer(target, compression) as stream:
@@ -149,14 +152,14 @@ def with_contents(archived, manifest_of):
     return make
 
 
-@pytest.mark.parametrize("compression", Compression)
+@pytest.mark.parametrize("compression", LIST_COMPRESSIONS)
 def test_contents_of_an_archive_are_listed(server, with_contents, compression):
     backup = with_contents(compression, _packed(compression))
 
     assert list(server.backups.entries(backup)) == [("home.tar", ENTRY)] * 1000
 
 
-@pytest.mark.parametrize("compression", Compression)
+@pytest.mark.parametrize("compression", LIST_COMPRESSIONS)
 @pytest.mark.parametrize("damage", ["cut", "garbage"])
 def test_damaged_contents_list_is_told(server, with_contents, compression, damage):
     whole = _packed(compression)

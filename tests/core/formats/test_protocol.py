@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thaniya_core.errors import NotFound, ProtocolViolated, ThaniyaError, VersionsDiffer, all_errors, from_wire
+from thaniya_core import model
+from thaniya_core.errors import (
+    NotFound,
+    ProtocolViolated,
+    ThaniyaError,
+    UploadRejected,
+    VersionsDiffer,
+    WrongState,
+    all_errors,
+    from_wire,
+)
 from thaniya_core.formats.manifest import BackupFile, Manifest
 from thaniya_core.formats.protocol import (
     LINE_LIMIT,
@@ -22,10 +32,12 @@ from thaniya_core.formats.protocol import (
     Message,
     Status,
     Uploads,
+    UploadState,
     agree_version,
     decode_reply,
     decode_request,
     encode,
+    ending_error,
     error_reply,
 )
 
@@ -154,3 +166,26 @@ def test_no_common_version_is_told(offered):
     with pytest.raises(VersionsDiffer) as caught:
         agree_version(offered)
     assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        (UploadState.REJECTED, UploadRejected),
+        (UploadState.ABORTED, WrongState),
+        (UploadState.EXPIRED, WrongState),
+        (UploadState.FAILED, ThaniyaError),
+        ("of a later version", ThaniyaError),
+    ],
+)
+def test_upload_that_ended_without_a_backup_is_an_error_with_its_reason(state, error):
+    found = ending_error("20261123T211500Z-7f3a2c", state, "a sum is wrong")
+
+    assert type(found) is error
+    assert found.message == f"upload 20261123T211500Z-7f3a2c was not archived, it is {state}: a sum is wrong"
+    assert ending_error("20261123T211500Z-7f3a2c", state, "").message.endswith(f"it is {state}")
+
+
+def test_states_of_an_upload_are_the_same_on_the_wire_and_in_the_model():
+    assert model.UploadState is UploadState
+    assert [state for state in UploadState if not state.is_ended] == ["open", "closing", "spooled"]

@@ -32,7 +32,7 @@ BACKUP_ID = "20261122T211500Z-00000a"
 CONTENTS = b"-rw-r--r--\t0/0\t4\t2026-11-22T21:15:00Z\t./a\n"
 
 
-def wait_until(is_true: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def wait_until(is_true: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait for a condition; fail when it does not come true in time."""
     deadline = time.monotonic() + timeout_s
     while not is_true():

@@ -1,3 +1,4 @@
+import base64
 import json
 import subprocess
 import sys
@@ -72,11 +73,36 @@ def test_a_key_that_could_say_more_than_it_should_is_left_out(user):
     assert lines("thaniya_03", user) == ""
 
 
-@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-def test_each_line_is_one_restricted_key(user, algorithm, blob):
-    for account in ("thaniya", "thaniya_03"):
-        output = lines(account, make_user(user, algorithm, blob))
-        assert output == "" or (output.startswith("restrict") and output.count("\n") == 1)
+LEGAL = {
+    "name": st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True),
+    "algorithm": st.sampled_from(["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "sk-ssh-ed25519@openssh.com"]),
+    "blob": st.binary(min_size=1, max_size=60).map(lambda raw: base64.b64encode(raw).decode()),
+}
+PRESCRIBED = {
+    "thaniya": 'restrict,command="/usr/bin/thaniya broker {name}" {algorithm} {blob}\n',
+    "thaniya_03": "restrict {algorithm} {blob}\n",
+}
+
+
+@given(st.fixed_dictionaries(LEGAL))
+def test_each_legal_key_is_written_as_prescribed(words):
+    for account, line in PRESCRIBED.items():
+        assert lines(account, make_user(**words)) == line.format(**words)
+
+
+@given(
+    st.fixed_dictionaries(LEGAL),
+    st.sampled_from(sorted(LEGAL)),
+    st.floats(0, 1),
+    st.sampled_from(
+        ["\n", "\r", "\0", " ", '"', "\\", ",", "'", "#", "\n ssh-ed25519 BBBB", '" ssh-rsa B', "\x85", "\u2028"]
+    ),
+)
+def test_nothing_that_is_slipped_in_anywhere_gets_into_a_line(words, where, place, injected):
+    at = round(place * len(words[where]))
+    changed = words | {where: words[where][:at] + injected + words[where][at:]}
+    for account in PRESCRIBED:
+        assert lines(account, make_user(**changed)) == ""
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import threading
 
 import paramiko
 import pytest
+from paramiko import common
 
 from thaniya_core.config import Gate
 from thaniya_core.errors import StateUnreadable, ThaniyaError
@@ -17,7 +18,7 @@ from thaniya_core.model import PublicKey
 
 
 def connect(server):
-    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=60)
 
 
 def read_to_end(connection):
@@ -97,10 +98,11 @@ def test_a_hundred_connections_at_once_are_served(server, login):
 
 
 def test_who_does_not_log_in_is_disconnected(server, monkeypatch):
-    monkeypatch.setattr(embedded, "LOGIN_GRACE_S", 0.1)
     with connect(server) as stranger:
         stranger.sendall(b"SSH-2.0-slow\r\n")
-        assert read_to_end(stranger).startswith(b"SSH-2.0-")
+        assert stranger.recv(4) == b"SSH-"
+        monkeypatch.setattr(embedded, "LOGIN_GRACE_S", 0.0)
+        read_to_end(stranger)  # it returns: a connection that stays open would run into the time-out
 
 
 def test_who_is_silent_for_too_long_is_disconnected(server, login, monkeypatch, wait_until):
@@ -109,12 +111,65 @@ def test_who_is_silent_for_too_long_is_disconnected(server, login, monkeypatch, 
     wait_until(lambda: not transport.is_active())
 
 
-def test_more_connections_than_allowed_are_turned_away(server, client, monkeypatch):
-    monkeypatch.setattr(embedded, "UNAUTHENTICATED_LIMIT", 1)
-    with connect(server) as first:
-        assert first.recv(4) == b"SSH-"
-        with connect(server) as second:
-            assert read_to_end(second) == b""
+def test_strangers_who_say_nothing_keep_nobody_out(server, client, monkeypatch):
+    """When there are too many, the one that came first has to go."""
+    monkeypatch.setattr(embedded, "UNAUTHENTICATED_LIMIT", 2)
+    with connect(server) as first, connect(server) as second:
+        assert (first.recv(4), second.recv(4)) == (b"SSH-", b"SSH-")
+        assert client.ssh("help").exit_code == 0
+        read_to_end(first)
+
+
+def test_more_connections_than_allowed_are_turned_away(server, login, monkeypatch):
+    monkeypatch.setattr(embedded, "CONNECTIONS_LIMIT", 1)
+    login("thaniya").open_session()
+    with connect(server) as second:
+        assert read_to_end(second) == b""
+
+
+def test_one_user_cannot_take_every_connection(login, monkeypatch):
+    monkeypatch.setattr(embedded, "USER_CONNECTIONS_LIMIT", 2)
+    for _ in range(2):
+        login("thaniya").open_session()
+    with pytest.raises(paramiko.ChannelException):
+        login("thaniya").open_session()
+
+
+def test_connections_wait_outside_while_descriptors_are_short(server, monkeypatch):
+    monkeypatch.setattr(embedded, "DESCRIPTORS_RESERVE", 2**40)
+    with connect(server) as connection:
+        assert read_to_end(connection) == b""
+
+
+def test_a_connection_ends_when_its_key_is_removed(login, services, wait_until):
+    transport = login("thaniya")
+    transport.open_session()
+    services.keys.clear()
+    wait_until(lambda: not transport.is_active())
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_command"),
+    [
+        (common.MSG_CHANNEL_DATA, False),
+        (common.MSG_CHANNEL_EXTENDED_DATA, False),
+        (common.MSG_CHANNEL_EXTENDED_DATA, True),
+    ],
+)
+def test_data_that_nobody_reads_ends_the_connection(login, wait_until, kind, has_command):
+    """Else it would fill the memory of the server."""
+    transport = login("thaniya")
+    channel = transport.open_session()
+    if has_command:
+        channel.exec_command("session")
+    message = paramiko.Message()
+    message.add_byte(bytes([kind]))
+    message.add_int(channel.remote_chanid)
+    if kind == common.MSG_CHANNEL_EXTENDED_DATA:
+        message.add_int(1)
+    message.add_string(b"x" * 1000)
+    transport._send_user_message(message)
+    wait_until(lambda: not transport.is_active())
 
 
 def test_a_client_that_vanishes_leaves_its_slot(server, login, open_upload, slot, wait_until):
@@ -244,10 +299,23 @@ def test_stopping_disconnects_everyone_and_leaves_no_thread(
     assert {thread.name for thread in set(threading.enumerate()) - before} == set()
 
 
-def test_an_internal_error_while_looking_up_keys_is_a_refusal(client, services, monkeypatch, caplog):
+def test_an_internal_error_while_looking_up_keys_is_a_refusal(client, services, monkeypatch, caplog, wait_until):
     monkeypatch.setattr(services, "authorized_keys", lambda account: 1 / 0)
     assert client.ssh("help").exit_code == 255
     assert "ZeroDivisionError" in caplog.text
+    wait_until(lambda: services.logins)
+    assert services.logins == [("thaniya", "", False, "internal error while looking up the keys")]
+
+
+def test_a_state_that_cannot_be_read_is_not_blamed_on_the_client(client, services, monkeypatch, caplog, wait_until):
+    def fails(account):
+        raise StateUnreadable("state.json is damaged", hint="see the copy beside it")
+
+    monkeypatch.setattr(services, "authorized_keys", fails)
+    assert client.ssh("help").exit_code == 255
+    assert "the keys of thaniya cannot be looked up: state.json is damaged (see the copy beside it)" in caplog.text
+    wait_until(lambda: services.logins)
+    assert services.logins == [("thaniya", "", False, "the keys cannot be looked up: state.json is damaged")]
 
 
 class SecurityKey(paramiko.PKey):

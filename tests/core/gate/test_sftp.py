@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thaniya_core.gate import sftp_wire as wire
-from thaniya_core.gate.sftp import SftpServer
+from thaniya_core.gate.sftp import DIRECTORIES_LIMIT, HANDLES_LIMIT, SftpServer
 from thaniya_core.gate.sftp_wire import Code, Kind
 from thaniya_core.gate.slot_files import SlotFiles, resolve
 
@@ -250,9 +250,15 @@ def test_a_slot_that_has_closed_takes_nothing_more(sftp, slot, monkeypatch):
 
 
 def test_too_many_open_files_are_refused(sftp):
-    answers = sftp(*(open_file(b"upload/a") for _ in range(70)))
-    assert [answer[0] for answer in answers].count(Kind.HANDLE) == 64
-    assert answers[-1] == (Code.FAILURE, "more than 64 open files")
+    answers = sftp(*(open_file(b"upload/a") for _ in range(HANDLES_LIMIT + 5)))
+    assert [answer[0] for answer in answers].count(Kind.HANDLE) == HANDLES_LIMIT
+    assert answers[-1] == (Code.FAILURE, f"more than {HANDLES_LIMIT} open files")
+
+
+def test_too_many_open_directories_are_refused(sftp):
+    answers = sftp(*(request(Kind.OPENDIR, wire.string(b"upload")) for _ in range(DIRECTORIES_LIMIT + 1)))
+    assert [answer[0] for answer in answers].count(Kind.HANDLE) == DIRECTORIES_LIMIT
+    assert answers[-1] == (Code.FAILURE, f"more than {DIRECTORIES_LIMIT} open directories")
 
 
 def test_an_internal_error_is_logged_and_answered(sftp, slot, monkeypatch, caplog):

@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from thaniya_core.errors import ProtocolViolated
+from thaniya_core.formats.protocol import Backups, decode_request
 from thaniya_core.gate.broker import run_command
+from thaniya_core.gate.reading_verbs import BACKUPS_LIMIT
 from thaniya_core.gate.services import Caller
 from thaniya_core.model import UploadState
 from thaniya_core.system.harmless import make_harmless
@@ -211,6 +214,8 @@ def test_an_unexpected_error_shows_a_reference_only(broker, services, caplog):
         f"complete {UPLOAD} --wait 1 --no-wait",
         f"complete {UPLOAD} --sums=yes",
         "backups --limit -1",
+        "backups --limit 0",
+        "backups --limit 10001",
         "backups --limit 99999999",
         "fetch a b -3",
         "fetch a b 1 2",
@@ -242,3 +247,14 @@ def test_harmless_text_cannot_move_a_cursor_or_cut_a_line(text):
     shown = make_harmless(text)
     shown.encode()
     assert not any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in shown)
+
+
+@pytest.mark.parametrize("limit", [0, 1, BACKUPS_LIMIT, BACKUPS_LIMIT + 1])
+def test_verb_and_message_take_the_same_limits(broker, limit):
+    exit_code, _, _ = broker(f"backups --limit {limit}")
+    line = b'{"type":"backups","limit":%d}' % limit
+    if exit_code == 0:
+        assert decode_request(line) == Backups(limit=limit)
+    else:
+        with pytest.raises(ProtocolViolated):
+            decode_request(line)

@@ -270,3 +270,23 @@ def test_job_never_gets_lost_whatever_happens(steps, jumps):
         clock.advance(LIMITS.longest_delay)
         assert is_due(job, clock.now(), LIMITS)
     assert job.state.is_ended == (job.attempts >= LIMITS.attempts and job.state is JobState.FAILED)
+
+
+def test_job_that_is_done_in_this_moment_is_listed_once_as_done(store, queue, enqueue, clock):
+    ending, waiting = enqueue(), enqueue()
+    store.add_history(replace(ending, state=JobState.DONE, ended_at=clock.now()))
+
+    assert [(job.id, job.state) for job in queue.list_all(9)] == [
+        (ending.id, JobState.DONE),
+        (waiting.id, JobState.QUEUED),
+    ]
+
+
+def test_newest_done_jobs_are_listed(queue, enqueue, clock):
+    jobs = [enqueue() for _ in range(4)]
+    for job in jobs[:3]:
+        queue.finish(job)
+        clock.advance(1)
+
+    assert [job.id for job in queue.list_ended(2)] == [jobs[2].id, jobs[1].id]
+    assert [job.id for job in queue.list_all(2)] == [job.id for job in jobs[1:]]

@@ -23,14 +23,14 @@ from thaniya_core.errors import (
     TooManyUploads,
     UserDisabled,
 )
-from thaniya_core.model import Slot, SlotState, Upload, UploadState, User
+from thaniya_core.model import Slot, SlotState, Upload, UploadState, User, check_admitted
 from thaniya_core.slots.allocation import (
     ALLOWANCE_BYTES,
     Allocator,
     Space,
     allow_bytes,
+    check_may_upload,
     check_space,
-    check_user,
     choose_slot,
     reserve_bytes,
 )
@@ -68,17 +68,17 @@ def test_a_tenth_more_than_expected_is_reserved(expected, reserved):
 
 def test_disabled_user_is_refused():
     with pytest.raises(UserDisabled, match="alice is disabled"):
-        check_user(_user(enabled=False), None, 0, [])
+        check_admitted(_user(enabled=False), "alice")
 
 
 @pytest.mark.parametrize("state", [UploadState.OPEN, UploadState.CLOSING])
 def test_user_with_as_many_uploads_as_allowed_is_refused(state):
     with pytest.raises(TooManyUploads, match=r"alice has 2 of 2 uploads open: 20261123T211500Z-000001"):
-        check_user(_user(max_uploads=2), None, 0, [_upload(state)] * 2)
+        check_may_upload(_user(max_uploads=2), None, 0, [_upload(state)] * 2)
 
 
 def test_uploads_that_left_their_slot_and_those_of_others_do_not_count():
-    check_user(_user(max_uploads=1), None, 0, [_upload(UploadState.SPOOLED), _upload(user="bob")])
+    check_may_upload(_user(max_uploads=1), None, 0, [_upload(UploadState.SPOOLED), _upload(user="bob")])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_uploads_that_left_their_slot_and_those_of_others_do_not_count():
 )
 def test_upload_over_the_quota_is_refused(quota, expected, archived, uploads):
     with pytest.raises(OverQuota, match="left of a quota of"):
-        check_user(_user(quota_bytes=quota, max_uploads=9), expected, archived, uploads)
+        check_may_upload(_user(quota_bytes=quota, max_uploads=9), expected, archived, uploads)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_upload_over_the_quota_is_refused(quota, expected, archived, uploads):
     ],
 )
 def test_upload_within_the_quota_is_let_in(quota, expected, archived, uploads):
-    check_user(_user(quota_bytes=quota, max_uploads=9), expected, archived, uploads)
+    check_may_upload(_user(quota_bytes=quota, max_uploads=9), expected, archived, uploads)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_upload_may_bring_what_it_expects_and_the_quota_allows(quota, expected, 
 
 @given(st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 2**50), st.integers(0, 2**50))
 def test_space_that_was_promised_is_not_promised_twice(reserved, free, promised, received):
-    space = Space(free, 2**60, 0)
+    space = Space(free, 2**60)
     usable = free - max(0, promised - received) - LIMITS.margin
 
     try:
@@ -143,17 +143,17 @@ def test_space_that_was_promised_is_not_promised_twice(reserved, free, promised,
 def test_only_open_uploads_have_something_to_come():
     closing = [_upload(state, reserved=50 * GIB) for state in UploadState if state is not UploadState.OPEN]
 
-    check_space(GIB, Space(2 * GIB, GIB, 0), closing, LIMITS)
+    check_space(GIB, Space(2 * GIB, GIB), closing, LIMITS)
 
 
 def test_no_volume_is_told():
     with pytest.raises(NoSpace, match="no active volume"):
-        check_space(0, Space(9 * GIB, None, 0), [], LIMITS)
+        check_space(0, Space(9 * GIB, None), [], LIMITS)
 
 
 def test_full_volumes_are_told():
     with pytest.raises(NoSpace, match=r"2\.0 GiB are needed, and the emptiest volume has 1\.0 GiB"):
-        check_space(2 * GIB, Space(9 * GIB, GIB, 0), [], LIMITS)
+        check_space(2 * GIB, Space(9 * GIB, GIB), [], LIMITS)
 
 
 def test_what_is_on_its_way_needs_its_space_on_a_volume_elsewhere():
@@ -162,7 +162,7 @@ def test_what_is_on_its_way_needs_its_space_on_a_volume_elsewhere():
         _upload(reserved=GIB, received=3 * GIB),
         _upload(UploadState.SPOOLED, reserved=9 * GIB, received=GIB),
     ]
-    elsewhere = Space(99 * GIB, 10 * GIB, 0, volume_is_elsewhere=True)
+    elsewhere = Space(99 * GIB, 10 * GIB, volume_is_elsewhere=True)
 
     check_space(4 * GIB, elsewhere, on_their_way, LIMITS)
     check_space(10 * GIB, replace(elsewhere, volume_is_elsewhere=False), on_their_way, LIMITS)
@@ -172,7 +172,7 @@ def test_what_is_on_its_way_needs_its_space_on_a_volume_elsewhere():
 
 def test_volume_that_is_promised_more_than_it_has_is_shown_as_full():
     with pytest.raises(NoSpace, match="the emptiest volume has 0 B"):
-        check_space(1, Space(99 * GIB, GIB, 0, volume_is_elsewhere=True), [_upload(reserved=2 * GIB)], LIMITS)
+        check_space(1, Space(99 * GIB, GIB, volume_is_elsewhere=True), [_upload(reserved=2 * GIB)], LIMITS)
 
 
 def _slots(*states: SlotState) -> list[Slot]:
@@ -230,7 +230,29 @@ def test_slots_are_used_one_after_another_also_when_each_upload_comes_to_a_new_p
     assert used == ["thaniya_01", "thaniya_02", "thaniya_01", "thaniya_02"]
 
 
-def test_nothing_changes_between_measuring_the_space_and_taking_it(server, alice, clock):
+def test_disk_that_hangs_holds_nothing_else_up(server, alice, clock):
+    is_mended = threading.Event()
+
+    def hangs() -> Space:
+        assert is_mended.wait(LONG_S)
+        return Space(99 * GIB, 99 * GIB)
+
+    allocator = Allocator(server.store, clock, server.accounts, LIMITS, hangs, server.catalog.user_bytes)
+    found: list[Upload] = []
+    waiting = threading.Thread(
+        target=lambda: found.append(allocator.allocate("alice", "web1", "nightly", None, "", "alice"))
+    )
+    waiting.start()
+    with server.store.transaction() as state:
+        state.slots.put(replace(state.slots.get("thaniya_01"), state=SlotState.DISABLED))
+    assert found == []
+    is_mended.set()
+    waiting.join(LONG_S)
+
+    assert [upload.slot for upload in found] == ["thaniya_02"]
+
+
+def test_upload_that_moves_into_the_archive_cannot_do_so_while_the_backups_are_counted(server, alice, clock):
     may_not_be_seen = threading.Event()
     others: list[threading.Thread] = []
 
@@ -238,13 +260,13 @@ def test_nothing_changes_between_measuring_the_space_and_taking_it(server, alice
         with server.store.transaction():
             may_not_be_seen.set()
 
-    def measure(_: str) -> Space:
+    def count(_: str) -> int:
         others.append(threading.Thread(target=change))
         others[0].start()
         assert not may_not_be_seen.wait(0.05)
-        return Space(99 * GIB, 99 * GIB, 0)
+        return 0
 
-    allocator = Allocator(server.store, clock, server.accounts, LIMITS, measure)
+    allocator = Allocator(server.store, clock, server.accounts, LIMITS, lambda: Space(99 * GIB, 99 * GIB), count)
     upload = allocator.allocate("alice", "web1", "nightly", None, "", "alice")
     others[0].join(LONG_S)
 
@@ -280,12 +302,26 @@ def test_user_that_is_not_there_is_refused_and_noted(server):
     assert (event.actor, event.action, event.ok) == ("mallory@192.0.2.1", "upload.open", False)
 
 
+def test_client_that_waits_for_its_turn_leaves_no_trace_of_each_try(server, make_user):
+    make_user("bob", max_uploads=1)
+    server.allocator.allocate("bob", "web1", "a", None, "", "bob")
+    make_user("alice", max_uploads=9)
+    server.allocator.allocate("alice", "web1", "a", None, "", "alice")
+    before = list(server.events())
+
+    for user, kind in (("alice", NoFreeSlot), ("bob", TooManyUploads)):
+        with pytest.raises(kind):
+            server.allocator.allocate(user, "web1", "a", None, "", user)
+
+    assert list(server.events()) == before
+
+
 def test_refusal_changes_nothing(server, make_user):
     make_user("alice", quota_bytes=5)
 
     with pytest.raises(OverQuota):
         server.allocator.allocate("alice", "web1", "a", 6, "", "alice")
-    assert server.uploads.list_open() == []
+    assert server.uploads.list_on_their_way() == []
     assert server.upload_in("thaniya_01") is None
 
 

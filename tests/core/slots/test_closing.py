@@ -62,7 +62,7 @@ def test_upload_with_anything_but_plain_files_is_rejected_with_its_reason(server
     assert ended.reason.startswith(f"only plain files with legal names are taken: {name!r} ")
     assert _slot(server, upload).state is SlotState.READY
     assert list(server.accounts.directory(upload.slot).iterdir()) == []
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
     assert server.jobs.waiting() == []
 
 
@@ -104,7 +104,7 @@ def test_upload_that_ends_without_a_backup_loses_its_files(server, upload, put_f
     assert server.uploads.get(upload.id).state is UploadState.EXPIRED
     assert _slot(server, upload).state is SlotState.READY
     assert list(server.accounts.directory(upload.slot).iterdir()) == []
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
 
 
 def test_slot_that_cannot_be_emptied_yet_keeps_the_reason_and_is_tried_again(
@@ -248,7 +248,7 @@ def test_reset_that_was_interrupted_is_carried_on_at_the_next_start(server, uplo
     assert _slot(restarted, upload).state is SlotState.READY
 
 
-def test_slot_is_reset_by_the_service_of_another_process(server, upload, reopen, in_threads, monkeypatch):
+def test_slot_is_reset_by_the_service_of_another_process(server, upload, reopen, clock, monkeypatch):
     def fails(_: str) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
@@ -257,15 +257,13 @@ def test_slot_is_reset_by_the_service_of_another_process(server, upload, reopen,
         server.abort_upload(upload.id, "", "alice")
     service = reopen()
 
-    def serve() -> None:
-        service.slots.wait(upload.slot, SlotState.DEGRADED, DEADLINE_S)
-        service.close_slots()
-
+    # What the service does while the one who resets waits for it.
+    monkeypatch.setattr(clock, "sleep", lambda _: service.close_slots())
     with service.as_service() as is_service:
         assert is_service
-        results = in_threads(serve, lambda: server.reset_slot(upload.slot, "login:root").state)
+        slot = server.reset_slot(upload.slot, "login:root")
 
-    assert results == [None, SlotState.READY]
+    assert slot.state is SlotState.READY
 
 
 @pytest.mark.parametrize("state", ["ready", "taken"])

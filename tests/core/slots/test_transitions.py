@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
 from thaniya_core.errors import NoFreeSlot, NoSpace, ThaniyaError, TooManyUploads, WrongState
 from thaniya_core.initialise import initialise
@@ -25,6 +26,7 @@ LONG_S = 60.0
 SLOT_CHANGES = {
     "take": (lambda slot: transitions.take_slot(slot, "id", NOW), {SlotState.READY}, SlotState.TAKEN),
     "close": (transitions.close_slot, {SlotState.TAKEN, SlotState.CLOSING}, SlotState.CLOSING),
+    "degrade": (lambda slot: transitions.degrade_slot(slot, "why"), {SlotState.CLOSING}, SlotState.DEGRADED),
     "free": (transitions.free_slot, {SlotState.CLOSING}, SlotState.READY),
     "disable": (
         lambda slot: transitions.disable_slot(slot, "why"),
@@ -78,6 +80,21 @@ def test_upload_changes_only_from_the_states_that_allow_it(name, state):
     else:
         with pytest.raises(WrongState, match=f"the upload id is {state}"):
             change(upload)
+
+
+@pytest.mark.parametrize("ending", UploadState)
+def test_upload_without_a_backup_ends_in_no_other_state_than_these(ending):
+    upload = Upload("id", "alice", "web1", "nightly", "thaniya_01", NOW, NOW)
+    closing = replace(upload, state=UploadState.CLOSING)
+
+    if ending in (UploadState.ABORTED, UploadState.EXPIRED, UploadState.REJECTED, UploadState.FAILED):
+        assert transitions.end_upload(upload, ending, "why").ending is ending
+        assert transitions.finish_upload(closing, ending, "why", NOW).state is ending
+    else:
+        with pytest.raises(WrongState, match=f"cannot end {ending}"):
+            transitions.end_upload(upload, ending, "why")
+        with pytest.raises(WrongState, match=f"cannot end {ending}"):
+            transitions.finish_upload(closing, ending, "why", NOW)
 
 
 def test_upload_that_gets_on_forgets_why_it_was_held_up():
@@ -163,7 +180,13 @@ class ServerMachine(RuleBasedStateMachine):
 
     @rule(number=uploads)
     def abort(self, number: int) -> None:
-        self.attempt(number, lambda upload_id: self.server.uploads.abort(upload_id, "", "alice"))
+        """As `Server.abort_upload` does it, but for closing the slot, which is a step of its own here."""
+
+        def abort(upload_id: str) -> None:
+            self.server.uploads.abort(upload_id, "", "alice")
+            self.server.jobs.drop(upload_id)
+
+        self.attempt(number, abort)
 
     @rule(number=uploads, ending=st.sampled_from([UploadState.EXPIRED, UploadState.REJECTED]))
     def end(self, number: int, ending: UploadState) -> None:

@@ -81,7 +81,7 @@ def test_aborted_upload_cannot_be_completed(server, upload, manifest):
 
     with pytest.raises(WrongState, match="is aborted"):
         server.uploads.complete(upload.id, manifest, "alice")
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
 
 
 def test_one_of_two_manifests_wins_a_race(server, open_upload, put_file, in_threads, manifest_of, run_jobs):
@@ -100,7 +100,7 @@ def test_one_of_two_manifests_wins_a_race(server, open_upload, put_file, in_thre
         run_jobs()
         expected = UploadState.ARCHIVED if results[0] in winners else UploadState.REJECTED
         assert server.uploads.get(upload.id).state is expected
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
 
 
 def test_same_manifest_wins_a_race_with_itself(server, upload, manifest, in_threads):
@@ -121,7 +121,7 @@ def test_upload_that_ends_while_its_manifest_comes_leaves_nothing(server, upload
     with pytest.raises(WrongState, match="is aborted"):
         server.uploads.complete(upload.id, manifest, "alice")
 
-    assert server.spool.ids() == []
+    assert list(server.config.paths.spool.iterdir()) == []
     assert [ended.id for ended in server.uploads.list_ended(9)] == [upload.id]
 
 

@@ -23,7 +23,7 @@ def _upload(**changes: object) -> Upload:
 
 
 def _usage(size: int) -> SlotUsage:
-    return SlotUsage(size, 1, NOW, 1)
+    return SlotUsage(size, size, 1, NOW, 1)
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,15 @@ def test_dead_upload_expires_soon_after_a_restart_however_often_the_service_rest
     restarted.watch_uploads(remembers=True)
 
     assert _state(restarted, upload) is UploadState.EXPIRED
+
+
+def test_upload_of_holes_is_rejected(server, open_upload, clock):
+    """A hole costs its client nothing and would keep a worker busy for hours."""
+    upload = open_upload(expected_bytes=None)
+    with (server.accounts.directory(upload.slot) / "holes").open("wb") as file:
+        file.truncate(2**43)
+
+    server.watch_uploads(remembers=True)
+
+    assert _state(server, upload) is UploadState.REJECTED
+    assert "holes" in server.uploads.get(upload.id).reason

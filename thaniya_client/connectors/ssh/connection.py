@@ -16,6 +16,9 @@ from thaniya_core.errors import ConnectionLost, NotAllowed, NotFound, ProtocolVi
 LOST: tuple[type[Exception], ...] = (paramiko.SSHException, OSError, EOFError)
 """What paramiko raises when a connection breaks; time-outs are OSErrors."""
 
+_LOG = logging.getLogger("thaniya.ssh")
+_LOG.addHandler(logging.NullHandler())  # what matters is raised, not printed
+
 _FAST_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 _WINDOW_BYTES = 16 * 1024 * 1024
 _PACKET_BYTES = 255 * 1024
@@ -75,8 +78,7 @@ def _connect(address: Address) -> paramiko.Transport:
         raise ConnectionLost(f"there is no connection to {where}: {exc.strerror or exc}") from exc
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     transport = paramiko.Transport(connection, default_window_size=_WINDOW_BYTES, default_max_packet_size=_PACKET_BYTES)
-    logging.getLogger("thaniya.ssh").addHandler(logging.NullHandler())  # what matters is raised, not printed
-    transport.set_log_channel("thaniya.ssh")
+    transport.set_log_channel(_LOG.name)
     return transport
 
 

@@ -38,16 +38,20 @@ def load_key(path: Path) -> paramiko.PKey:
 
 
 def make_key(path: Path) -> None:
-    """Make an ed25519 key in OpenSSH's format, readable by its owner only, unless there is one."""
-    if path.exists():
-        return
-    private = Ed25519PrivateKey.generate().private_bytes(
+    """Make an ed25519 key in OpenSSH's format, readable by its owner only; what there is of it is not touched."""
+    public = path.with_name(path.name + ".pub")
+    with os_errors("make a key"):
+        if not path.exists():
+            make_directories(path.parent, mode=0o700)
+            write_atomic(path, _new_private_key(), mode=0o600)
+        if not public.exists():
+            write_atomic(public, f"{public_line(path)}\n".encode(), mode=0o644)
+
+
+def _new_private_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    with os_errors("make a key"):
-        make_directories(path.parent, mode=0o700)
-        write_atomic(path, private, mode=0o600)
-        write_atomic(path.with_name(path.name + ".pub"), f"{public_line(path)}\n".encode(), mode=0o644)
 
 
 def public_line(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 
 from thaniya_core.cli.demo.screen import Screen
 from thaniya_core.cli.output import JsonOption
-from thaniya_core.errors import WrongState
+from thaniya_core.errors import AlreadyExists
 from thaniya_core.server import Server
 from thaniya_core.system.files import make_directories, os_errors
 from thaniya_core.system.terminal import show_json
@@ -35,8 +34,6 @@ def demo(
 
     Example: thaniya demo /usr/share/doc --directory /tmp/thaniya-demo
     """
-    # A `kill` must stop the server that the demo started, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Screen(as_json=as_json)
     place = _prepare(directory)
     # Imported here: no other command needs the client, and cron starts them often.
@@ -59,7 +56,7 @@ def _prepare(directory: Path | None) -> Path:
     with os_errors(f"use {directory}"):
         make_directories(directory)
         if any(directory.iterdir()):
-            raise WrongState(f"{directory} is not empty; nothing was changed", hint="give an empty directory")
+            raise AlreadyExists(f"{directory} is not empty; nothing was changed", hint="give an empty directory")
     return directory
 
 

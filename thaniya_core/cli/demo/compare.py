@@ -13,9 +13,9 @@ SHOWN = 10
 
 
 def find_differences(one: Path, other: Path) -> list[str]:
-    """Where the trees differ, at most the first ten; empty when they are the same."""
+    """Where the trees differ, their roots included, at most the first ten; empty when they are the same."""
     found: list[str] = []
-    for difference in _differences(one, other):
+    for difference in _compare_entries(one, other):
         found.append(difference)
         if len(found) == SHOWN:
             break

@@ -72,7 +72,11 @@ class Tour:
     def _use(self, server: Server, listening: Listening) -> None:
         self._screen.say(f"  the server listens on {listening.address} port {listening.port}")
         with ThaniyaServer(
-            listening.address, port=listening.port, key=self._key, fingerprint=listening.host_key
+            listening.address,
+            port=listening.port,
+            key=self._key,
+            known_hosts=self._directory / "known_hosts",
+            fingerprint=listening.host_key,
         ) as client:
             self._back_up(client, "first backup")
             self._step("change some files", lambda: change_some_files(self._source), lambda count: f"{count} files")

@@ -1,4 +1,4 @@
-"""Where things lie on a volume.
+"""Where things lie on a volume: the same on a server's disk and in a directory that a client keeps backups in.
 
 volume.json
 archive/<user>/<host>/<name>/<id>/    a backup
@@ -63,11 +63,21 @@ def backup_directory(root: Path, series: Series, backup_id: str) -> Path:
     return series_directory(root, series) / check_id(backup_id)
 
 
+def incoming_place(root: Path) -> Path:
+    """Where backups are written before they are renamed into place."""
+    return root / ".incoming"
+
+
+def removing_place(root: Path) -> Path:
+    """Where backups are renamed to before their files are removed."""
+    return root / ".removing"
+
+
 def incoming_directory(root: Path, backup_id: str) -> Path:
-    """Where a backup is written before it is renamed into place."""
-    return root / ".incoming" / check_id(backup_id)
+    """Where one backup is written."""
+    return incoming_place(root) / check_id(backup_id)
 
 
 def removing_directory(root: Path, backup_id: str) -> Path:
-    """Where a backup is renamed to before its files are removed."""
-    return root / ".removing" / check_id(backup_id)
+    """Where one backup is while it is removed."""
+    return removing_place(root) / check_id(backup_id)

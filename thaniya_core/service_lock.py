@@ -1,0 +1,59 @@
+"""The lock of the service: of all processes that hold a server, one at a time closes slots and runs jobs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from thaniya_core.system.clock import Clock
+from thaniya_core.system.files import os_errors, try_lock
+
+_POLL_S = 0.1
+
+
+class ServiceLock:
+    """The kernel's lock of a file, which the threads of the process that holds it share."""
+
+    def __init__(self, file: Path, clock: Clock) -> None:
+        self._file = file
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._descriptor: int | None = None
+        self._holders = 0
+
+    @contextmanager
+    def hold(self, wait_s: float = 0.0) -> Iterator[bool]:
+        """Be the service for a while.
+
+        Args:
+            wait_s: how long to wait for another process that is the service now.
+
+        Yields:
+            False when another process is the service.
+        """
+        deadline = self._clock.monotonic() + wait_s
+        while not (is_held := self._take()) and self._clock.monotonic() < deadline:
+            self._clock.sleep(_POLL_S)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                self._let_go()
+
+    def _take(self) -> bool:
+        with self._guard:
+            if self._holders == 0:
+                with os_errors("take the lock of the service"):
+                    self._descriptor = try_lock(self._file)
+            self._holders += self._descriptor is not None
+            return self._descriptor is not None
+
+    def _let_go(self) -> None:
+        with self._guard:
+            self._holders -= 1
+            if self._holders == 0 and self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None

@@ -1,0 +1,1 @@
+"""Setting a real server up on a machine."""
