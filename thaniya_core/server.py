@@ -14,7 +14,7 @@ from pathlib import Path
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
 from thaniya_core.archive import Backups, Catalog, Ingest, UploadedFiles, Volumes
 from thaniya_core.config import Config, GateKind, find_config, load_config
-from thaniya_core.errors import ThaniyaError, UploadRejected, WrongState
+from thaniya_core.errors import NotFound, ThaniyaError, UploadRejected, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState, Upload, UploadState, User
 from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Spool, Uploads, Watch
@@ -22,6 +22,7 @@ from thaniya_core.slots.allocation import Space
 from thaniya_core.store import StateTransaction, Store, TinyStore
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors, try_lock
+from thaniya_core.system.privileges import drop_to, owner_of
 
 logger = logging.getLogger(__name__)
 
@@ -274,14 +275,35 @@ class Server:
         self.work_waits.set()
 
 
+def find_service_user(config: Config) -> str:
+    """The user that the service runs as, where sshd receives: the owner of the state.
+
+    Raises:
+        WrongState: the state is not there, or belongs to root.
+    """
+    hint = "run `thaniya setup openssh`"
+    try:
+        user = owner_of(config.paths.state)
+    except NotFound as error:
+        raise WrongState(f"the server is not set up: {error.message}", hint=hint) from error
+    if user == "root":
+        raise WrongState(f"{config.paths.state} belongs to root, not to the service user", hint=hint)
+    return user
+
+
 def open_server(config_file: Path | None = None, clock: Clock | None = None) -> Server:
     """The server of a configuration file; see `find_config` for the default.
+
+    Root becomes the service user here, for good, where sshd receives: no file of the state ever belongs to root. What
+    must go on as root calls this within `call_as`.
 
     Raises:
         ConfigInvalid: the file is missing or wrong.
         ThaniyaError: the state directory cannot be used.
     """
     config = load_config(find_config(config_file))
+    if config.gate.kind is GateKind.OPENSSH and os.geteuid() == 0:
+        drop_to(find_service_user(config))
     with os_errors("open the state directory"):
         for directory in (config.paths.state, config.paths.spool, config.paths.slots):
             make_directories(directory)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from pathlib import Path
 
 import typer
 
 from thaniya_core.server import Server, open_server
+from thaniya_core.system.privileges import person
 
 
 def server_of(context: typer.Context) -> Server:
@@ -19,8 +18,4 @@ def server_of(context: typer.Context) -> Server:
 
 def actor() -> str:
     """The person behind the command, as the audit log shows it; behind sudo the one who called it."""
-    try:
-        name = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as containers have
-        name = str(os.getuid())
-    return f"login:{name}"
+    return f"login:{person()}"
