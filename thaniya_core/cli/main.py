@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from thaniya_core import __version__
-from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
+from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, setup, slot, upload, user
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
@@ -27,6 +27,7 @@ app = typer.Typer(
     "7 no space, 8 integrity, 130 interrupted.",
 )
 app.command("init")(init.init)
+app.add_typer(setup.app, name="setup")
 app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
