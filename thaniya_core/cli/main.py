@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from thaniya_core import __version__
-from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, setup, slot, upload, user
+from thaniya_core.cli import backup, broker, catalog, demo, doctor, init, job, log, serve, setup, slot, upload, user
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
@@ -31,6 +31,7 @@ app.add_typer(setup.app, name="setup")
 app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")
 app.add_typer(upload.app, name="upload")
