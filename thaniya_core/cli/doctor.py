@@ -39,7 +39,7 @@ def _examine(config_file: Path | None) -> list[Finding]:
     try:
         config = load_config(find_config(config_file))
     except ConfigInvalid as error:
-        return [Finding("configuration", Level.FAIL, error.message, error.hint)]
+        return [Finding("configuration", Level.FAIL, error.message, error.hint or "run this as root")]
     subject = make_subject(config, Machine(), TinyStore(config.paths.state), SystemClock())
     return [Finding("configuration", Level.OK, str(config.file)), *diagnose(subject)]
 

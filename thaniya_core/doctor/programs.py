@@ -12,6 +12,7 @@ from thaniya_core.doctor.examination import SETUP, Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, skipped, warn
 from thaniya_core.doctor.machine import Account
 from thaniya_core.doctor.owners import WRITABLE_BY_OTHERS, find_unsafe
+from thaniya_core.gate.keys import look_up
 from thaniya_core.setup.texts import cron, sshd_drop_in, sudoers
 from thaniya_core.setup.units import SERVICE, service_unit
 from thaniya_core.system.run import Completed
@@ -90,7 +91,9 @@ def check_sudo(subject: Subject) -> Iterator[Finding]:
     if why_not is None:
         command = ["sudo", "--non-interactive", str(place.root_helper)]
         done = subject.machine.run(command, as_account=service if subject.machine.is_root else None)
-        yield judge_refusal(name, done, f"{SETUP}, or see {place.sudoers} and `visudo --check`")
+        is_ours = subject.machine.is_root and subject.machine.read(place.sudoers) == sudoers(place).encode()
+        elsewhere = f"sudo --list --other-user={place.service_user} shows what counts; /etc/sudoers has to end with "
+        yield judge_refusal(name, done, f"{elsewhere}`@includedir {place.sudoers.parent}`" if is_ours else SETUP)
     else:
         yield why_not
 
@@ -110,7 +113,7 @@ def judge_refusal(name: str, done: Completed, cure: str) -> Finding:
     """The root helper, called without arguments, must say that they are wrong."""
     if done.exit_code == _WRONG_ARGUMENTS and b"wrong arguments" in done.stderr:
         return ok(name, "the root helper answers, and refuses wrong arguments")
-    return fail(name, f"`{' '.join(done.argv)}` ended with {done.exit_code}: {last_line(done)}", cure)
+    return fail(name, f"the root helper cannot be run, exit code {done.exit_code}: {last_line(done)}", cure)
 
 
 def check_lookup(subject: Subject) -> Iterator[Finding]:
@@ -125,7 +128,8 @@ def check_lookup(subject: Subject) -> Iterator[Finding]:
         yield fail(name, f"{place.key_lookup} is missing", SETUP)
     else:
         account = service if subject.machine.is_root else None
-        yield from judge_lookups(name, [_look_up(subject, account) for _ in range(_LOOKUPS)])
+        why_not = explain_failure(subject.config.paths.state / "state.json", place.service_user)
+        yield from judge_lookups(name, [_look_up(subject, account) for _ in range(_LOOKUPS)], why_not)
 
 
 def _look_up(subject: Subject, account: Account | None) -> tuple[Completed, float]:
@@ -135,11 +139,20 @@ def _look_up(subject: Subject, account: Account | None) -> tuple[Completed, floa
     return done, time.perf_counter() - begin
 
 
-def judge_lookups(name: str, runs: list[tuple[Completed, float]]) -> Iterator[Finding]:
+def explain_failure(state_file: Path, account: str) -> str:
+    """Why the look-up fails on a state file; the program itself tells the system's log only."""
+    try:
+        look_up(state_file, account, control_account=account, broker=["thaniya"])  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "the system's log tells why"
+
+
+def judge_lookups(name: str, runs: list[tuple[Completed, float]], why_not: str) -> Iterator[Finding]:
     """Whether it works and is quick, the best of some runs: the first one fills the caches."""
     failed = next((done for done, _ in runs if done.exit_code != 0), None)
     if failed is not None:
-        told = f"it ends with {failed.exit_code} and lets nobody in: {last_line(failed) or 'see the log'}"
+        told = f"it ends with {failed.exit_code} and lets nobody in: {last_line(failed) or why_not}"
         yield fail(name, told, f"grep thaniya-keys /var/log/auth.log tells why (or journalctl); then: {SETUP}")
         return
     best_s = min(seconds for _, seconds in runs)

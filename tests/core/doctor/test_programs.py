@@ -15,6 +15,7 @@ from thaniya_core.doctor.programs import (
     check_helper,
     check_lookup,
     check_sudo,
+    explain_failure,
     judge_copy,
     judge_lookups,
     judge_refusal,
@@ -111,7 +112,17 @@ def run_of(exit_code=0, stderr=""):
     ],
 )
 def test_key_lookup_must_work_and_be_quick(runs, level):
-    assert levels(judge_lookups("key look-up", runs)) == [level]
+    assert levels(judge_lookups("key look-up", runs, "why")) == [level]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "JSONDecodeError"), ('{"format": 2}', "has format 2"), ('{"format": 1, "users": {}}', "the system's log")],
+)
+def test_reason_that_only_the_log_has_is_found_out(tmp_path, content, words):
+    (tmp_path / "state.json").write_text(content)
+
+    assert words in explain_failure(tmp_path / "state.json", "thaniya")
 
 
 def test_key_lookup_is_run_for_the_control_account(installed, machine):

@@ -6,15 +6,13 @@ import pytest
 
 from thaniya_core.doctor.finding import Level
 from thaniya_core.doctor.sshd import (
-    check_answer,
     check_configuration,
     judge_admission,
-    judge_offer,
     judge_settings,
-    listening_places,
     parse_settings,
     wanted_settings,
 )
+from thaniya_core.doctor.sshd_answer import check_answer, judge_offer, listening_places
 from thaniya_core.setup.installation import Installation
 from thaniya_core.setup.texts import sshd_drop_in
 
@@ -169,6 +167,14 @@ def test_sshd_that_does_not_answer_is_to_be_started(sshd, machine, systemd, cure
 )
 def test_sshd_is_asked_where_it_listens(lines, places):
     assert listening_places(parse_settings(lines)) == places
+
+
+def test_other_ssh_server_on_the_port_is_not_taken_for_sshd(sshd, machine):
+    machine.banner = "SSH-2.0-dropbear"
+
+    (finding,) = check_answer(sshd)
+
+    assert finding.what == "another SSH server has 127.0.0.1 port 22: SSH-2.0-dropbear"
 
 
 def test_other_server_on_the_port_is_told(sshd, machine):
