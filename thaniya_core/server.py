@@ -305,6 +305,8 @@ def open_server(config_file: Path | None = None, clock: Clock | None = None) -> 
     if config.gate.kind is GateKind.OPENSSH and os.geteuid() == 0:
         drop_to(find_service_user(config))
     with os_errors("open the state directory"):
-        for directory in (config.paths.state, config.paths.spool, config.paths.slots):
-            make_directories(directory)
+        make_directories(config.paths.state)
+        make_directories(config.paths.spool)
+        if config.gate.kind is GateKind.EMBEDDED:
+            make_directories(config.paths.slots)  # elsewhere it is root's
     return Server(config, TinyStore(config.paths.state), clock or SystemClock())

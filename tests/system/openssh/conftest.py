@@ -247,6 +247,10 @@ class RealServer:
         (found,) = self.machine.path("/var/lib/thaniya/volume/archive").glob(f"*/*/*/{upload}")
         return found
 
+    def service_uid(self) -> int:
+        """The number of the service user, whose name only the machine knows."""
+        return int(self.machine.run("id", "-u", "thaniya").stdout)
+
     def upload_directory(self, slot: str) -> Path:
         return self.machine.path(f"/srv/thaniya/slots/{slot}/upload")
 
@@ -288,6 +292,12 @@ def machine(possible: None) -> Iterator[Machine]:
         yield machine
     finally:
         machine.end()
+
+
+@pytest.fixture
+def server_on(key_directory: Path, tmp_path: Path) -> Callable[[Machine], RealServer]:
+    """Clients and an administrator for a machine, on which nothing runs yet."""
+    return lambda machine: RealServer(machine, key_directory, tmp_path)
 
 
 @pytest.fixture(scope="module", params=["yes", "no"], ids=["pam", "no_pam"])
