@@ -6,9 +6,11 @@ import grp
 import pwd
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thaniya_core.accounts.openssh import helper_command
 from thaniya_core.errors import ThaniyaError
@@ -35,7 +37,7 @@ class _Made(Struct, frozen=True):
     """What of the state is there."""
 
     slots: tuple[str, ...] = ()
-    has_volume: bool = False
+    volumes: tuple[str, ...] = ()
 
 
 def set_up(
@@ -58,7 +60,9 @@ def set_up(
         ThaniyaError: a change could not be made; what was made is kept, and it may be run again.
     """
     made = _look_at_state(installation)
-    count = carry_out(plan_base(installation, has_volume=made.has_volume), tell, dry_run=dry_run)
+    if made.volumes:
+        installation = replace(installation, volume=Path(made.volumes[0]))
+    count = carry_out(plan_base(installation, has_volume=bool(made.volumes)), tell, dry_run=dry_run)
     wanted = {slot_name(number) for number in range(1, slots + 1)} | set(made.slots)
     for name in sorted(wanted):
         if name not in made.slots or not _has_account(name) or not (installation.slots / name).is_dir():
@@ -66,7 +70,7 @@ def set_up(
             tell(f"make the slot {name}")
             if not dry_run:
                 _as_service_user(installation, partial(_make_slot, name=name))
-    if not made.has_volume:
+    if not made.volumes:
         count += 1
         tell(f"make {installation.volume} the first volume")
         if not dry_run:
@@ -118,7 +122,8 @@ def _look_at_state(installation: Installation) -> _Made:
 
     def look() -> str:
         server = open_server(installation.config)
-        made = _Made(tuple(slot.name for slot in server.slots.all()), bool(server.volumes.all()))
+        slots, volumes = server.slots.all(), server.volumes.all()
+        made = _Made(tuple(slot.name for slot in slots), tuple(str(volume.path) for volume in volumes))
         return msgspec.json.encode(made).decode()
 
     return msgspec.json.decode(call_as(installation.service_user, look), type=_Made)

@@ -53,6 +53,8 @@ def check_machine(installation: Installation) -> None:
                 f"others than root may write to {unsafe}, and so sshd and sudo would trust nothing below it",
                 hint=f"chown root:root {unsafe} && chmod g-w,o-w {unsafe}",
             )
+    if not os.access(installation.program, os.X_OK):
+        raise NotFound(f"{installation.program} is no program", hint="call `thaniya` by its own name, not by python -m")
     for path in (installation.program, Path(sys.executable), Path(thaniya_core.__file__)):
         hidden = find_hidden(path)
         if hidden is not None:

@@ -179,6 +179,36 @@ def test_program_that_the_service_user_cannot_reach_is_told(machine):
     assert (done.returncode, "/opt/thaniya-tests is closed to others" in done.stderr) == (1, True)
 
 
+def test_cron_keeps_the_service_going_where_it_is_chosen(machine):
+    machine.path("/etc/cron.d").mkdir(exist_ok=True)
+    machine.run("thaniya", "setup", "openssh", "--slots", "1", "--run-by", "cron")
+    line = machine.path("/etc/cron.d/thaniya").read_text().splitlines()[-1]
+    user, command = line.split(maxsplit=6)[5:]
+    assert user == "thaniya"
+    machine.run("su", "thaniya", "-c", command)
+    machine.run("thaniya", "setup", "remove", "--yes")
+    assert not machine.path("/etc/cron.d/thaniya").exists()
+
+
+def test_volume_of_ones_own_is_given_to_the_service_and_kept_by_later_runs(machine):
+    machine.path("/srv/disk").mkdir()
+    machine.run("thaniya", "setup", "openssh", "--slots", "1", "--volume", "/srv/disk")
+    assert machine.run("stat", "--format=%U %a", "/srv/disk").stdout == "thaniya 750\n"
+    assert "nothing was changed" in machine.run("thaniya", "setup", "openssh", "--slots", "1").stdout
+    assert not machine.path("/var/lib/thaniya/volume").exists()
+
+
+def test_configuration_of_an_embedded_server_is_refused(machine):
+    machine.run("thaniya", "init", "/srv/embedded")
+    done = machine.run("thaniya", "--config", "/srv/embedded/thaniya.toml", "setup", "openssh", check=False)
+    assert (done.returncode, "embedded server" in done.stderr) == (1, True)
+
+
+def test_setup_needs_root(machine):
+    done = machine.run("setpriv", "--reuid=65534", "--clear-groups", "thaniya", "setup", "openssh", check=False)
+    assert (done.returncode, "sudo" in done.stderr) == (5, True)
+
+
 def test_running_sshd_reads_it_at_once(machine, server_on):
     server = server_on(machine)
     server.start_sshd("yes")
