@@ -20,6 +20,8 @@ _LOGIN = """\
     PermitTunnel no
     PermitTTY no
     PermitUserRC no
+    # Whatever else this machine accepts: the environment of the broker is not the client's to set.
+    AcceptEnv LANG
     # A client that has vanished is noticed after a minute and a half.
     ClientAliveInterval 30
     ClientAliveCountMax 3
