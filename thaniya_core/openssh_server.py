@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 from collections.abc import Callable
 from functools import partial
@@ -59,6 +60,7 @@ def set_up(
     Raises:
         ThaniyaError: a change could not be made; what was made is kept, and it may be run again.
     """
+    os.umask(0o022)  # the service user has to pass through what is made on the way, whatever root's umask is
     made = _look_at_state(installation)
     if made.volumes:
         installation = replace(installation, volume=Path(made.volumes[0]))

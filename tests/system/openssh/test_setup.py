@@ -181,6 +181,12 @@ def test_program_that_the_service_user_cannot_reach_is_told(machine):
     assert (done.returncode, "/opt/thaniya-tests is closed to others" in done.stderr) == (1, True)
 
 
+def test_umask_of_root_does_not_matter(machine):
+    machine.run("bash", "-c", "umask 077; thaniya setup openssh --slots 1")
+    assert machine.run("stat", "--format=%a", "/srv/thaniya", "/srv/thaniya/slots").stdout == "755\n755\n"
+    machine.run("thaniya", "slot", "list")
+
+
 def test_cron_keeps_the_service_going_where_it_is_chosen(machine):
     machine.path("/etc/cron.d").mkdir(exist_ok=True)
     machine.run("thaniya", "setup", "openssh", "--slots", "1", "--run-by", "cron")
