@@ -122,7 +122,7 @@ def load_config(file: Path) -> Config:
         text = file.read_bytes()
         config = msgspec.toml.decode(text, type=Config, dec_hook=_decode_quantity)
     except OSError as exc:
-        hint = "run it with sudo" if isinstance(exc, PermissionError) else ""
+        hint = "run this as root" if isinstance(exc, PermissionError) else ""
         raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}", hint=hint) from exc
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise ConfigInvalid(f"{file}: {exc}", hint="see docs/configuration.md") from exc

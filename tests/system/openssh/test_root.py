@@ -57,7 +57,7 @@ def test_audit_log_names_the_person_behind_sudo(server):
 
 def test_ordinary_account_is_told_what_to_do(server):
     done = server.machine.run("su", "nobody", "-s", "/bin/sh", "-c", "thaniya user list", check=False)
-    assert (done.returncode, "run it with sudo" in done.stderr) == (2, True)
+    assert (done.returncode, "run this as root" in done.stderr) == (2, True)
 
 
 def test_service_runs_as_the_service_user(server):

@@ -77,10 +77,12 @@ def test_what_is_made_belongs_to_whom_it_should(machine):
         f"root:root 755 {slot}",
         f"thaniya:thaniya_02 2770 {slot}/upload",
     ]
+    shadow = machine.path("/etc/shadow").read_text().splitlines()
+    expiry = {line.split(":")[0]: line.split(":")[7] for line in shadow if line.startswith("thaniya")}
+    assert expiry == {"thaniya": "", "thaniya_01": "0", "thaniya_02": "0"}
     (account,) = [line for line in machine.path("/etc/passwd").read_text().splitlines() if line.startswith("thaniya:")]
     assert account.endswith(":/var/lib/thaniya:/bin/sh")
-    shadow = machine.path("/etc/shadow").read_text()
-    assert "\nthaniya:*:" in shadow
+    assert [line.split(":")[1] for line in shadow if line.startswith("thaniya")] == ["*", "*", "*"]
 
 
 def test_sshd_heeds_it_for_the_service_and_the_slots_and_for_nobody_else(machine):
