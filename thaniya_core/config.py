@@ -131,7 +131,8 @@ def load_config(file: Path) -> Config:
         text = file.read_bytes()
         settings = msgspec.toml.decode(text, type=Settings, dec_hook=_decode_special)
     except OSError as exc:
-        raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}") from exc
+        hint = "run this as root" if isinstance(exc, PermissionError) else ""
+        raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}", hint=hint) from exc
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise ConfigInvalid(f"{file}: {exc}", hint="see docs/configuration.md") from exc
     base = file.absolute().parent

@@ -5,6 +5,7 @@ It makes the rooms, wires them, and carries out what takes more than one of them
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -16,7 +17,7 @@ from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
 from thaniya_core.archive import Backups, Catalog, Volumes
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
-from thaniya_core.errors import AlreadyExists, WrongState
+from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
 from thaniya_core.service_lock import ServiceLock
@@ -25,6 +26,7 @@ from thaniya_core.store import Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors
+from thaniya_core.system.privileges import drop_to, owner_of
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -202,15 +204,38 @@ class Server:
         self.work_waits.set()
 
 
+def find_service_user(config: Config) -> str:
+    """The user that the service runs as, where sshd receives: the owner of the state.
+
+    Raises:
+        WrongState: the state is not there, or belongs to root.
+    """
+    hint = "run `thaniya setup openssh`"
+    try:
+        user = owner_of(config.paths.state)
+    except NotFound as error:
+        raise WrongState(f"the server is not set up: {error.message}", hint=hint) from error
+    if user == "root":
+        raise WrongState(f"{config.paths.state} belongs to root, not to the service user", hint=hint)
+    return user
+
+
 def open_server(config_file: Path | None = None, clock: Clock | None = None) -> Server:
     """The server of a configuration file; see `find_config` for the default.
+
+    Root becomes the service user here, for good, where sshd receives: no file of the state ever belongs to root. What
+    must go on as root calls this within `call_as`.
 
     Raises:
         ConfigInvalid: the file is missing or wrong.
         ThaniyaError: the state directory cannot be used.
     """
     config = load_config(find_config(config_file))
+    if config.gate.kind is GateKind.OPENSSH and os.geteuid() == 0:
+        drop_to(find_service_user(config))
     with os_errors("open the state directory"):
-        for directory in (config.paths.state, config.paths.spool, config.paths.slots):
-            make_directories(directory)
+        make_directories(config.paths.state)
+        make_directories(config.paths.spool)
+        if config.gate.kind is GateKind.EMBEDDED:
+            make_directories(config.paths.slots)  # elsewhere it is root's
     return Server(config, TinyStore(config.paths.state), clock or SystemClock())

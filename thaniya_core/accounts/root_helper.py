@@ -150,12 +150,13 @@ def create(config, slot):
     try:
         entry = find_account(slot)
     except KeyError:
-        # No password, no shell, no home; locked by its expiry until an upload takes it.
+        # No password, no shell, no home.
         run(
             "useradd", "--system", "--user-group", "--groups", GROUP, "--no-create-home", "--home-dir", "/",
-            "--shell", "/usr/sbin/nologin", "--password", "*", "--expiredate", "1", "--comment", "Thaniya slot", slot,
+            "--shell", "/usr/sbin/nologin", "--password", "*", "--comment", "Thaniya slot", slot,
         )  # fmt: skip
         entry = find_account(slot)
+        lock(config, slot)  # useradd sets no expiry for accounts of the system
     slots = open_directory(config.slots)
     home = step_into(make_directory(slots, slot, 0, 0, 0o755), slot)
     upload = step_into(make_directory(home, UPLOAD, config.uid, entry.pw_gid, 0o2770), UPLOAD)

@@ -82,6 +82,10 @@ class Backups:
     def restore(self, backup: Backup, target: Path, paths: Sequence[str], overwrite: bool, actor: str) -> None:
         """Restore into a directory; see `restore_backup`."""
         restore_backup(backup.document, self._catalog.directory(backup), target, paths, overwrite=overwrite)
+        self.note_restored(backup, target, actor)
+
+    def note_restored(self, backup: Backup, target: Path, actor: str) -> None:
+        """Write to the audit log that a backup was restored by other means than `restore`."""
         self._log(actor, "backup.restore", backup, str(target))
 
     def remove(self, backup: Backup, actor: str) -> None:

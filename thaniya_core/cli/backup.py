@@ -8,10 +8,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from thaniya_core.cli.context import actor, server_of
+from thaniya_core.archive.restore import restore_backup
+from thaniya_core.cli.context import actor, call_with_server, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
 from thaniya_core.errors import IntegrityFailed, ThaniyaError, WrongUsage
 from thaniya_core.formats.contents import escape_path
+from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import restore_directory, restored_path
 from thaniya_core.model import Backup
@@ -21,6 +23,14 @@ from thaniya_core.system.terminal import progress_bar, show_json
 app = typer.Typer(no_args_is_help=True, help="Archived backups.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The backup's id, or the beginning of it.")]
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """A backup that is to be restored."""
+
+    id: str
+    document: BackupDocument
+    directory: str
 
 
 @app.command("list")
@@ -124,10 +134,22 @@ def restore(
 
     Example: thaniya backup restore 20261123T211500Z-7f3a2c /tmp/restored etc/passwd
     """
-    server = server_of(context)
-    backup = server.catalog.get(backup_id)
-    server.backups.restore(backup, target, paths or [], overwrite, actor())
-    print_facts({"id": backup.id, "target": str(target)}, [("restored", backup.id), ("into", str(target))], as_json)
+    who = actor()
+
+    def find(server: Server) -> str:
+        backup = server.catalog.get(backup_id)
+        found = _Found(backup.id, backup.document, str(server.catalog.directory(backup)))
+        return msgspec.json.encode(found).decode()
+
+    def note(server: Server) -> str:
+        server.backups.note_restored(server.catalog.get(found.id), target, who)
+        return ""
+
+    # Root restores as root: owners come back, and the target may lie anywhere.
+    found = msgspec.json.decode(call_with_server(context, find), type=_Found)
+    restore_backup(found.document, Path(found.directory), target, paths or [], overwrite=overwrite)
+    call_with_server(context, note)
+    print_facts({"id": found.id, "target": str(target)}, [("restored", found.id), ("into", str(target))], as_json)
 
 
 @app.command("verify")

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
-from thaniya_core.server import Server, open_server
+from thaniya_core.config import GateKind, find_config, load_config
+from thaniya_core.server import Server, find_service_user, open_server
+from thaniya_core.system.privileges import call_as, person
 
 
 def server_of(context: typer.Context) -> Server:
     """The server that `--config` names, or the default one."""
+    return open_server(_given_config(context))
+
+
+def call_with_server(context: typer.Context, step: Callable[[Server], str]) -> str:
+    """Call a step with the server, and go on with the rights of who runs the command.
+
+    `server_of` takes root's rights from the whole process; this from the step only, which then runs in a process of its
+    own.
+    """
+    config = load_config(find_config(_given_config(context)))
+    if config.gate.kind is GateKind.OPENSSH and os.geteuid() == 0:
+        return call_as(find_service_user(config), lambda: step(open_server(config.file)))
+    return step(open_server(config.file))
+
+
+def _given_config(context: typer.Context) -> Path | None:
     config = context.find_root().params.get("config")
-    return open_server(Path(config) if config else None)
+    return Path(config) if config else None
 
 
 def actor() -> str:
     """The person behind the command, as the audit log shows it; behind sudo the one who called it."""
-    try:
-        name = os.environ.get("SUDO_USER") or getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as containers have
-        name = str(os.getuid())
-    return f"login:{name}"
+    return f"login:{person()}"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from thaniya_core import __version__
-from thaniya_core.cli import backup, broker, catalog, demo, init, job, log, serve, slot, upload, user
+from thaniya_core.cli import backup, broker, catalog, demo, doctor, init, job, log, serve, setup, slot, upload, user
 from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.files import from_os_error
 from thaniya_core.system.harmless import make_harmless
@@ -29,9 +29,11 @@ app = typer.Typer(
     "7 no space, 8 integrity, 130 interrupted.",
 )
 app.command("init")(init.init)
+app.add_typer(setup.app, name="setup")
 app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")
 app.add_typer(upload.app, name="upload")

@@ -24,8 +24,31 @@ def list_slots(context: typer.Context, as_json: JsonOption = False) -> None:
     slots = server_of(context).slots.all()
     rows = [[slot.name, slot.state, slot.upload_id or "-", slot.reason or "-"] for slot in slots]
     print_records(
-        slots, ["slot", "state", "upload", "reason"], rows, as_json, "no slots: make them with `thaniya init`"
+        slots, ["slot", "state", "upload", "reason"], rows, as_json, "no slots: make one with `thaniya slot add 1`"
     )
+
+
+@app.command("add")
+def add(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(min=1, max=999, help="The slot's number: 9 makes thaniya_09.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make one more slot.
+
+    Example: thaniya slot add 9
+    """
+    _show(server_of(context).slots.add(number, actor()), as_json)
+
+
+@app.command("remove")
+def remove(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Remove a slot with its account; one that an upload holds is refused.
+
+    Example: thaniya slot remove thaniya_09
+    """
+    server_of(context).slots.remove(name, actor())
+    print_facts({"removed": name}, [("removed", name)], as_json)
 
 
 @app.command("reset")

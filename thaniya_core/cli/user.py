@@ -48,12 +48,13 @@ def add(
 
     Example: thaniya user add alice --key-file alice.pub --quota 500G
     """
+    lines = _key_lines(key, key_file)  # before root becomes the service user, who may not read them
     server = server_of(context)
     if not adopt_backups:
         server.refuse_inherited_backups(name)
     user = server.users.add(
         name,
-        _key_lines(key, key_file),
+        lines,
         actor(),
         role=role,
         quota_bytes=parse_size(quota) if quota else None,
@@ -168,10 +169,10 @@ def add_key(
 
     Example: thaniya user key add alice --key-file laptop.pub
     """
-    server = server_of(context)
     lines = _key_lines(key, key_file)
     if not lines:
         raise WrongUsage("no key given", hint="give --key or --key-file")
+    server = server_of(context)
     for line in lines:
         server.users.add_key(name, line, actor())
     _show(server, server.users.get(name), as_json)

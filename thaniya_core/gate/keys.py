@@ -27,13 +27,13 @@ def format_authorized_keys(state, account, *, control_account, broker):
     """The lines of authorized_keys (sshd(8)) for an account; empty for one that nobody may enter now.
 
     Args:
-        state: state.json as `json.load` gives it.
+        state: state.json as `json.load` gives it; a table that never held anything is not in it.
         account: the account that someone wants to log in to.
         control_account: the account whose keys run the broker; all others are slots.
         broker: the command line of the broker, as a list; the user's name is put behind it.
     """
     if account == control_account:
-        users = [user for user in state["users"].values() if user.get("enabled", True)]
+        users = [user for user in state.get("users", {}).values() if user.get("enabled", True)]
         lines = [_control_line(user["name"], key, broker) for user in users for key in user.get("keys", ())]
     elif _SLOT.fullmatch(account):
         lines = [_slot_line(user["name"], key) for user in _holders(state, account) for key in user.get("keys", ())]
@@ -44,13 +44,13 @@ def format_authorized_keys(state, account, *, control_account, broker):
 
 def _holders(state, account):
     """The enabled user whose open upload holds a slot, if any."""
-    slot = state["slots"].get(account)
+    slot = state.get("slots", {}).get(account)
     if slot is None or slot.get("state") != "taken":
         return []
-    upload = state["uploads"].get(slot.get("upload_id") or "")
+    upload = state.get("uploads", {}).get(slot.get("upload_id") or "")
     if upload is None or upload.get("state", "open") != "open":
         return []
-    user = state["users"].get(upload["user"])
+    user = state.get("users", {}).get(upload["user"])
     return [user] if user is not None and user.get("enabled", True) else []
 
 

@@ -1,1 +1,1 @@
-"""Setting a real server up on a machine."""
+"""A real server on a machine with sshd: what it consists of, setting it up, taking it back."""

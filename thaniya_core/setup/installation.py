@@ -8,6 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from thaniya_core.config import Config
+
 SLOT_GROUP = "thaniya-slots"
 """Every slot account is a member; sshd's Match rests on it. root_helper.py knows the same name."""
 
@@ -53,3 +55,17 @@ def find_program() -> Path:
     found = shutil.which("thaniya")
     own = Path(sys.argv[0]).absolute()
     return own if own.name == "thaniya" else Path(found or own)
+
+
+def installation_of(config: Config) -> Installation:
+    """Where the parts of a server lie that is configured already: as usual, but for what its configuration says."""
+    return Installation(
+        service_user=config.gate.control_account,
+        program=find_program(),
+        config=config.file,
+        state=config.paths.state,
+        spool=config.paths.spool,
+        volume=config.paths.state / "volume",
+        slots=config.paths.slots,
+        library=config.gate.root_helper.parent,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.formats.names import check_slot, slot_name
 from thaniya_core.model import Event, Slot, SlotState, Upload
 from thaniya_core.slots import transitions
@@ -42,12 +42,41 @@ class Slots:
     def ensure(self, count: int) -> None:
         """Make the slots `thaniya_01` to `thaniya_<count>`; those that are there stay as they are."""
         for number in range(1, count + 1):
-            name = slot_name(number)
-            with os_errors(f"make the slot {name}"):
-                self._accounts.create(name)
-            with self._store.transaction() as state:
-                if state.slots.get(name) is None:
-                    state.slots.put(Slot(name))
+            self.make(slot_name(number))
+
+    def add(self, number: int, actor: str) -> Slot:
+        """Make one more slot.
+
+        Raises:
+            AlreadyExists: there is one of this number.
+        """
+        name = slot_name(number)
+        if self._store.read().slots.get(name) is not None:
+            raise AlreadyExists(f"the slot {name} is there already", hint="see `thaniya slot list`")
+        self.make(name)
+        self._store.add_event(Event(self._clock.now(), actor, "slot.add", name))
+        return self.get(name)
+
+    def remove(self, name: str, actor: str) -> None:
+        """Remove a slot with its account. It is taken out of use first, so that after a crash this may be run again.
+
+        Raises:
+            NotFound, WrongState: no such slot; an upload holds it.
+        """
+        self.disable(name, actor)
+        with os_errors(f"remove the slot {name}"):
+            self._accounts.remove(name)
+        with self._store.transaction() as state:
+            state.slots.remove(name)
+        self._store.add_event(Event(self._clock.now(), actor, "slot.remove", name))
+
+    def make(self, name: str) -> None:
+        """Make a slot, or what is missing of one; harmless when it is there."""
+        with os_errors(f"make the slot {name}"):
+            self._accounts.create(name)
+        with self._store.transaction() as state:
+            if state.slots.get(name) is None:
+                state.slots.put(Slot(name))
 
     def disable(self, name: str, actor: str) -> Slot:
         """Take a slot out of use.

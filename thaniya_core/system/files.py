@@ -67,11 +67,18 @@ def fsync_file(file: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(file: Path, data: bytes, mode: int = 0o640) -> None:
-    """Write a file durably so that a reader, and a crash, meet the old or the new content, never a part."""
+def write_atomic(file: Path, data: bytes, mode: int = 0o640, owner: tuple[int, int] | None = None) -> None:
+    """Write a file durably so that a reader, and a crash, meet the old or the new content, never a part.
+
+    Args:
+        file: where.
+        data: its whole content.
+        mode: its permissions, whatever the umask.
+        owner: the numbers of its user and group; None for those of this process.
+    """
     temporary = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        _write_new(temporary, data, mode)
+        _write_new(temporary, data, mode, owner)
         temporary.replace(file)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -79,9 +86,11 @@ def write_atomic(file: Path, data: bytes, mode: int = 0o640) -> None:
     fsync_directory(file.parent)
 
 
-def _write_new(file: Path, data: bytes, mode: int) -> None:
+def _write_new(file: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as stream:
+        if owner is not None:
+            os.fchown(descriptor, *owner)  # before the mode: a change of owner takes set-id bits away
         os.fchmod(descriptor, mode)
         stream.write(data)
         stream.flush()
@@ -98,6 +107,17 @@ def make_directories(directory: Path, mode: int = 0o750) -> None:
     for path in reversed(missing):
         path.mkdir(mode=mode, exist_ok=True)
         fsync_directory(path.parent)
+
+
+def set_owner_and_mode(path: Path, owner: tuple[int, int], mode: int) -> None:
+    """Give a directory or a regular file its owner and permissions; a link is refused with OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(file: Path) -> int:

@@ -47,6 +47,11 @@ def test_a_slot_key_is_restricted_and_runs_nothing():
     assert lines("thaniya_03", make_user()) == "restrict ssh-ed25519 AAAA\n"
 
 
+@pytest.mark.parametrize("account", ["thaniya", "thaniya_03"])
+def test_a_new_server_whose_state_has_no_tables_yet_has_no_keys(account):
+    assert format_authorized_keys({"format": 1}, account, control_account="thaniya", broker=["thaniya"]) == ""
+
+
 def test_a_path_with_blanks_and_quotes_is_quoted_for_the_shell_and_for_sshd():
     assert lines("thaniya", make_user(), broker=('/opt/my "own"/thaniya', "broker")) == (
         'restrict,command="\'/opt/my \\"own\\"/thaniya\' broker alice" ssh-ed25519 AAAA\n'

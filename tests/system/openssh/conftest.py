@@ -1,0 +1,332 @@
+"""A machine of its own, with real accounts, real sudo and a real sshd: namespaces, so that the host stays as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+DEADLINE_S = 120.0
+PROGRAMS = Path("/opt/thaniya-tests")
+PATH = f"{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NEEDED = {
+    "sshd": "openssh-server",
+    "sudo": "sudo",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "useradd": "passwd",
+}
+SSHD_CONFIG = """\
+Include /etc/ssh/sshd_config.d/*.conf
+ListenAddress 127.0.0.1
+HostKey /etc/ssh/ssh_host_ed25519_key
+KbdInteractiveAuthentication no
+X11Forwarding yes
+AcceptEnv LANG LC_*
+Subsystem sftp /usr/lib/openssh/sftp-server
+"""
+"""As Debian has it, but for where it listens."""
+
+
+def why_no_machine() -> str:
+    """Why there can be none here; empty when there can."""
+    if os.geteuid() != 0:
+        return "root is needed to make accounts in namespaces"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    for program, package in NEEDED.items():
+        if shutil.which(program, path=path) is None:
+            return f"{program} is missing (package {package})"
+    command = ["unshare", "--mount", "--pid", "--fork", "mount", "--make-rprivate", "/"]
+    tried = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False)
+    return f"no namespaces here: {tried.stderr.decode().strip()}" if tried.returncode else ""
+
+
+class Machine:
+    """Namespaces of mounts and processes, and commands in them."""
+
+    def __init__(self) -> None:
+        # User ids that only this /etc knows are given to others in a second machine: with processes of its own neither
+        # can end those of the other.
+        closed = {
+            str(part): str(needed)
+            for needed in (Path(sys.base_prefix), Path(sys.prefix), REPOSITORY)
+            if (part := next((part for part in reversed(needed.parents) if not part.stat().st_mode & 0o001), None))
+        }
+        ways = [word for pair in closed.items() for word in pair]
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "bash"]
+        self._holder = subprocess.Popen(
+            [*command, str(Path(__file__).with_name("machine.sh")), *ways],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == b"ready\n", "the machine could not be made"
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
+        (self._pid,) = children.read_text().split()
+        for name, module in (("thaniya", "thaniya_core.__main__"), ("thaniya-client", "thaniya_client.cli")):
+            self._make_program(PROGRAMS / name, module)
+        self.write("/etc/ssh/sshd_config", SSHD_CONFIG)
+        self.path("/etc/ssh/sshd_config.d").mkdir(exist_ok=True)
+        self.run("ssh-keygen", "-A")
+
+    def path(self, path: Path | str) -> Path:
+        """A path of the machine, as this process reaches it."""
+        return Path("/proc") / self._pid / "root" / str(path).lstrip("/")
+
+    def write(self, path: Path | str, text: str) -> None:
+        self.path(path).write_text(text)
+
+    def command(self, *command: str) -> list[str]:
+        """A command line that runs a command in the machine, as root."""
+        return ["nsenter", "--mount", "--pid", "--target", self._pid, "--wd=/", "--", *command]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/root", "LOGNAME": "root", **more}
+
+    def run(
+        self, *command: str, stdin: str = "", check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the machine, as root."""
+        done = subprocess.run(
+            self.command(*command),
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            env=self.environment(**environment),
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert not check or done.returncode == 0, f"{command} ended with {done.returncode}: {done.stdout}{done.stderr}"
+        return done
+
+    def end(self) -> None:
+        """End every process of the machine; its mounts go with them."""
+        assert self._holder.stdin is not None
+        assert self._holder.stdout is not None
+        self._holder.stdin.close()
+        self._holder.wait(DEADLINE_S)
+        self._holder.stdout.close()
+
+    def _make_program(self, file: Path, module: str) -> None:
+        """A program of this repository, as an installation makes it."""
+        self.path(file).parent.mkdir(exist_ok=True)
+        lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(REPOSITORY)!r})"]
+        self.write(file, "\n".join([*lines, f"from {module} import main", "sys.exit(main())", ""]))
+        self.path(file).chmod(0o755)
+
+
+class RealServer:
+    """A server that `thaniya setup openssh` has made on a machine: its sshd, its service, its clients."""
+
+    slots = 2
+
+    def __init__(self, machine: Machine, keys: Path, work: Path) -> None:
+        self.machine = machine
+        self.keys = keys
+        self.work = work
+        self.port = 0
+        self.sshd_log = Path("/var/log/sshd.log")
+        self.service: subprocess.Popen[str] | None = None
+
+    def thaniya(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a headless command, as root of the machine."""
+        return self.machine.run("thaniya", *arguments, **options)
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.thaniya(*arguments, "--json").stdout)
+
+    def start_sshd(self, use_pam: str) -> None:
+        """Start sshd, on top of what is in effect with or without PAM."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        options = ["-o", f"UsePAM={use_pam}", "-p", str(self.port), "-E", str(self.sshd_log)]
+        self.machine.run("/usr/sbin/sshd", *options)
+        public = self.machine.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text()
+        (self.work / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}")
+
+    def stop_sshd(self) -> None:
+        """End sshd and every login."""
+        self.machine.run("pkill", "-KILL", "sshd", check=False)
+
+    def start_service(self) -> None:
+        with (self.work / "service.log").open("ab") as log:
+            self.service = subprocess.Popen(
+                self.machine.command("thaniya", "serve", "--json"),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self.machine.environment(),
+            )
+        assert self.service.stdout is not None
+        assert json.loads(self.service.stdout.readline())["message_type"] == "ready"
+
+    def stop_service(self) -> None:
+        """End the service; nsenter does not hand signals on."""
+        service = self.service
+        assert service is not None
+        self.machine.run("pkill", "-TERM", "-f", "thaniya serve")
+        assert service.wait(DEADLINE_S) == 0
+        assert service.stdout is not None
+        service.stdout.close()
+        log = (self.work / "service.log").read_text()
+        assert "Traceback" not in log, log
+
+    # Clients, outside of the machine.
+
+    def ssh_options(self, user: str) -> list[str]:
+        settings = {
+            "UserKnownHostsFile": self.work / "known_hosts",
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
+            "IdentityFile": self.keys / user,
+            "IdentitiesOnly": "yes",
+            "BatchMode": "yes",
+            "LogLevel": "ERROR",
+        }
+        return ["-F", "/dev/null", *(word for key, value in settings.items() for word in ("-o", f"{key}={value}"))]
+
+    def client(self, *command: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of a client to its end."""
+        return subprocess.run(
+            command,
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=DEADLINE_S,
+            env={**os.environ, **environment},
+            check=False,
+        )
+
+    def ssh(self, user: str, *words: str, account: str = "thaniya", stdin: str = "") -> Any:
+        options = [*self.ssh_options(user), "-p", str(self.port)]
+        return self.client("ssh", *options, f"{account}@127.0.0.1", *words, stdin=stdin)
+
+    def scp(self, user: str, file: Path, account: str, *options: str) -> Any:
+        command = ["scp", *options, *self.ssh_options(user), "-P", str(self.port)]
+        return self.client(*command, str(file), f"{account}@127.0.0.1:upload/")
+
+    def sftp_command(self, user: str, account: str) -> list[str]:
+        return ["sftp", *self.ssh_options(user), "-P", str(self.port), "-b", "-", f"{account}@127.0.0.1"]
+
+    def sftp(self, user: str, account: str, batch: str) -> Any:
+        return self.client(*self.sftp_command(user, account), stdin=batch)
+
+    def script(self, user: str, name: str, *arguments: str) -> Any:
+        """Run one of the example scripts."""
+        settings = {"THANIYA_HOST": "127.0.0.1", "THANIYA_PORT": str(self.port), "TMPDIR": str(self.work)}
+        settings["THANIYA_SSH"] = " ".join(self.ssh_options(user))
+        return self.client("sh", str(REPOSITORY / "docs" / "examples" / name), *arguments, **settings)
+
+    def allocate(self, user: str = "alice", name: str = "nightly") -> tuple[str, str]:
+        """Open an upload; gives its id and its slot."""
+        done = self.ssh(user, "allocate", "--host", "web1", "--name", name)
+        assert done.returncode == 0, done.stderr
+        facts = dict(line.split("=", 1) for line in done.stdout.splitlines())
+        return facts["upload"], facts["slot"]
+
+    def abort(self, upload: str, user: str = "alice") -> None:
+        done = self.ssh(user, "abort", upload)
+        assert done.returncode == 0, done.stderr
+
+    # What is really there.
+
+    def archived(self, upload: str) -> Path:
+        """The directory of an archived backup."""
+        (found,) = self.machine.path("/var/lib/thaniya/volume/archive").glob(f"*/*/*/{upload}")
+        return found
+
+    def service_uid(self) -> int:
+        """The number of the service user, whose name only the machine knows."""
+        return int(self.machine.run("id", "-u", "thaniya").stdout)
+
+    def upload_directory(self, slot: str) -> Path:
+        return self.machine.path(f"/srv/thaniya/slots/{slot}/upload")
+
+    def wait_until_ready(self, slot: str) -> None:
+        wait_until(lambda: self.slot_states()[slot] == "ready")
+
+    def slot_states(self) -> dict[str, str]:
+        state = json.loads(self.machine.path("/var/lib/thaniya/state.json").read_bytes())
+        return {name: slot.get("state", "ready") for name, slot in state["slots"].items()}
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    """What the condition gives, as soon as it is true."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain"
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[..., Any]:
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def possible() -> None:
+    """Skips where no such machine can be made."""
+    reason = why_no_machine()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def machine(possible: None) -> Iterator[Machine]:
+    """A machine on which nothing has been set up."""
+    machine = Machine()
+    try:
+        yield machine
+    finally:
+        machine.end()
+
+
+@pytest.fixture
+def server_on(key_directory: Path, tmp_path: Path) -> Callable[[Machine], RealServer]:
+    """Clients and an administrator for a machine, on which nothing runs yet."""
+    return lambda machine: RealServer(machine, key_directory, tmp_path)
+
+
+@pytest.fixture(scope="module", params=["yes", "no"], ids=["pam", "no_pam"])
+def server(
+    request: pytest.FixtureRequest, possible: None, key_directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealServer]:
+    """A running server of two slots with the users alice and bob; sshd with `UsePAM yes` and `no`."""
+    machine = Machine()
+    try:
+        server = RealServer(machine, key_directory, tmp_path_factory.mktemp("real"))
+        server.start_sshd(request.param)
+        server.thaniya("setup", "openssh", "--slots", str(server.slots))
+        for name in ("alice", "bob"):
+            server.thaniya("user", "add", name, "--key", (key_directory / f"{name}.pub").read_text())
+        server.start_service()
+        yield server
+        server.stop_service()
+    finally:
+        machine.end()
+
+
+@pytest.fixture
+def make_file(tmp_path: Path) -> Callable[..., Path]:
+    """Make a file of random bytes."""
+
+    def make(name: str, size: int = 10_000) -> Path:
+        file = tmp_path / "files" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(os.urandom(size))
+        return file
+
+    return make

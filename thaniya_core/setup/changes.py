@@ -1,0 +1,153 @@
+"""What should be there, as values; and for each of them what has to be done, if anything."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+import stat
+from pathlib import Path
+
+from msgspec import Struct
+
+PASSWORD = "*"
+"""No password fits it, and unlike `!` it does not lock the account for sshd with `UsePAM no`."""
+
+
+class Group(Struct, frozen=True):
+    """A group of the system."""
+
+    name: str
+
+
+class ServiceUser(Struct, frozen=True):
+    """An account of the system with a group of its own; no password, but a shell, which forced commands need."""
+
+    name: str
+    home: Path
+    shell: str = "/bin/sh"
+
+
+class Directory(Struct, frozen=True):
+    """A directory; what is missing above it is made with root as its owner."""
+
+    path: Path
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o755
+
+
+class File(Struct, frozen=True):
+    """A file with a content."""
+
+    path: Path
+    content: str
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o644
+    is_kept: bool = False
+    """One that is there keeps its content: it is the administrator's."""
+    check: tuple[str, ...] = ()
+    """A command that judges the file before it is put in place; the path is put behind it."""
+
+
+class SshdDropIn(Struct, frozen=True):
+    """A part of sshd's configuration, taken back when sshd does not accept it or does not heed it."""
+
+    path: Path
+    content: str
+    sshd_config: Path
+    account: str
+    """An account that the part is for."""
+    expected: str
+    """A line of `sshd -T` for this account."""
+
+
+class Unit(Struct, frozen=True):
+    """A service that systemd runs, now and from each start of the machine."""
+
+    path: Path
+    content: str
+
+
+class NoUnit(Struct, frozen=True):
+    """A service that systemd should run no longer."""
+
+    path: Path
+
+
+class Gone(Struct, frozen=True):
+    """A file or an empty directory that should not be there."""
+
+    path: Path
+
+
+Change = Group | ServiceUser | Directory | File | SshdDropIn | Unit | NoUnit | Gone
+
+
+def find_difference(change: Change) -> str:
+    """What has to be done, as a sentence without a subject; empty when all is as it should be."""
+    match change:
+        case Group(name):
+            return "" if _has_group(name) else f"make the group {name}"
+        case ServiceUser():
+            return _user_difference(change)
+        case Directory(path, owner, group, mode):
+            return _path_difference(path, owner, group, mode, "" if path.is_dir() else f"make the directory {path}")
+        case File(path, content, owner, group, mode):
+            is_right = path.is_file() and (change.is_kept or _holds(path, content))
+            return _path_difference(path, owner, group, mode, "" if is_right else f"write {path}")
+        case SshdDropIn(path, content) | Unit(path, content):
+            return _path_difference(path, "root", "root", 0o644, "" if _holds(path, content) else f"write {path}")
+        case NoUnit(path):
+            return f"stop {path.name} and remove {path}" if path.exists() else ""
+        case Gone(path):
+            return f"remove {path}" if path.exists() or path.is_symlink() else ""
+
+
+def _has_group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _user_difference(wanted: ServiceUser) -> str:
+    try:
+        entry = pwd.getpwnam(wanted.name)
+    except KeyError:
+        return f"make the account {wanted.name}, without a password, home {wanted.home}"
+    if (entry.pw_dir, entry.pw_shell) != (str(wanted.home), wanted.shell):
+        return f"give the account {wanted.name} the home {wanted.home} and the shell {wanted.shell}"
+    return ""
+
+
+def _holds(path: Path, content: str) -> bool:
+    try:
+        return path.read_bytes() == content.encode()
+    except OSError:
+        return False
+
+
+def _path_difference(path: Path, owner: str, group: str, mode: int, missing: str) -> str:
+    told = f"{owner}:{group} {mode:04o}"
+    if missing:
+        return f"{missing} ({told})"
+    status = path.stat()
+    if (_name_of_user(status.st_uid), _name_of_group(status.st_gid)) != (owner, group):
+        return f"give {path} to {told}"
+    return f"set the mode of {path} to {mode:04o}" if stat.S_IMODE(status.st_mode) != mode else ""
+
+
+def _name_of_user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _name_of_group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

@@ -1,0 +1,108 @@
+"""What has to hold before anything is changed; each error names the cure."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+import thaniya_core
+from thaniya_core.config import Config, GateKind
+from thaniya_core.errors import NotAllowed, NotFound, WrongState, WrongUsage
+from thaniya_core.setup.installation import Installation
+from thaniya_core.setup.sshd import check_configuration
+from thaniya_core.setup.system import find
+
+PROGRAMS = ("sshd", "sudo", "visudo", "groupadd", "useradd", "usermod", "userdel", "groupdel", "chage")
+
+INTERPRETER = Path("/usr/bin/python3")
+"""Runs the root helper and the key look-up; their first lines name it."""
+
+_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_.@+-]+)+")
+"""Needs no quoting in sshd_config, sudoers, a unit or a crontab."""
+
+
+def check_root() -> None:
+    """Raises:
+    NotAllowed: this process is not root.
+    """
+    if os.geteuid() != 0:
+        raise NotAllowed("this needs root", hint="run it with sudo")
+
+
+def check_machine(installation: Installation) -> None:
+    """Check that a server can be set up here.
+
+    Raises:
+        NotFound: a program of the system is missing.
+        WrongState: sshd, Python or the program are not as they must be.
+        WrongUsage: a path cannot be used.
+    """
+    for path in (installation.program, installation.config, installation.state, installation.spool, installation.slots):
+        if not _PLAIN_PATH.fullmatch(str(path)):
+            raise WrongUsage(f"the path {str(path)!r} cannot be used", hint="letters, digits and / _ . @ + - only")
+    for program in PROGRAMS:
+        find(program)
+    _check_interpreter()
+    for path in (installation.slots, installation.library, installation.root_config):
+        unsafe = find_unsafe(path)
+        if unsafe is not None:
+            raise WrongState(
+                f"others than root may write to {unsafe}, and so sshd and sudo would trust nothing below it",
+                hint=f"chown root:root {unsafe} && chmod g-w,o-w {unsafe}",
+            )
+    if not os.access(installation.program, os.X_OK):
+        raise NotFound(f"{installation.program} is no program", hint="call `thaniya` by its own name, not by python -m")
+    for path in (installation.program, Path(sys.executable), Path(thaniya_core.__file__)):
+        hidden = find_hidden(path)
+        if hidden is not None:
+            raise WrongState(
+                f"the service user could not run {installation.program}: {hidden} is closed to others",
+                hint="install Thaniya where everyone may read, such as in `python3 -m venv /opt/thaniya`",
+            )
+    check_configuration(installation.sshd_config)
+
+
+def check_kind(config: Config) -> None:
+    """Raises:
+    WrongState: the configuration that is there is for an embedded server.
+    """
+    if config.gate.kind is not GateKind.OPENSSH:
+        raise WrongState(
+            f'{config.file} is for an embedded server: kind = "{config.gate.kind}"',
+            hint='name another with --config, or set kind = "openssh" there and absolute paths',
+        )
+
+
+def _check_interpreter() -> None:
+    if not INTERPRETER.exists():
+        raise NotFound(f"{INTERPRETER} is not there, and runs what needs root", hint="install the system's python3")
+    real = INTERPRETER.resolve()
+    unsafe = find_unsafe(real)
+    if unsafe is not None:
+        raise WrongState(f"{INTERPRETER} runs what needs root, and others than root may write to {unsafe}")
+
+
+def find_unsafe(path: Path) -> Path | None:
+    """The first part of a path, from the root down, that others than root may change; what is not there is safe."""
+    for part in [*reversed(path.parents), path]:
+        try:
+            status = part.stat()
+        except FileNotFoundError:
+            return None
+        if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o022:
+            return part
+    return None
+
+
+def find_hidden(path: Path) -> Path | None:
+    """The first part of a path, as given and with links resolved, that others may not pass through or read."""
+    for given in (path, path.resolve()):
+        for part in reversed(given.parents):
+            if not part.stat().st_mode & stat.S_IXOTH:
+                return part
+        if not given.stat().st_mode & stat.S_IROTH:
+            return given
+    return None
