@@ -121,3 +121,8 @@ def test_files_are_fetched_as_stored(target: LocalDirectory, source: Path, archi
 def test_illegal_series_is_refused(target: LocalDirectory, source: Path, name: str) -> None:
     with pytest.raises(IllegalName):
         target.backup(Directory(source), name=name)
+
+
+def test_a_disk_that_is_not_mounted_is_not_a_disk_without_backups(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="is not there"):
+        list(LocalDirectory(tmp_path / "missing").backups())

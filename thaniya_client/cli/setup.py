@@ -115,5 +115,5 @@ def check(config: ConfigOption = None, accept_new: AcceptNewOption = False, as_j
     print_line(f"server   {found.server}")
     print_line(f"user     {found.user}")
     warning = " - set one of the clocks right" if abs(found.clock_difference_s) > _CLOCK_TOLERANCE_S else ""
-    print_line(f"clock    {found.clock_difference_s:+.1f} s against this machine's{warning}")
+    print_line(f"clock    {round(found.clock_difference_s, 1) + 0.0:+.1f} s against this machine's{warning}")
     print_line(f"space    {format_size(found.free_bytes)} free for a backup")

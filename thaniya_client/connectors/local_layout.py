@@ -40,8 +40,7 @@ class LocalLayout:
             IntegrityFailed: its volume.json is damaged or of a later format.
             NoSpace: there is not room for what is expected.
         """
-        if not self._root.is_dir():
-            raise NotFound(f"{self._root} is not there", hint="mount the disk, or make the directory")
+        self._check_root()
         with os_errors(f"prepare {self._root} for backups"):
             make_directories(archive_directory(self._root))
             make_directories(incoming_place(self._root))
@@ -74,9 +73,18 @@ class LocalLayout:
         return backup_directory(self._root, series, backup_id)
 
     def backups(self, user: str, host: str = "", name: str = "") -> Iterator[Path]:
-        """The directories of a user's backups, the newest first; an empty host or name stands for all."""
+        """The directories of a user's backups, the newest first; an empty host or name stands for all.
+
+        Raises:
+            NotFound: the directory itself is not there: a disk that is not mounted is not a disk without backups.
+        """
+        self._check_root()
         found = self._archive.glob(f"{user}/{host or '*'}/{name or '*'}/*")
         yield from sorted((path for path in found if path.is_dir()), key=lambda path: path.name, reverse=True)
+
+    def _check_root(self) -> None:
+        if not self._root.is_dir():
+            raise NotFound(f"{self._root} is not there", hint="mount the disk, or make the directory")
 
     def find(self, user: str, backup_id: str) -> Path:
         """The directory of a backup.

@@ -116,7 +116,8 @@ class _KeptOpen:
         return self._stream.write(data)
 
     def flush(self) -> None:
-        if not self.closed:
+        # A compressor that was given up flushes once more when it is collected, perhaps after its target has closed.
+        if not self.closed and not getattr(self._stream, "closed", False):
             self._stream.flush()
 
     def close(self) -> None:

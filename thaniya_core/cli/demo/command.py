@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from thaniya_core.cli.demo.screen import Screen
+from thaniya_core.cli.demo.sources import check_sources
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.errors import AlreadyExists
 from thaniya_core.server import Server
@@ -35,12 +36,14 @@ def demo(
     Example: thaniya demo /usr/share/doc --directory /tmp/thaniya-demo
     """
     screen = Screen(as_json=as_json)
+    sources = [path.absolute() for path in source or []]
+    check_sources(sources)
     place = _prepare(directory)
     # Imported here: no other command needs the client, and cron starts them often.
     from thaniya_core.cli.demo.tour import Tour
 
     tour = Tour(place, screen)
-    server = tour.run([path.absolute() for path in source or []])
+    server = tour.run(sources)
     if as_json:
         show_json({"message_type": "done", "directory": str(place)})
         return

@@ -31,14 +31,11 @@ def copy_sources(given: list[Path], target: Path) -> list[str]:
         target: made here.
 
     Raises:
-        NotFound: one is not a directory.
         NoSpace: the disk is full.
     """
     complaints: list[str] = []
     ignore = None if given else shutil.ignore_patterns(*_NOT_WORTH_COPYING)
     for source in given or _default_sources():
-        if not source.is_dir():
-            raise NotFound(f"{source} is not a directory", hint="give a directory: make demo SOURCE=/path")
         with os_errors(f"copy {source}"):
             try:
                 shutil.copytree(
@@ -57,6 +54,17 @@ def _copy_plain(source: str, target: str) -> None:
     """Copy a file; pipes, sockets and devices are passed over, reading them could hang."""
     if stat.S_ISREG(os.lstat(source).st_mode):
         shutil.copy2(source, target)
+
+
+def check_sources(given: list[Path]) -> None:
+    """Make sure that there is something to copy.
+
+    Raises:
+        NotFound: one is not a directory.
+    """
+    for source in given:
+        if not source.is_dir():
+            raise NotFound(f"{source} is not a directory", hint="give a directory: make demo SOURCE=/path")
 
 
 def _default_sources() -> list[Path]:
