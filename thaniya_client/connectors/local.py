@@ -27,7 +27,7 @@ from thaniya_core.formats.names import (
     id_time,
     is_legal_file,
 )
-from thaniya_core.formats.protocol import BackupSummary, UploadState
+from thaniya_core.formats.protocol import BackupSummary, UploadState, summarize_backup
 from thaniya_core.system.clock import SystemClock
 from thaniya_core.system.files import open_regular, os_errors, publish_directory, remove_tree
 
@@ -47,18 +47,7 @@ class LocalConnector:
 
     def backups(self, host: str = "", name: str = "") -> Iterator[BackupSummary]:
         for directory in self._layout.backups(self._user, host, name):
-            document = _read_document(directory)
-            yield BackupSummary(
-                id=document.id,
-                user=document.user,
-                host=document.host,
-                name=document.name,
-                created_at=document.created_at,
-                files=len(document.files),
-                stored_bytes=document.stored_bytes,
-                original_bytes=document.original_bytes,
-                warning_count=document.warning_count,
-            )
+            yield summarize_backup(_read_document(directory))
 
     def document(self, backup_id: str) -> BackupDocument:
         return _read_document(self._find(backup_id))

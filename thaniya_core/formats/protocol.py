@@ -190,6 +190,22 @@ class BackupSummary(Struct, frozen=True):
     broken: bool = False
 
 
+def summarize_backup(document: BackupDocument, *, broken: bool = False) -> BackupSummary:
+    """A backup's line in a list."""
+    return BackupSummary(
+        id=document.id,
+        user=document.user,
+        host=document.host,
+        name=document.name,
+        created_at=document.created_at,
+        files=len(document.files),
+        stored_bytes=document.stored_bytes,
+        original_bytes=document.original_bytes,
+        warning_count=document.warning_count,
+        broken=broken,
+    )
+
+
 class BackupList(Message, frozen=True, tag="backups"):
     """The answer to `backups`."""
 

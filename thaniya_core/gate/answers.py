@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thaniya_core.formats.protocol import Allocated, BackupSummary, UploadStatus
+from thaniya_core.formats.protocol import Allocated, BackupSummary, UploadStatus, summarize_backup
 from thaniya_core.gate.services import Services
 from thaniya_core.model import Backup, Upload, UploadState
 from thaniya_core.system.harmless import make_harmless
@@ -32,16 +32,4 @@ def upload_status(services: Services, upload: Upload) -> UploadStatus:
 
 def backup_summary(backup: Backup) -> BackupSummary:
     """A backup's line in a list."""
-    document = backup.document
-    return BackupSummary(
-        id=document.id,
-        user=document.user,
-        host=document.host,
-        name=document.name,
-        created_at=document.created_at,
-        files=len(document.files),
-        stored_bytes=document.stored_bytes,
-        original_bytes=document.original_bytes,
-        warning_count=document.warning_count,
-        broken=bool(backup.broken),
-    )
+    return summarize_backup(backup.document, broken=bool(backup.broken))
