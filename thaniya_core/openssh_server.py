@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grp
 import os
-import pwd
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from thaniya_core.setup import sshd
 from thaniya_core.setup.apply import carry_out
 from thaniya_core.setup.installation import SLOT_GROUP, Installation
 from thaniya_core.setup.plan import RunBy, plan_base, plan_closing, plan_entry, plan_removal
-from thaniya_core.setup.system import call
+from thaniya_core.setup.system import call, has_account, has_group
 from thaniya_core.system.privileges import call_as
 from thaniya_core.system.run import run
 from thaniya_core.tick import run_pass
@@ -67,7 +66,7 @@ def set_up(
     count = carry_out(plan_base(installation, has_volume=bool(made.volumes)), tell, dry_run=dry_run)
     wanted = {slot_name(number) for number in range(1, slots + 1)} | set(made.slots)
     for name in sorted(wanted):
-        if name not in made.slots or not _has_account(name) or not (installation.slots / name).is_dir():
+        if name not in made.slots or not has_account(name) or not (installation.slots / name).is_dir():
             count += 1
             tell(f"make the slot {name}")
             if not dry_run:
@@ -109,7 +108,7 @@ def take_down(installation: Installation, actor: str, tell: Tell) -> int:
     if _look_at_state(installation).slots:
         _as_service_user(installation, partial(_forget_slots, actor=actor))
     count += carry_out(plan_removal(installation), tell)
-    if _has_group(SLOT_GROUP):
+    if has_group(SLOT_GROUP):
         count += 1
         tell(f"remove the group {SLOT_GROUP}")
         call("groupdel", SLOT_GROUP)
@@ -119,7 +118,7 @@ def take_down(installation: Installation, actor: str, tell: Tell) -> int:
 def _look_at_state(installation: Installation) -> _Made:
     if not (installation.config.exists() and (installation.state / "state.json").exists()):
         return _Made()
-    if not _has_account(installation.service_user):
+    if not has_account(installation.service_user):
         return _Made()
 
     def look() -> str:
@@ -166,7 +165,7 @@ def _log(server: Server, actor: str, action: str, detail: str) -> None:
 
 def _slot_accounts() -> list[str]:
     """The members of the slots' group that are called as slots are."""
-    members = grp.getgrnam(SLOT_GROUP).gr_mem if _has_group(SLOT_GROUP) else []
+    members = grp.getgrnam(SLOT_GROUP).gr_mem if has_group(SLOT_GROUP) else []
     found: list[str] = []
     for name in members:
         try:
@@ -174,19 +173,3 @@ def _slot_accounts() -> list[str]:
         except ThaniyaError:
             continue  # somebody put another account into the group
     return sorted(found)
-
-
-def _has_account(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _has_group(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True

@@ -45,11 +45,10 @@ def wanted_settings(place: Installation, account: str) -> list[WantedSetting]:
     ]
     if account == place.service_user:
         return [*wanted, WantedSetting("chrootdirectory", ("none",))]
-    commands = ("internal-sftp", str(place.slot_command)) if place.legacy_scp else ("internal-sftp",)
     return [
         *wanted,
         WantedSetting("chrootdirectory", (f"{place.slots}/%u",)),
-        WantedSetting("forcecommand", commands, is_prefix=True),
+        WantedSetting("forcecommand", ("internal-sftp",), is_prefix=True),
     ]
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from thaniya_core.setup.system import has_group
+
 PASSWORD = "*"
 """No password fits it, and unlike `!` it does not lock the account for sshd with `UsePAM no`."""
 
@@ -88,7 +90,7 @@ def find_difference(change: Change) -> str:
     """What has to be done, as a sentence without a subject; empty when all is as it should be."""
     match change:
         case Group(name):
-            return "" if _has_group(name) else f"make the group {name}"
+            return "" if has_group(name) else f"make the group {name}"
         case ServiceUser():
             return _user_difference(change)
         case Directory(path, owner, group, mode):
@@ -102,14 +104,6 @@ def find_difference(change: Change) -> str:
             return f"stop {path.name} and remove {path}" if path.exists() else ""
         case Gone(path):
             return f"remove {path}" if path.exists() or path.is_symlink() else ""
-
-
-def _has_group(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _user_difference(wanted: ServiceUser) -> str:

@@ -35,7 +35,6 @@ class Installation(Struct, frozen=True):
     sudoers: Path = Path("/etc/sudoers.d/thaniya")
     units: Path = Path("/etc/systemd/system")
     cron: Path = Path("/etc/cron.d/thaniya")
-    legacy_scp: bool = False
 
     @property
     def root_helper(self) -> Path:
@@ -44,10 +43,6 @@ class Installation(Struct, frozen=True):
     @property
     def key_lookup(self) -> Path:
         return self.library / "thaniya-keys"
-
-    @property
-    def slot_command(self) -> Path:
-        return self.library / "thaniya-slot"
 
 
 def find_program() -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
 import shutil
 from pathlib import Path
 
@@ -47,3 +49,21 @@ def has_systemd() -> bool:
 def has_cron() -> bool:
     """Whether a cron is installed."""
     return any(shutil.which(name, path=PATH) for name in ("cron", "crond"))
+
+
+def has_account(name: str) -> bool:
+    """Whether the system knows an account."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def has_group(name: str) -> bool:
+    """Whether the system knows a group."""
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
