@@ -56,6 +56,8 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     control_account: Account = Account("thaniya")
     root_helper: Path = Path("/usr/local/lib/thaniya/thaniya-root")
     """The program that does what needs root, for the openssh kind."""
+    legacy_scp: bool = False
+    """With the openssh kind: slots take the old SCP protocol too, confined by bwrap instead of sshd's chroot."""
     listen: str = "127.0.0.1"
     """Address of the embedded server."""
     port: Port = 2222

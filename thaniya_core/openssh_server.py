@@ -20,7 +20,7 @@ from thaniya_core.server import Server, open_server
 from thaniya_core.setup import sshd
 from thaniya_core.setup.apply import carry_out
 from thaniya_core.setup.installation import SLOT_GROUP, Installation
-from thaniya_core.setup.plan import RunBy, plan_base, plan_closing, plan_entry, plan_removal
+from thaniya_core.setup.plan import RunBy, plan_base, plan_closing, plan_entry, plan_removal, plan_slot_entry
 from thaniya_core.setup.system import call, has_account, has_group
 from thaniya_core.system.privileges import call_as
 from thaniya_core.system.run import run
@@ -76,7 +76,10 @@ def set_up(
         tell(f"make {installation.volume} the first volume")
         if not dry_run:
             _as_service_user(installation, lambda server: server.volumes.add(installation.volume, _FIRST_VOLUME, actor))
-    count += carry_out(plan_entry(installation, run_by), tell, dry_run=dry_run)
+    entry, slot_entry = [*plan_entry(installation, run_by)], plan_slot_entry(installation, sorted(wanted))
+    # What sshd is told to run has to be there before, and may go only when sshd does not run it any more.
+    ordered = [*slot_entry, *entry] if installation.legacy_scp else [*entry, *slot_entry]
+    count += carry_out(ordered, tell, dry_run=dry_run)
     if count and not dry_run:
         _as_service_user(installation, partial(_log, actor=actor, action="server.setup", detail=f"{count} changes"))
     return count

@@ -36,6 +36,7 @@ ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 FILE = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9._+@=,%-]{0,199}")
 RESERVED = (b"backup.json", b"SHA256SUMS", b"RESTORE.txt")
 UPLOAD = "upload"
+NO_SHELL = "/usr/sbin/nologin"
 END_S = 10.0
 REFUSALS_SHOWN = 20
 CHUNK_BYTES = 1024 * 1024
@@ -71,9 +72,10 @@ def check_arguments(arguments):
 class Config:
     """Paths and the service user."""
 
-    def __init__(self, slots, spool, user):
+    def __init__(self, slots, spool, user, shell):
         self.slots = slots
         self.spool = spool
+        self.shell = shell
         entry = pwd.getpwnam(user)
         if entry.pw_uid == 0:
             raise Failure("the service user must not be root")
@@ -88,7 +90,7 @@ def read_config():
             if status.st_uid != 0 or status.st_mode & 0o022:
                 raise Failure(f"{CONFIG} and its directory must belong to root and be writable by nobody else")
         told = json.load(stream)
-    return Config(told["slots"], told["spool"], told["user"])
+    return Config(told["slots"], told["spool"], told["user"], told.get("shell", NO_SHELL))
 
 
 # Directories, opened without following links.
@@ -150,10 +152,10 @@ def create(config, slot):
     try:
         entry = find_account(slot)
     except KeyError:
-        # No password, no shell, no home.
+        # No password, no home; the shell lets nobody in, or files only.
         run(
             "useradd", "--system", "--user-group", "--groups", GROUP, "--no-create-home", "--home-dir", "/",
-            "--shell", "/usr/sbin/nologin", "--password", "*", "--comment", "Thaniya slot", slot,
+            "--shell", config.shell, "--password", "*", "--comment", "Thaniya slot", slot,
         )  # fmt: skip
         entry = find_account(slot)
         lock(config, slot)  # useradd sets no expiry for accounts of the system

@@ -15,7 +15,7 @@ from thaniya_core.doctor.examination import SETUP, Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, skipped
 from thaniya_core.doctor.machine import Machine
 from thaniya_core.doctor.programs import find_service, last_line
-from thaniya_core.setup.installation import Installation, installation_of
+from thaniya_core.setup.installation import NO_SHELL, Installation, installation_of
 
 
 class RootFacts(Struct, frozen=True):
@@ -26,6 +26,8 @@ class RootFacts(Struct, frozen=True):
     state: str
     user: str
     broker: tuple[str, ...]
+    shell: str = str(NO_SHELL)
+    """Of the slot accounts."""
 
 
 def find_installation(config: Config, machine: Machine) -> Installation:
@@ -68,6 +70,7 @@ def judge_root_json(content: bytes | None, place: Installation) -> Iterator[Find
         "spool": (facts.spool, str(place.spool)),
         "state": (facts.state, str(place.state)),
         "user": (facts.user, place.service_user),
+        "shell": (facts.shell, str(place.slot_shell)),
         "broker": (facts.broker[1:], ("--config", str(place.config), "broker")),
     }
     for key, (found, expected) in wanted.items():

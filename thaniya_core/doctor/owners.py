@@ -45,7 +45,7 @@ def wanted_paths(subject: Subject) -> list[WantedPath]:
     roots = [WantedPath(path, "root", WRITABLE_BY_OTHERS, 0o400, is_directory=False) for path in files]
     programs = [
         WantedPath(path, "root", WRITABLE_BY_OTHERS, 0o500, is_directory=False)
-        for path in (place.root_helper, place.key_lookup)
+        for path in (place.root_helper, place.key_lookup, *([place.slot_program] if place.legacy_scp else []))
     ]
     slots: list[WantedPath] = []
     for name in subject.slot_names:

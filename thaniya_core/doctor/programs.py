@@ -41,11 +41,14 @@ def check_copies(subject: Subject) -> Iterator[Finding]:
         )
         if subject.machine.status(path)
     ]
+    entry = ("program of the slots", place.slot_program, shipped_source("gate", "slot_shell").read_bytes())
+    legacy = [entry] if place.legacy_scp else []
     for name, installed, content in (
         ("root helper", place.root_helper, shipped_source("accounts", "root_helper").read_bytes()),
         ("key look-up", place.key_lookup, shipped_source("gate", "keys").read_bytes()),
         ("sshd's drop-in", place.sshd_drop_in, sshd_drop_in(place).encode()),
         ("sudo's drop-in", place.sudoers, sudoers(place).encode()),
+        *legacy,
         *scheduled,
     ):
         try:

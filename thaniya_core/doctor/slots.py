@@ -13,7 +13,7 @@ from thaniya_core.doctor.finding import Finding, fail, ok, or_ok
 from thaniya_core.doctor.machine import Account
 from thaniya_core.doctor.programs import find_service
 from thaniya_core.model import Slot, SlotState
-from thaniya_core.setup.installation import SLOT_GROUP
+from thaniya_core.setup.installation import NO_SHELL, SLOT_GROUP
 
 SHADOW = Path("/etc/shadow")
 NO_PASSWORD = "*"
@@ -41,17 +41,18 @@ def parse_shadow(text: str) -> dict[str, Shadow]:
 
 
 def check_membership(subject: Subject) -> Iterator[Finding]:
-    """Each slot has an account, without a shell, in the slots' group and in no other."""
+    """Each slot has an account, with the shell that setup gave it, in the slots' group and in no other."""
     names = subject.slot_names
     if not names:
         yield fail("slots", "there are no slots: nobody can upload", SETUP)
         return
     accounts = {name: subject.machine.account(name) for name in names}
+    shell = subject.installation.slot_shell
     missing = [name for name, account in accounts.items() if account is None]
-    found = [finding for account in accounts.values() if account for finding in judge_account(account)]
+    found = [finding for account in accounts.values() if account for finding in judge_account(account, shell)]
     if missing:
         found.append(fail("slot accounts", f"there are no accounts {', '.join(missing)}", SETUP))
-    yield from or_ok(found, "slot accounts", f"{len(names)} accounts without a shell, in the group {SLOT_GROUP}")
+    yield from or_ok(found, "slot accounts", f"{len(names)} accounts with {shell}, in the group {SLOT_GROUP}")
     known = set(names)
     for name in subject.machine.group_members(SLOT_GROUP):
         if name not in known:
@@ -59,14 +60,15 @@ def check_membership(subject: Subject) -> Iterator[Finding]:
             yield fail(f"account {name}", told, f"gpasswd --delete {name} {SLOT_GROUP}, or: {SETUP}")
 
 
-def judge_account(account: Account) -> Iterator[Finding]:
-    """What is wrong with the account of a slot."""
+def judge_account(account: Account, shell: Path) -> Iterator[Finding]:
+    """What is wrong with the account of a slot; instead of nologin any shell will do that lets nobody in."""
     name = account.name
     told = f"account {name}"
     if account.uid == 0:
         yield fail(told, "it is root", f"userdel {name} && {SETUP}")
-    if account.shell.rsplit("/", 1)[-1] not in NO_SHELLS:
-        yield fail(told, f"it has the shell {account.shell}", f"usermod --shell /usr/sbin/nologin {name}")
+    lets_nobody_in = shell == NO_SHELL and account.shell.rsplit("/", 1)[-1] in NO_SHELLS
+    if account.shell != str(shell) and not lets_nobody_in:
+        yield fail(told, f"it has the shell {account.shell} instead of {shell}", f"usermod --shell {shell} {name}")
     if SLOT_GROUP not in account.groups:
         yield fail(told, f"it is not in the group {SLOT_GROUP}", f"usermod --append --groups {SLOT_GROUP} {name}")
     for other in sorted(account.groups - {SLOT_GROUP}):

@@ -45,6 +45,12 @@ def wanted_settings(place: Installation, account: str) -> list[WantedSetting]:
     ]
     if account == place.service_user:
         return [*wanted, WantedSetting("chrootdirectory", ("none",))]
+    if place.legacy_scp:
+        return [
+            *wanted,
+            WantedSetting("chrootdirectory", ("none",)),
+            WantedSetting("forcecommand", (str(place.slot_program),)),
+        ]
     return [
         *wanted,
         WantedSetting("chrootdirectory", (f"{place.slots}/%u",)),
@@ -100,8 +106,8 @@ def find_settings(keywords: Iterable[str]) -> str:
 
 def judge_bystander(name: str, settings: Settings, place: Installation) -> Iterator[Finding]:
     """Our part of the configuration must end where it ends."""
-    ours = f"{place.key_lookup} %u", f"{place.slots}/%u"
-    for keyword in ("authorizedkeyscommand", "chrootdirectory"):
+    ours = f"{place.key_lookup} %u", f"{place.slots}/%u", str(place.slot_program)
+    for keyword in ("authorizedkeyscommand", "chrootdirectory", "forcecommand"):
         for value in settings.get(keyword, ()):
             if value in ours:
                 yield fail(name, f"{keyword} of Thaniya also holds for {BYSTANDER}", SETUP)

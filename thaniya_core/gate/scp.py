@@ -16,6 +16,7 @@ from thaniya_core.errors import NotAllowed, WrongUsage
 from thaniya_core.formats.protocol import UPLOAD_DIRECTORY
 from thaniya_core.gate.byte_stream import ByteStream
 from thaniya_core.gate.slot_files import UPLOAD, SlotFiles, explain, resolve
+from thaniya_core.gate.slot_shell import split_scp
 from thaniya_core.system.harmless import make_harmless
 
 _LINE_LIMIT = 4096
@@ -41,13 +42,7 @@ def parse_scp(words: Sequence[str]) -> ScpTarget:
         NotAllowed: the client wants to download (-f).
         WrongUsage: it is no command that scp sends.
     """
-    options: set[str] = set()
-    rest = list(words[1:])
-    while rest and rest[0].startswith("-"):
-        word = rest.pop(0)
-        if word == "--":
-            break
-        options |= set(word[1:])
+    options, rest = split_scp(words)  # type: ignore[no-untyped-call]
     if "f" in options:
         raise NotAllowed(
             "nothing can be downloaded from a slot", hint="`fetch` on the control account gives backups back"

@@ -18,6 +18,7 @@ from thaniya_core.setup.changes import (
     Group,
     NoUnit,
     ServiceUser,
+    SlotShell,
     SshdDropIn,
     Unit,
     find_difference,
@@ -59,6 +60,8 @@ def _make(change: Change, tell: Callable[[str], None]) -> None:
             call("groupadd", "--system", name)
         case ServiceUser():
             _make_user(change)
+        case SlotShell(account, shell):
+            call("usermod", "--shell", str(shell), account)
         case Directory(path, owner, group, mode):
             make_directories(path.parent, 0o755)
             path.mkdir(mode=0o700, exist_ok=True)

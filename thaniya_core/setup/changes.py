@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from thaniya_core.setup.system import has_group
+from thaniya_core.setup.system import has_account, has_group
 
 PASSWORD = "*"
 """No password fits it, and unlike `!` it does not lock the account for sshd with `UsePAM no`."""
@@ -27,6 +27,13 @@ class ServiceUser(Struct, frozen=True):
     name: str
     home: Path
     shell: str = "/bin/sh"
+
+
+class SlotShell(Struct, frozen=True):
+    """The login shell of a slot account, where there is the account; the root helper makes new ones with it."""
+
+    account: str
+    shell: Path
 
 
 class Directory(Struct, frozen=True):
@@ -83,7 +90,7 @@ class Gone(Struct, frozen=True):
     path: Path
 
 
-Change = Group | ServiceUser | Directory | File | SshdDropIn | Unit | NoUnit | Gone
+Change = Group | ServiceUser | SlotShell | Directory | File | SshdDropIn | Unit | NoUnit | Gone
 
 
 def find_difference(change: Change) -> str:
@@ -93,6 +100,9 @@ def find_difference(change: Change) -> str:
             return "" if has_group(name) else f"make the group {name}"
         case ServiceUser():
             return _user_difference(change)
+        case SlotShell(account, shell):
+            is_other = has_account(account) and pwd.getpwnam(account).pw_shell != str(shell)
+            return f"give the account {account} the shell {shell}" if is_other else ""
         case Directory(path, owner, group, mode):
             return _path_difference(path, owner, group, mode, "" if path.is_dir() else f"make the directory {path}")
         case File(path, content, owner, group, mode):

@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from thaniya_core.config import Config
 
+NO_SHELL = Path("/usr/sbin/nologin")
+INTERPRETER = Path("/usr/bin/python3")
+"""Runs the programs of `library`; their first lines name it."""
 SLOT_GROUP = "thaniya-slots"
 """Every slot account is a member; sshd's Match rests on it. root_helper.py knows the same name."""
 
@@ -29,7 +32,9 @@ class Installation(Struct, frozen=True):
     volume: Path = Path("/var/lib/thaniya/volume")
     slots: Path = Path("/srv/thaniya/slots")
     library: Path = Path("/usr/local/lib/thaniya")
-    """Programs that belong to root: the helper, the key look-up."""
+    """Programs that belong to root: the helper, the key look-up, what slots run."""
+    legacy_scp: bool = False
+    """Slots take the old SCP protocol too, confined by bwrap instead of sshd's chroot."""
     sshd_config: Path = Path("/etc/ssh/sshd_config")
     sshd_drop_in: Path = Path("/etc/ssh/sshd_config.d/thaniya.conf")
     sudoers: Path = Path("/etc/sudoers.d/thaniya")
@@ -43,6 +48,16 @@ class Installation(Struct, frozen=True):
     @property
     def key_lookup(self) -> Path:
         return self.library / "thaniya-keys"
+
+    @property
+    def slot_program(self) -> Path:
+        """What logins to slots run with `legacy_scp`; not there without."""
+        return self.library / "thaniya-slot"
+
+    @property
+    def slot_shell(self) -> Path:
+        """The login shell of the slot accounts."""
+        return self.slot_program if self.legacy_scp else NO_SHELL
 
 
 def find_program() -> Path:
@@ -63,4 +78,5 @@ def installation_of(config: Config) -> Installation:
         volume=config.paths.state / "volume",
         slots=config.paths.slots,
         library=config.gate.root_helper.parent,
+        legacy_scp=config.gate.legacy_scp,
     )

@@ -8,7 +8,18 @@ from importlib.resources import files
 from pathlib import Path
 
 from thaniya_core.setup import texts
-from thaniya_core.setup.changes import Change, Directory, File, Gone, Group, NoUnit, ServiceUser, SshdDropIn, Unit
+from thaniya_core.setup.changes import (
+    Change,
+    Directory,
+    File,
+    Gone,
+    Group,
+    NoUnit,
+    ServiceUser,
+    SlotShell,
+    SshdDropIn,
+    Unit,
+)
 from thaniya_core.setup.installation import SLOT_GROUP, Installation
 from thaniya_core.setup.system import has_cron, has_systemd
 from thaniya_core.setup.units import SERVICE, service_unit
@@ -34,6 +45,7 @@ def plan_base(installation: Installation, *, has_volume: bool) -> Sequence[Chang
     """Accounts, directories and files that have to be there before the state is made."""
     user = installation.service_user
     volume = [] if has_volume else [Directory(installation.volume, user, user, 0o750)]
+    legacy = [File(installation.slot_program, program_source("gate", "slot_shell.py"), mode=0o755)]
     return [
         Group(SLOT_GROUP),
         ServiceUser(user, installation.state),
@@ -46,8 +58,9 @@ def plan_base(installation: Installation, *, has_volume: bool) -> Sequence[Chang
         File(installation.config, texts.thaniya_toml(installation), "root", user, 0o640, is_kept=True),
         File(installation.root_config, texts.root_json(installation)),
         # As copies: what others could change must not run as root, nor tell sshd whom to let in.
-        File(installation.root_helper, _source("accounts", "root_helper.py"), mode=0o755),
-        File(installation.key_lookup, _source("gate", "keys.py"), mode=0o755),
+        File(installation.root_helper, program_source("accounts", "root_helper.py"), mode=0o755),
+        File(installation.key_lookup, program_source("gate", "keys.py"), mode=0o755),
+        *(legacy if installation.legacy_scp else []),
         File(installation.sudoers, texts.sudoers(installation), mode=0o440, check=("visudo", "-cf")),
     ]
 
@@ -67,6 +80,12 @@ def plan_entry(installation: Installation, run_by: RunBy) -> Iterator[Change]:
         yield File(installation.cron, texts.cron(installation))
 
 
+def plan_slot_entry(installation: Installation, slots: Sequence[str]) -> Sequence[Change]:
+    """The shells of the slots that are there, and nothing left of what they do not run any more."""
+    shells = [SlotShell(slot, installation.slot_shell) for slot in slots]
+    return shells if installation.legacy_scp else [*shells, Gone(installation.slot_program)]
+
+
 def plan_closing(installation: Installation) -> Sequence[Change]:
     """What begins to take a server back: nothing starts any more."""
     return [NoUnit(installation.units / SERVICE), Gone(installation.cron)]
@@ -74,7 +93,13 @@ def plan_closing(installation: Installation) -> Sequence[Change]:
 
 def plan_removal(installation: Installation) -> Sequence[Change]:
     """What else of setup's work is taken back, when the slots are gone."""
-    programs = [installation.sudoers, installation.key_lookup, installation.root_helper, installation.root_config]
+    programs = [
+        installation.sudoers,
+        installation.key_lookup,
+        installation.slot_program,
+        installation.root_helper,
+        installation.root_config,
+    ]
     directories = [installation.library, installation.slots, installation.slots.parent]
     return [Gone(path) for path in programs] + [Gone(path) for path in directories if _is_empty_but(path, programs)]
 
@@ -83,5 +108,6 @@ def _is_empty_but(directory: Path, going: list[Path]) -> bool:
     return directory.is_dir() and set(directory.iterdir()) <= {*going, directory / "slots"}
 
 
-def _source(room: str, module: str) -> str:
+def program_source(room: str, module: str) -> str:
+    """A program of this package that is installed as a copy."""
     return files("thaniya_core").joinpath(room, module).read_text(encoding="utf-8")

@@ -11,14 +11,12 @@ from pathlib import Path
 import thaniya_core
 from thaniya_core.config import Config, GateKind
 from thaniya_core.errors import NotAllowed, NotFound, WrongState, WrongUsage
-from thaniya_core.setup.installation import Installation
+from thaniya_core.setup.confinement import check_confinement
+from thaniya_core.setup.installation import INTERPRETER, Installation
 from thaniya_core.setup.sshd import check_configuration
 from thaniya_core.setup.system import find
 
 PROGRAMS = ("sshd", "sudo", "visudo", "groupadd", "useradd", "usermod", "userdel", "groupdel", "chage")
-
-INTERPRETER = Path("/usr/bin/python3")
-"""Runs the root helper and the key look-up; their first lines name it."""
 
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_.@+-]+)+")
 """Needs no quoting in sshd_config, sudoers, a unit or a crontab."""
@@ -63,6 +61,8 @@ def check_machine(installation: Installation) -> None:
                 hint="install Thaniya where everyone may read, such as in `python3 -m venv /opt/thaniya`",
             )
     check_configuration(installation.sshd_config)
+    if installation.legacy_scp:
+        check_confinement()
 
 
 def check_kind(config: Config) -> None:

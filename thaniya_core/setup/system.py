@@ -13,7 +13,14 @@ from thaniya_core.system.run import Completed, run
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 """Where the system's programs are; cron and sudo leave sbin out."""
 
-PACKAGES = {"sshd": "openssh-server", "sudo": "sudo", "visudo": "sudo", "chage": "passwd (on others: shadow-utils)"}
+PACKAGES = {
+    "sshd": "openssh-server",
+    "sudo": "sudo",
+    "visudo": "sudo",
+    "chage": "passwd (on others: shadow-utils)",
+    "bwrap": "bubblewrap",
+    "setpriv": "util-linux",
+}
 
 _TIMEOUT_S = 60.0
 _SYSTEMD = Path("/run/systemd/system")

@@ -27,10 +27,22 @@ _LOGIN = """\
     ClientAliveCountMax 3
 """
 
+_CHROOTED = """\
+    ChrootDirectory {slots}/%u
+    ForceCommand internal-sftp -u 0027
+"""
+
+_CONFINED = """\
+    # The old SCP protocol needs a program of the system, which a chroot has not: this one confines it by bwrap.
+    ChrootDirectory none
+    ForceCommand {slot_program}
+"""
+
 
 def sshd_drop_in(installation: Installation) -> str:
     """Who may log in to the service's account and to the slots, and what for (sshd_config(5))."""
     login = _LOGIN.format(key_lookup=installation.key_lookup, user=installation.service_user)
+    entry = _CONFINED if installation.legacy_scp else _CHROOTED
     return f"""\
 {_GENERATED}
 
@@ -43,10 +55,7 @@ Match User {installation.service_user}
 {login}
 # Slots: files come in, nothing else happens. Who is let in is decided for each login by the command above.
 Match Group {SLOT_GROUP}
-{login}\
-    ChrootDirectory {installation.slots}/%u
-    ForceCommand internal-sftp -u 0027
-
+{login}{entry.format(slots=installation.slots, slot_program=installation.slot_program)}
 Match all
 """
 
@@ -63,6 +72,7 @@ def root_json(installation: Installation) -> str:
         "spool": str(installation.spool),
         "state": str(installation.state),
         "user": installation.service_user,
+        "shell": str(installation.slot_shell),
         "broker": [str(installation.program), "--config", str(installation.config), "broker"],
     }
     return json.dumps(facts, indent=2) + "\n"
@@ -85,6 +95,8 @@ slots = {_quote(installation.slots)}
 kind = "openssh"
 control_account = {_quote(installation.service_user)}
 root_helper = {_quote(installation.root_helper)}
+# Slots take `scp -O` too, as very old clients send it; needs bubblewrap.
+# legacy_scp = false
 
 [slots]
 # An upload that gets no byte for so long expires.

@@ -17,6 +17,7 @@ from thaniya_core.doctor.slots import (
     parse_shadow,
 )
 from thaniya_core.model import Slot, SlotState
+from thaniya_core.setup.installation import NO_SHELL
 
 TODAY = 20_000
 HELPER = "/usr/local/lib/thaniya/thaniya-root"
@@ -81,7 +82,7 @@ def test_control_account_must_be_open_for_keys(shadow, cure):
     ],
 )
 def test_slot_account_with_more_or_less_rights_is_found(slot_account, changes, cure):
-    assert [finding.cure for finding in judge_account(slot_account("thaniya_01", **changes))] == [cure]
+    assert [finding.cure for finding in judge_account(slot_account("thaniya_01", **changes), NO_SHELL)] == [cure]
 
 
 def test_missing_accounts_are_told_together(subject, machine):
