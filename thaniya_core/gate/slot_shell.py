@@ -20,7 +20,7 @@ import sys
 CONFIG = "/etc/thaniya/root.json"
 SLOT = re.compile(r"thaniya_[0-9]{2,3}")
 UMASK = 0o027
-BWRAP = ("/usr/bin/bwrap", "/usr/local/bin/bwrap")
+BWRAP = ("/usr/bin/bwrap",)
 SCP = ("/usr/bin/scp",)
 SFTP_SERVER = (
     "/usr/lib/openssh/sftp-server",  # Debian, Ubuntu

@@ -142,7 +142,14 @@ def test_root_json_as_setup_writes_it_is_accepted(subject):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("slots", "/elsewhere"), ("spool", "/elsewhere"), ("state", "/elsewhere"), ("user", "root"), ("broker", ["x"])],
+    [
+        ("slots", "/elsewhere"),
+        ("spool", "/elsewhere"),
+        ("state", "/elsewhere"),
+        ("user", "root"),
+        ("shell", "/bin/sh"),
+        ("broker", ["x"]),
+    ],
 )
 def test_root_json_that_says_other_than_the_configuration_is_found(subject, key, value):
     place = subject.installation

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -83,6 +85,20 @@ def test_control_account_must_be_open_for_keys(shadow, cure):
 )
 def test_slot_account_with_more_or_less_rights_is_found(slot_account, changes, cure):
     assert [finding.cure for finding in judge_account(slot_account("thaniya_01", **changes), NO_SHELL)] == [cure]
+
+
+def test_shell_is_the_one_that_the_option_asks_for(slot_account):
+    program = Path("/usr/local/lib/thaniya/thaniya-slot")
+    confined = slot_account("thaniya_01", shell=str(program))
+
+    assert list(judge_account(confined, program)) == []
+    assert [found.cure for found in judge_account(confined, NO_SHELL)] == [
+        "usermod --shell /usr/sbin/nologin thaniya_01"
+    ]
+    assert [found.cure for found in judge_account(slot_account("thaniya_01"), program)] == [
+        f"usermod --shell {program} thaniya_01"
+    ]
+    assert list(judge_account(slot_account("thaniya_01", shell="/bin/false"), NO_SHELL)) == []
 
 
 def test_missing_accounts_are_told_together(subject, machine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.doctor.finding import Level
 from thaniya_core.doctor.sshd import (
@@ -62,6 +63,15 @@ def test_what_is_wanted_is_accepted():
 def test_each_other_value_is_found(right, wrong, keyword):
     assert right in SLOT
     assert list(problems("thaniya_01", SLOT.replace(right, wrong))) == [keyword]
+
+
+def test_slots_for_old_scp_run_one_program_without_a_chroot():
+    confined = CONTROL.replace("forcecommand none", "forcecommand /usr/local/lib/thaniya/thaniya-slot")
+    wanted = wanted_settings(replace(PLACE, legacy_scp=True), "thaniya_01")
+
+    assert judge_settings(parse_settings(confined), wanted) == {}
+    assert sorted(judge_settings(parse_settings(SLOT), wanted)) == ["chrootdirectory", "forcecommand"]
+    assert sorted(problems("thaniya_01", confined)) == ["chrootdirectory", "forcecommand"]
 
 
 def test_keyword_that_comes_several_times_is_kept_whole():

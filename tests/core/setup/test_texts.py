@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.config import GateKind, load_config
 from thaniya_core.setup import texts
+from thaniya_core.setup.changes import Gone
 from thaniya_core.setup.installation import Installation
-from thaniya_core.setup.plan import RunBy, plan_base, plan_entry
+from thaniya_core.setup.plan import RunBy, plan_base, plan_entry, plan_removal, plan_slot_entry
 from thaniya_core.setup.units import service_unit
 
 INSTALLATION = Installation(
@@ -108,3 +110,32 @@ def test_programs_that_run_as_root_are_whole_copies():
     assert contents["thaniya-root"].startswith("#!/usr/bin/python3 -I\n")
     assert contents["thaniya-keys"].startswith("#!/usr/bin/python3 -IS\n")
     assert "import thaniya" not in contents["thaniya-root"] + contents["thaniya-keys"]
+
+
+def test_drop_in_for_old_scp_runs_one_program_without_a_chroot():
+    found = blocks(texts.sshd_drop_in(replace(INSTALLATION, legacy_scp=True)))
+    usual = blocks(texts.sshd_drop_in(INSTALLATION))
+    slots = "Match Group thaniya-slots"
+    assert found[slots][-2:] == ["ChrootDirectory none", "ForceCommand /usr/local/lib/thaniya/thaniya-slot"]
+    assert found | {slots: found[slots][:-2]} == usual | {slots: usual[slots][:-2]}
+
+
+@pytest.mark.parametrize(
+    ("is_on", "shell"), [(True, "/usr/local/lib/thaniya/thaniya-slot"), (False, "/usr/sbin/nologin")]
+)
+def test_new_slots_get_the_shell_that_is_told_to_the_root_helper(is_on, shell):
+    assert json.loads(texts.root_json(replace(INSTALLATION, legacy_scp=is_on)))["shell"] == shell
+
+
+def test_program_of_the_slots_is_a_whole_copy_and_only_there_when_it_is_used():
+    def contents(installation):
+        plan = plan_base(installation, has_volume=True)
+        return {change.path: change.content for change in plan if hasattr(change, "content")}
+
+    on = replace(INSTALLATION, legacy_scp=True)
+    program = contents(on)[on.slot_program]
+    assert program.startswith("#!/usr/bin/python3 -IS\n")
+    assert "import thaniya" not in program
+    assert on.slot_program not in contents(INSTALLATION)
+    assert Gone(on.slot_program) in plan_slot_entry(INSTALLATION, [])
+    assert Gone(on.slot_program) in plan_removal(INSTALLATION)

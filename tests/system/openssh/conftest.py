@@ -146,6 +146,16 @@ class RealServer:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.thaniya(*arguments, "--json").stdout)
 
+    def set_legacy_scp(self, is_on: bool) -> str:
+        """Change the option, and run setup again; gives what it printed."""
+        config = self.machine.path("/etc/thaniya/thaniya.toml")
+        on, off = "\nlegacy_scp = true\n", "\n# legacy_scp = false\n"
+        old, new = (off, on) if is_on else (on, off)
+        text = config.read_text()
+        assert text.count(old) == 1
+        config.write_text(text.replace(old, new))
+        return self.thaniya("setup", "openssh", "--slots", str(self.slots)).stdout
+
     def start_sshd(self, use_pam: str) -> None:
         """Start sshd, on top of what is in effect with or without PAM."""
         with socket.socket() as probe:

@@ -40,6 +40,13 @@ def why_not(program):
     return why_no_fuse() if program == "sshfs" else ""
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["chroot", "bwrap"], autouse=True)
+def confinement(request, server):
+    """Both ways to confine a slot: sshd's chroot, and bwrap, which goes with `legacy_scp`."""
+    if request.param:
+        server.set_legacy_scp(True)
+
+
 @pytest.fixture
 def files(make_file):
     return [make_file(name, size) for name, size in SIZES.items()]

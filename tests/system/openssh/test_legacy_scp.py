@@ -13,9 +13,7 @@ from thaniya_client import Directory, ThaniyaServer
 
 DEADLINE_S = 60.0
 PROGRAM = "/usr/local/lib/thaniya/thaniya-slot"
-CONFIG = "/etc/thaniya/thaniya.toml"
 POSSIBLE = "a slot takes files and does nothing else: use sftp, scp or scp -O to put them into upload/"
-OFF, ON = "# legacy_scp = false", "legacy_scp = true"
 
 IN_A_USER_NAMESPACE = """\
 coproc unshare --user bash -c 'echo there; read -r _; exec bash -c "$0"' "$0" 2>&1
@@ -30,18 +28,9 @@ wait "$COPROC_PID"
 SETUP_WITHOUT_NAMESPACES = "echo 0 >/proc/sys/user/max_user_namespaces && exec thaniya setup openssh"
 
 
-def configure(server, old, new):
-    """Change the option; gives what setup printed when it was run again."""
-    config = server.machine.path(CONFIG)
-    text = config.read_text()
-    assert text.count(f"\n{old}\n") == 1
-    config.write_text(text.replace(f"\n{old}\n", f"\n{new}\n"))
-    return server.thaniya("setup", "openssh", "--slots", str(server.slots)).stdout
-
-
 @pytest.fixture(scope="module", autouse=True)
 def switched_on(server):
-    configure(server, OFF, ON)
+    server.set_legacy_scp(True)
     # The port stands on sshd's command line; doctor asks `sshd -T`, which sees the configuration only.
     file = server.machine.path("/etc/ssh/sshd_config")
     file.write_text(f"{file.read_text()}Port {server.port}\n")
@@ -412,7 +401,7 @@ def test_switched_off_slots_are_chrooted_and_without_a_shell_again_and_on_again_
     file = make_file("data.bin")
     drop_in = server.machine.path("/etc/ssh/sshd_config.d/thaniya.conf")
     on = drop_in.read_text()
-    told = configure(server, ON, OFF)
+    told = server.set_legacy_scp(False)
     try:
         assert f"give the account {slot} the shell /usr/sbin/nologin\n" in told
         assert f"remove {PROGRAM}\n" in told
@@ -425,7 +414,7 @@ def test_switched_off_slots_are_chrooted_and_without_a_shell_again_and_on_again_
         assert server.ssh("alice", "id", account=slot).stdout == "This service allows sftp connections only.\n"
         assert scp(server, file, f"{slot}@127.0.0.1:upload/by_sftp").returncode == 0
     finally:
-        configure(server, OFF, ON)
+        server.set_legacy_scp(True)
     assert drop_in.read_text() == on
     assert doctor(server) == []
     assert scp(server, "-O", file, f"{slot}@127.0.0.1:upload/").returncode == 0
@@ -436,12 +425,21 @@ def test_session_from_before_a_switch_goes_on_and_ends_with_its_slot(server, upl
     upload_id, slot = upload
     with subprocess.Popen(server.sftp_command("alice", slot), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as session:
         wait_until(lambda: "sftp-server" in processes(server, slot))
-        configure(server, ON, OFF)
+        server.set_legacy_scp(False)
         try:
             assert "sftp-server" in processes(server, slot)
             server.abort(upload_id)
             server.wait_until_ready(slot)
             assert processes(server, slot) == {}
         finally:
-            configure(server, OFF, ON)
+            server.set_legacy_scp(True)
         session.communicate(timeout=DEADLINE_S)
+
+
+def test_server_is_taken_back_with_the_option_on(machine, server_on):
+    server = server_on(machine)
+    machine.run("thaniya", "setup", "openssh", "--slots", str(server.slots))
+    server.set_legacy_scp(True)
+    machine.run("thaniya", "setup", "remove", "--yes")
+    assert not machine.path("/usr/local/lib/thaniya").exists()
+    assert "thaniya_0" not in machine.path("/etc/passwd").read_text()

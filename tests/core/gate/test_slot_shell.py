@@ -1,0 +1,83 @@
+"""What a login to a slot may run while `legacy_scp` is on: from a client's words to a command line."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thaniya_core.gate import slot_shell
+from thaniya_core.gate.slot_shell import Refused, choose_program, confine
+
+SFTP = ["/usr/lib/openssh/sftp-server", "-u", "0027"]
+
+
+@pytest.fixture(autouse=True)
+def programs_as_on_debian(monkeypatch):
+    monkeypatch.setattr(slot_shell, "find", lambda places, name: places[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("/usr/lib/openssh/sftp-server", SFTP),
+        ("internal-sftp -f AUTH -l INFO", SFTP),
+        ("/tmp/sftp-server -d /etc -u 0", SFTP),
+        ("scp -t upload/", ["/usr/bin/scp", "-t", "--", "upload/"]),
+        ("scp -p -d -t upload/", ["/usr/bin/scp", "-t", "-p", "-d", "--", "upload/"]),
+        ("scp -v -q -pt .", ["/usr/bin/scp", "-t", "-p", "--", "."]),
+        ("scp -t -- -x", ["/usr/bin/scp", "-t", "--", "-x"]),
+        ("scp -t 'upload/a b'", ["/usr/bin/scp", "-t", "--", "upload/a b"]),
+        ("scp -t ~/upload/*$HOME`id`", ["/usr/bin/scp", "-t", "--", "~/upload/*$HOME`id`"]),
+    ],
+)
+def test_files_come_in_by_the_systems_programs_with_options_of_ours(text, command):
+    assert choose_program(text) == command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "sh",
+        "scp",
+        "scp -t",
+        "scp -f upload/x",
+        "scp -tf upload/x",
+        "scp -r -t upload/",
+        "scp -t upload/ x",
+        "scp -t upload/ && id",
+        "scp upload/",
+        "scp -oProxyCommand=id -t upload/",
+        "scp -S id -t upload/",
+        "scp -t 'upload/",
+        "env scp -t upload/",
+    ],
+)
+def test_everything_else_is_refused(text):
+    with pytest.raises(Refused):
+        choose_program(text)
+
+
+@given(st.text())
+def test_whatever_a_client_sends_runs_nothing_but_these_two(text):
+    try:
+        command = choose_program(text)
+    except Refused:
+        return
+    assert command == SFTP or command[:2] == ["/usr/bin/scp", "-t"]
+
+
+@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])))
+def test_path_arrives_as_it_was_quoted_and_is_never_an_option(path):
+    assert choose_program(f"scp -t -- {shlex.quote(path)}") == ["/usr/bin/scp", "-t", "--", path]
+
+
+def test_only_upload_can_be_written():
+    arguments = confine("/srv/thaniya/slots/thaniya_01/upload", 5)
+    written = [arguments[at + 1 : at + 3] for at, word in enumerate(arguments) if word in ("--bind", "--dev-bind")]
+    assert written == [["/dev/null", "/dev/null"], ["/srv/thaniya/slots/thaniya_01/upload", "/upload"]]
+    assert arguments.index("/srv/thaniya/slots/thaniya_01/upload") < arguments.index("/", arguments.index("/upload"))
