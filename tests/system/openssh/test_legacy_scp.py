@@ -413,6 +413,9 @@ def test_switched_off_slots_are_chrooted_and_without_a_shell_again_and_on_again_
         assert scp(server, "-O", file, f"{slot}@127.0.0.1:upload/").returncode == 1
         assert server.ssh("alice", "id", account=slot).stdout == "This service allows sftp connections only.\n"
         assert scp(server, file, f"{slot}@127.0.0.1:upload/by_sftp").returncode == 0
+        # Between two steps of a switch the shell is already, or still, the program: the chroot asks for none.
+        server.machine.run("usermod", "--shell", PROGRAM, slot)
+        assert scp(server, file, f"{slot}@127.0.0.1:upload/by_sftp").returncode == 0
     finally:
         server.set_legacy_scp(True)
     assert drop_in.read_text() == on
