@@ -7,7 +7,18 @@ from pathlib import Path
 
 import thaniya_core
 from thaniya_core.config import Config, GateKind
-from thaniya_core.doctor import agreement, embedded, owners, programs, slots, sshd, sshd_answer, storage, surroundings
+from thaniya_core.doctor import (
+    agreement,
+    embedded,
+    login,
+    owners,
+    programs,
+    slots,
+    sshd,
+    sshd_answer,
+    storage,
+    surroundings,
+)
 from thaniya_core.doctor.examination import SETUP, Check, Subject, examine
 from thaniya_core.doctor.finding import Finding, fail
 from thaniya_core.doctor.machine import Machine
@@ -43,6 +54,7 @@ OPENSSH_CHECKS = (
     Check("key look-up", programs.check_lookup),
     Check("sshd's configuration", sshd.check_configuration, needs_root=True),
     Check("sshd answers", sshd_answer.check_answer, needs_root=True),
+    Check("login", login.check_login),
     Check("service", storage.check_service),
     *STORAGE_CHECKS,
     *SURROUNDINGS_CHECKS,
