@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from thaniya_core import __version__
 from thaniya_core.accounts import EmbeddedAccounts
 from thaniya_core.cli.main import run
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
@@ -214,3 +215,15 @@ def test_new_user_does_not_inherit_the_backups_of_an_earlier_one(archived, serve
 
     assert (refused, adopted) == (1, 0)
     assert "the archive holds 1 backups of an earlier user alice" in reason
+
+
+def test_probe_of_the_broker_carries_nothing_out_and_tells_a_broken_state(thaniya, root, monkeypatch):
+    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", "allocate --host web1 --name nightly")
+
+    assert thaniya("broker", "--probe") == (0, f"thaniya {__version__}\n", "")
+    assert thaniya("broker")[0] == 2
+    assert "web1" not in (root / "state" / "state.json").read_text()
+    (root / "state" / "state.json").write_text("{")
+    exit_code, _, stderr = thaniya("broker", "--probe")
+
+    assert (exit_code, "state.json" in stderr) == (1, True)

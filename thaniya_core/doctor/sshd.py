@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -149,10 +150,17 @@ def _judge_account(subject: Subject, account: str) -> dict[str, str]:
     return found if known is None else found | judge_admission(account, known.groups | {known.group}, settings)
 
 
-def ask_settings(subject: Subject, account: str) -> Settings:
-    """What holds for an account, as sshd tells."""
+def ask_settings(subject: Subject, account: str, host_key: Path | None = None) -> Settings:
+    """What holds for an account, as sshd tells.
+
+    Args:
+        subject: the server.
+        account: whose login it is about.
+        host_key: a private key for sshd to load, which tells nothing without one; only root can read its own.
+    """
     where = f"user={account},host=localhost,addr=127.0.0.1"
-    done = subject.machine.run(["sshd", "-T", "-f", str(subject.installation.sshd_config), "-C", where])
+    more = [] if host_key is None else ["-h", str(host_key)]
+    done = subject.machine.run(["sshd", "-T", "-f", str(subject.installation.sshd_config), "-C", where, *more])
     if done.exit_code != 0:
         raise CommandFailed(f"`sshd -T -C {where}` ended with {done.exit_code}: {last_line(done)}", hint="sshd -t")
     return parse_settings(done.stdout.decode("utf-8", "replace"))

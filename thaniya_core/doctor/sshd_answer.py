@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from thaniya_core.doctor.examination import Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, skipped
@@ -18,7 +18,7 @@ def check_answer(subject: Subject) -> Iterator[Finding]:
         try:
             banner = subject.machine.first_line(host, port)
         except OSError as exc:
-            yield fail(name, f"nobody answers on {host} port {port}: {exc.strerror or exc}", _start(subject))
+            yield fail(name, f"nobody answers on {host} port {port}: {exc.strerror or exc}", start_sshd(subject))
             continue
         if not banner.startswith("SSH-2.0-"):
             what = f"{host} port {port} does not speak SSH: {banner!r}"
@@ -26,7 +26,7 @@ def check_answer(subject: Subject) -> Iterator[Finding]:
             continue
         if "OpenSSH" not in banner:
             what = f"another SSH server has {host} port {port}: {banner}"
-            yield fail(name, what, f"{find_listener(port)} shows which; end it, then: {_start(subject)}")
+            yield fail(name, what, f"{find_listener(port)} shows which; end it, then: {start_sshd(subject)}")
             continue
         yield ok(name, f"{host} port {port}: {banner}")
         yield judge_offer(account, _ask_offer(subject, account, host, port), _reload(subject, settings))
@@ -48,7 +48,7 @@ def listening_places(settings: Settings) -> list[tuple[str, int]]:
     return [(host, port) for port, host in places.items()]
 
 
-def _start(subject: Subject) -> str:
+def start_sshd(subject: Subject) -> str:
     return "systemctl start ssh" if subject.machine.has_systemd else "service ssh start"
 
 
@@ -58,12 +58,19 @@ def _reload(subject: Subject, settings: Settings) -> str:
 
 
 def _ask_offer(subject: Subject, account: str, host: str, port: int) -> str:
-    options = ("BatchMode=yes", "PreferredAuthentications=none", "StrictHostKeyChecking=no", "ConnectTimeout=5",
-               "UserKnownHostsFile=/dev/null", "GlobalKnownHostsFile=/dev/null", "LogLevel=ERROR")  # fmt: skip
-    arguments = [part for option in options for part in ("-o", option)]
-    return last_line(
-        subject.machine.run(["ssh", "-F", "none", *arguments, "-p", str(port), f"{account}@{host}", "help"])
-    )
+    options = {
+        "PreferredAuthentications": "none",
+        "StrictHostKeyChecking": "no",
+        "UserKnownHostsFile": "/dev/null",
+    }
+    return last_line(subject.machine.run(ssh_command(account, host, port, options)))
+
+
+def ssh_command(account: str, host: str, port: int, options: Mapping[str, str]) -> list[str]:
+    """A login that asks nothing, whatever is set on this machine (ssh_config(5))."""
+    common = {"BatchMode": "yes", "ConnectTimeout": "5", "GlobalKnownHostsFile": "/dev/null", "LogLevel": "ERROR"}
+    words = [word for key, value in (common | dict(options)).items() for word in ("-o", f"{key}={value}")]
+    return ["ssh", "-F", "none", *words, "-p", str(port), f"{account}@{host}", "help"]
 
 
 def judge_offer(account: str, answer: str, cure: str) -> Finding:

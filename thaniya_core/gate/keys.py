@@ -10,12 +10,18 @@ key that is not known: nothing is printed. What went wrong is in the system's lo
 """
 
 import json
+import os
 import re
 import shlex
+import stat
 import sys
+import time
 
 CONFIG = "/etc/thaniya/root.json"
 FORMAT = 1
+PROBE = re.compile(r"probe-[0-9a-f]{16}\.json")
+PROBE_LIFE_S = 60
+"""A probe that would live longer than this lets nobody in."""
 
 _USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _SLOT = re.compile(r"thaniya_[0-9]{2,3}")
@@ -54,13 +60,22 @@ def _holders(state, account):
     return [user] if user is not None and user.get("enabled", True) else []
 
 
+def _is_ready(state, account):
+    """Whether this is a slot that no upload holds."""
+    slot = state.get("slots", {}).get(account) if _SLOT.fullmatch(account) else None
+    return slot is not None and slot.get("state", "ready") == "ready"
+
+
 def _control_line(user, key, broker):
     command = shlex.join([*broker, user])
     if not _is_plain(user, key) or _UNPRINTABLE.search(command):
         return ""
+    return f'restrict,command="{_quote(command)}" {key["algorithm"]} {key["blob"]}'
+
+
+def _quote(command):
     # Within the quotes sshd knows one escape, \" (misc.c, opt_dequote); a backslash stands for itself.
-    quoted = command.replace('"', '\\"')
-    return f'restrict,command="{quoted}" {key["algorithm"]} {key["blob"]}'
+    return command.replace('"', '\\"')
 
 
 def _slot_line(user, key):
@@ -73,7 +88,7 @@ def _is_plain(user, key):
 
 
 def look_up(state_file, account, *, control_account, broker):
-    """`format_authorized_keys` on a state file.
+    """`format_authorized_keys` on a state file, and the probes beside it.
 
     Raises:
         OSError, ValueError, KeyError: it is not there, or no state file of this format.
@@ -82,7 +97,44 @@ def look_up(state_file, account, *, control_account, broker):
         state = json.load(stream)
     if state["format"] != FORMAT:
         raise ValueError(f"{state_file} has format {state['format']!r}, {FORMAT} was expected")
-    return format_authorized_keys(state, account, control_account=control_account, broker=broker)
+    lines = format_authorized_keys(state, account, control_account=control_account, broker=broker)
+    if account == control_account or _is_ready(state, account):
+        lines += format_probes(os.path.dirname(state_file), account, broker)
+    return lines
+
+
+def format_probes(directory, account, broker):
+    """Lines for the keys that `thaniya doctor` made for one examination each: they run the broker's `--probe` only.
+
+    One for a slot is asked for while the slot is ready, so that its locked account has a key to refuse. A probe that is
+    not to be trusted is told in the system's log, and keeps no other key from being let in.
+    """
+    lines = ""
+    for name in sorted(os.listdir(directory)):
+        if PROBE.fullmatch(name):
+            try:
+                lines += _probe_line(os.path.join(directory, name), account, broker)
+            except FileNotFoundError:
+                continue  # its examination is over
+            except Exception as problem:  # noqa: BLE001 - whatever is wrong with it, users' keys are let in
+                complain(f"the probe {name} is not heeded: {type(problem).__name__}: {problem}")
+    return lines
+
+
+def _probe_line(file, account, broker):
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            raise ValueError("it is not a regular file of the service user's own")
+        probe = json.loads(stream.read(4096))
+    left_s = probe["expires"] - time.time()
+    key, command = f"{probe['algorithm']} {probe['blob']}", shlex.join([*broker, "--probe"])
+    if left_s > PROBE_LIFE_S or not _KEY_LINE.fullmatch(key) or _UNPRINTABLE.search(command):
+        raise ValueError(f"it would live for {left_s:.0f} s, or its key is none")
+    if account != probe["account"] or not left_s > 0:
+        return ""
+    return f'restrict,command="{_quote(command)}" {key}\n'
 
 
 def main(arguments):
@@ -100,12 +152,17 @@ def main(arguments):
             )
         )
     except Exception as problem:  # noqa: BLE001 - whatever it is, the client learns nothing and the log everything
-        import syslog
-
-        syslog.openlog("thaniya-keys", syslog.LOG_PID, syslog.LOG_AUTH)
-        syslog.syslog(syslog.LOG_ERR, f"no keys for {arguments!r:.100}: {type(problem).__name__}: {problem}")
+        complain(f"no keys for {arguments!r:.100}: {type(problem).__name__}: {problem}")
         return 1
     return 0
+
+
+def complain(text):
+    """Tell the system's log."""
+    import syslog
+
+    syslog.openlog("thaniya-keys", syslog.LOG_PID, syslog.LOG_AUTH)
+    syslog.syslog(syslog.LOG_ERR, text)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import thaniya_core
 from thaniya_core.setup.installation import Installation
 
 SERVICE = "thaniya.service"
@@ -15,12 +18,24 @@ CAPABILITIES = (
 """What the root helper needs, sudo and chage included; SYS_PTRACE tells sshd by its program from what has its name."""
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))
 
 
-def service_unit(installation: Installation) -> str:
-    """The service, hardened as far as the root helper allows, which runs within the unit's limits."""
-    paths = (installation.program, installation.state, installation.spool, installation.slots, installation.volume)
-    uses_homes = any(path.is_relative_to(home) for path in paths for home in _HOMES)
+def running_code() -> tuple[Path, ...]:
+    """Where the code lies that runs now: Python, what is installed for it, and Thaniya."""
+    places = (Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix), *map(Path, thaniya_core.__path__))
+    return tuple(dict.fromkeys(path.resolve() for path in places))
+
+
+def service_unit(installation: Installation, code: Sequence[Path] | None = None) -> str:
+    """The service, hardened as far as the root helper allows, which runs within the unit's limits.
+
+    Args:
+        installation: where everything lies.
+        code: where the service's code lies, which it must not hide from itself; `running_code` when None.
+    """
+    data = (installation.state, installation.spool, installation.slots, installation.volume)
+    needed = (installation.program, *data, *(running_code() if code is None else code))
     return f"""\
 # Written by `thaniya setup openssh`, which writes it anew when it is run again. Own settings: `systemctl edit thaniya`.
 
@@ -30,6 +45,8 @@ Documentation=man:sshd_config(5)
 After=local-fs.target remote-fs.target time-sync.target
 
 [Service]
+# A start that fails because the program cannot be run is told to who starts it.
+Type=exec
 User={installation.service_user}
 ExecStart={installation.program} --config {installation.config} serve
 Restart=on-failure
@@ -39,9 +56,11 @@ TimeoutStopSec=60
 
 # The root helper is started through sudo and runs within these limits too: it writes /etc/passwd and /etc/shadow.
 CapabilityBoundingSet={CAPABILITIES}
-PrivateTmp=yes
+# No devices but null, zero, full, random and urandom.
+DevicePolicy=closed
+PrivateTmp={_yes_unless_below(_TEMPORARY, needed)}
 ProtectControlGroups=yes
-ProtectHome={"no" if uses_homes else "yes"}
+ProtectHome={_yes_unless_below(_HOMES, needed)}
 ProtectSystem=yes
 
 # What cannot be set, and why:
@@ -57,3 +76,8 @@ ProtectSystem=yes
 [Install]
 WantedBy=multi-user.target
 """
+
+
+def _yes_unless_below(places: Sequence[Path], needed: Sequence[Path]) -> str:
+    """Whether places can be hidden from the service: not when something that it needs lies there."""
+    return "no" if any(path.is_relative_to(place) for path in needed for place in places) else "yes"

@@ -1,7 +1,9 @@
 import base64
 import json
+import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -160,3 +162,106 @@ def test_sshd_would_read_back_what_is_written(tmp_path, key_directory):
     file.write_text(lines("thaniya", make_user("alice", algorithm, blob), broker=('/opt/my "own"/x', "broker")))
     found = subprocess.run(["ssh-keygen", "-l", "-f", str(file)], capture_output=True, text=True, check=True)
     assert "SHA256:" in found.stdout
+
+
+@pytest.fixture
+def complaints(monkeypatch):
+    """What the look-up tells the system's log."""
+    told = []
+    monkeypatch.setattr(program, "complain", told.append)
+    return told
+
+
+@pytest.fixture
+def look_up(tmp_path):
+    """Looks keys up in a state of which thaniya_03 is taken, thaniya_04 ready."""
+    (tmp_path / "state.json").write_text(json.dumps(make_state(make_user())))
+    broker = ["/usr/bin/thaniya", "broker"]
+    return lambda account: program.look_up(tmp_path / "state.json", account, control_account="thaniya", broker=broker)
+
+
+def write_probe(directory, name="probe-0123456789abcdef.json", **changes):
+    probe = {"account": "thaniya", "expires": time.time() + 30, "algorithm": "ssh-ed25519", "blob": "PROBE"}
+    file = directory / name
+    file.write_text(json.dumps(probe | changes))
+    file.chmod(0o600)
+    return file
+
+
+USERS_LINE = 'restrict,command="/usr/bin/thaniya broker alice" ssh-ed25519 AAAA\n'
+PROBES_LINE = 'restrict,command="/usr/bin/thaniya broker --probe" ssh-ed25519 PROBE\n'
+
+
+def test_probe_is_let_in_beside_the_users_and_runs_one_command_only(tmp_path, look_up, complaints):
+    write_probe(tmp_path)
+    assert look_up("thaniya") == USERS_LINE + PROBES_LINE
+    assert complaints == []
+
+
+@pytest.mark.parametrize("asked", ["thaniya_03", "thaniya_04", "thaniya_05", "root"])
+def test_probe_is_for_its_account_only(tmp_path, look_up, asked):
+    write_probe(tmp_path)
+    assert "PROBE" not in look_up(asked)
+
+
+@pytest.mark.parametrize(("slot", "line"), [("thaniya_04", PROBES_LINE), ("thaniya_03", ""), ("root", "")])
+def test_probe_of_a_slot_counts_while_the_slot_is_ready(tmp_path, look_up, slot, line):
+    write_probe(tmp_path, account=slot)
+    assert look_up(slot).replace("restrict ssh-ed25519 AAAA\n", "") == line
+    assert look_up("thaniya") == USERS_LINE
+
+
+def test_probe_that_has_expired_is_not_let_in(tmp_path, look_up):
+    write_probe(tmp_path, expires=time.time() - 1)
+    assert look_up("thaniya") == USERS_LINE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expires": time.time() + 3600},
+        {"expires": float("inf")},
+        {"expires": "9999999999"},
+        {"expires": None},
+        {"algorithm": 'command="sh" ssh-ed25519'},
+        {"blob": "AAAA\nssh-ed25519 BBBB"},
+        {"blob": ""},
+        {"blob": "A" * 5000},
+    ],
+)
+def test_probe_that_says_more_than_it_should_is_told_and_keeps_no_user_out(tmp_path, look_up, complaints, changes):
+    write_probe(tmp_path, **changes)
+    assert look_up("thaniya") == USERS_LINE
+    assert ["probe-0123456789abcdef.json is not heeded" in line for line in complaints] == [True]
+
+
+def test_probe_that_never_ends_is_not_let_in(tmp_path, look_up):
+    write_probe(tmp_path, expires=float("nan"))
+    assert look_up("thaniya") == USERS_LINE
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda file: file.chmod(0o606),
+        lambda file: file.chmod(0o640),
+        lambda file: file.write_text("{"),
+        lambda file: file.write_text("[]"),
+        lambda file: file.write_bytes(b"\xff\x00"),
+        lambda file: file.rename(file.with_name("elsewhere")).chmod(0o600) or file.symlink_to("elsewhere"),
+        lambda file: file.unlink() or os.mkfifo(file, 0o600),
+        lambda file: file.unlink() or file.mkdir(),
+    ],
+)
+def test_hostile_probe_is_told_and_keeps_no_user_out(tmp_path, look_up, complaints, spoil):
+    spoil(write_probe(tmp_path))
+    assert look_up("thaniya") == USERS_LINE
+    assert len(complaints) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["probe.json", "probe-.json", "probe-0123456789abcdeF.json", ".probe-0123456789abcdef.json"]
+)
+def test_file_of_another_name_is_no_probe(tmp_path, look_up, complaints, name):
+    write_probe(tmp_path, name)
+    assert (look_up("thaniya"), complaints) == (USERS_LINE, [])

@@ -69,9 +69,20 @@ def test_configuration_is_read_as_it_was_meant(tmp_path):
     assert (config.paths.state, config.paths.slots) == (INSTALLATION.state, Path("/data/slots"))
 
 
-def test_unit_leaves_homes_open_only_where_something_of_the_server_lies_there():
-    assert "\nProtectHome=yes\n" in service_unit(INSTALLATION)
-    assert "\nProtectHome=no\n" in service_unit(Installation(volume=Path("/home/backups")))
+@pytest.mark.parametrize(
+    ("installation", "code", "homes", "temporary"),
+    [
+        (INSTALLATION, "/usr/lib/python3", "yes", "yes"),
+        (INSTALLATION, "/root/.local/share/uv/python", "no", "yes"),
+        (INSTALLATION, "/tmp/venv", "yes", "no"),
+        (Installation(volume=Path("/home/backups")), "/usr", "no", "yes"),
+        (Installation(spool=Path("/var/tmp/spool")), "/usr", "yes", "no"),
+    ],
+)
+def test_unit_hides_only_what_the_service_does_not_need(installation, code, homes, temporary):
+    unit = service_unit(installation, [Path(code)])
+    assert f"\nProtectHome={homes}\n" in unit
+    assert f"\nPrivateTmp={temporary}\n" in unit
 
 
 def test_unit_sets_nothing_that_keeps_sudo_from_becoming_root():

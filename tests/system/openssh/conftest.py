@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -54,7 +55,14 @@ def why_no_machine() -> str:
 class Machine:
     """Namespaces of mounts and processes, and commands in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *wrapper: str, ways: dict[str, str] | None = None, **environment: str) -> None:
+        """Make it.
+
+        Args:
+            wrapper: what starts its first process, as the beginning of a command line.
+            ways: directories that are made empty but for what is needed below them.
+            environment: variables for machine.sh.
+        """
         # User ids that only this /etc knows are given to others in a second machine: with processes of its own neither
         # can end those of the other.
         closed = {
@@ -62,12 +70,23 @@ class Machine:
             for needed in (Path(sys.base_prefix), Path(sys.prefix), REPOSITORY)
             if (part := next((part for part in reversed(needed.parents) if not part.stat().st_mode & 0o001), None))
         }
-        ways = [word for pair in closed.items() for word in pair]
-        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "bash"]
+        opened = [word for pair in (closed | (ways or {})).items() for word in pair]
+        command = [
+            *wrapper,
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--propagation",
+            "private",
+            "bash",
+        ]
         self._holder = subprocess.Popen(
-            [*command, str(Path(__file__).with_name("machine.sh")), *ways],
+            [*command, str(Path(__file__).with_name("machine.sh")), *opened],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, **environment},
         )
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n", "the machine could not be made"
@@ -117,6 +136,11 @@ class Machine:
         self._holder.stdin.close()
         self._holder.wait(DEADLINE_S)
         self._holder.stdout.close()
+
+    def kill(self) -> None:
+        """The same, for a machine whose first process does not end by itself."""
+        os.kill(int(self._pid), signal.SIGKILL)
+        self.end()
 
     def _make_program(self, file: Path, module: str) -> None:
         """A program of this repository, as an installation makes it."""
@@ -292,6 +316,12 @@ def possible() -> None:
     reason = why_no_machine()
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def make_machine(possible: None) -> Callable[..., Machine]:
+    """Makes machines, which who asks for one has to end."""
+    return Machine
 
 
 @pytest.fixture

@@ -3,6 +3,22 @@
 # with sshd writes to are its own. It says `ready`, and ends when its stdin does.
 set -eu
 mount --make-rprivate /
+
+# Every mount that was there becomes read-only here, hidden ones too, so that nothing of the host can be changed by what
+# runs as init: mount_setattr(2), which mount(8) knows from 2.39 on.
+seal() {
+    inherited=" $(cut -d ' ' -f 3 /proc/self/mountinfo | tr '\n' ' ')"
+    python3 -IS -c '
+import ctypes, os, struct, sys
+mount_setattr, here, recursive, read_only = 442, -100, 0x8000, 1
+wanted = struct.pack("4Q", read_only, 0, 0, 0)
+if ctypes.CDLL(None, use_errno=True).syscall(mount_setattr, here, b"/", recursive, wanted, len(wanted)):
+    sys.exit("mount_setattr: " + os.strerror(ctypes.get_errno()))
+'
+}
+
+[ -z "${MACHINE_INIT:-}" ] || seal
+
 mount -t proc proc /proc
 
 # What lies in a directory stays, read-only; what is made there is this machine's alone.
@@ -41,6 +57,8 @@ while [ $# -gt 0 ]; do
     open_way "$1" "$2"
     shift 2
 done
+
+[ -z "${MACHINE_INIT:-}" ] || . "$MACHINE_INIT"
 
 echo ready
 # A builtin, so that this shell, which is process 1 here, goes on reaping what is left to it.
