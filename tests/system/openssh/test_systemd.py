@@ -30,9 +30,9 @@ def why_no_systemd():
     if not SYSTEMD.exists():
         return "systemd is missing (package systemd)"
     if find_cgroups() is None:
-        return "no writable control groups of version 2 here"
+        return "cannot run here: no writable control groups of version 2"
     if tuple(map(int, os.uname().release.split(".")[:2])) < (5, 12):
-        return "a kernel of 5.12 is needed, to make mounts read-only with all below them"
+        return "cannot run here: a kernel of 5.12 is needed, to make mounts read-only with all below them"
     return ""
 
 

@@ -1,0 +1,262 @@
+"""Measures a real server side by side with what people use otherwise: same data, same sshd, same run.
+
+    python tests/bench/side_by_side.py [--data DIRECTORY] [--work DIRECTORY] [--rounds N] [--files N] [--size BYTES]
+
+Needs root, and `borg`, `restic` and `igzip` for their lines. Accounts, sshd and service live in namespaces of their own
+(tests/system/openssh); all that is written lies in one directory on disk. Times are wall seconds until the
+client's command has ended: for Thaniya that is when the backup is archived and verified. Memory is the peak resident
+set: of the client's process, and of the service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system" / "openssh"))
+
+from data import add_data_options, make_data  # noqa: E402 - as the line above lets it
+from conftest import Machine, RealServer, why_no_machine  # noqa: E402
+
+STORE = "/srv"
+"""The one place on disk where the server keeps everything."""
+CONFIG = """\
+[paths]
+state = "/srv/thaniya/state"
+spool = "/srv/thaniya/spool"
+slots = "/srv/thaniya/slots"
+
+[gate]
+kind = "openssh"
+root_helper = "/usr/local/lib/thaniya/thaniya-root"
+"""
+SLOTS = 8
+CLIENTS = 50
+
+CLIENT = """
+import json, sys, time
+from pathlib import Path
+begun = time.perf_counter()
+from thaniya_client import Directory, ThaniyaServer
+verb, port, key, known_hosts, what, target = sys.argv[1:]
+with ThaniyaServer("127.0.0.1", port=int(port), key=key, known_hosts=known_hosts) as server:
+    if verb == "backup":
+        report = server.backup(Directory(what), name=target, host="bench", patience_s=600)
+        told = {"id": report.id, "state": report.state, "bytes": report.original_bytes,
+                "stored": report.stored_bytes, "entries": report.entries}
+    else:
+        told = {"bytes": server.restore(what, into=target).original_bytes}
+status = Path("/proc/self/status").read_text()
+told["peak_kib"] = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+print(json.dumps(told))
+"""
+
+
+class Bench:
+    """A machine with a real server, accounts for the other tools, and the data."""
+
+    def __init__(self, work: Path, data: Path) -> None:
+        self.work = work
+        self.data = data
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
+        keys = work / "keys"
+        keys.mkdir()
+        for name in ("alice", "bench"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(keys / name)], check=True)
+        self.machine = Machine()
+        store = work / "store"
+        store.mkdir()
+        self.machine.run("mount", "--bind", str(store), STORE)
+        self.server = RealServer(self.machine, keys, work)
+        self._make_account(keys)
+        self.machine.path("/etc/thaniya").mkdir()
+        self.machine.write("/etc/thaniya/thaniya.toml", CONFIG)
+        self.machine.run("mkdir", "-p", f"{STORE}/thaniya")
+        self.server.start_sshd("yes")
+        self.server.thaniya("setup", "openssh", "--slots", str(SLOTS), "--volume", f"{STORE}/thaniya/volume")
+        self.server.thaniya("user", "add", "alice", "--key", (keys / "alice.pub").read_text())
+        self.server.thaniya("user", "set", "alice", "--max-uploads", str(CLIENTS))
+        self.server.start_service()
+        self.ssh = " ".join(["ssh", *self.server.ssh_options("bench"), "-p", str(self.server.port)])
+
+    def _make_account(self, keys: Path) -> None:
+        """An ordinary account on the same sshd, for `ssh cat`, borg and restic."""
+        self.machine.run("useradd", "--home-dir", f"{STORE}/bench", "--create-home", "--shell", "/bin/sh", "bench")
+        self.machine.run("usermod", "--password", "*", "bench")
+        home = self.machine.path(f"{STORE}/bench")
+        (home / ".ssh").mkdir()
+        (home / ".ssh" / "authorized_keys").write_text((keys / "bench.pub").read_text())
+        self.machine.run("chown", "-R", "bench:bench", f"{STORE}/bench")
+
+    def end(self) -> None:
+        self.server.stop_service()
+        self.machine.end()
+
+    # What is measured.
+
+    def measure(self, what: str, step: Callable[[], object]) -> object:
+        """Time a step and show it at once."""
+        os.sync()  # what the one before has left to write must not be this one's burden
+        begun = time.perf_counter()
+        result = step()
+        seconds = time.perf_counter() - begun
+        self.times[what].append(seconds)
+        print(f"    {what:<44} {seconds:7.2f} s", flush=True)
+        return result
+
+    def shell(self, command: str, **environment: str) -> None:
+        settings = {**os.environ, "HOME": str(self.work), **environment}
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], env=settings, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{command} ended with {done.returncode}: {done.stderr[-2000:]}")
+
+    def client(self, verb: str, what: str, target: str) -> dict[str, object]:
+        arguments = [str(self.server.port), str(self.server.keys / "alice"), str(self.work / "known_hosts")]
+        command = [sys.executable, "-c", CLIENT, verb, *arguments, what, target]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"the client ended with {done.returncode}: {done.stderr[-2000:]}")
+        told: dict[str, object] = json.loads(done.stdout)
+        return told
+
+    def service_peak_kib(self) -> int:
+        """The peak memory of the service."""
+        pid = self.machine.run("pgrep", "-o", "-f", "thaniya serve").stdout.strip()
+        status = self.machine.run("cat", f"/proc/{pid}/status").stdout
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+
+    def round(self, number: int) -> None:
+        """Each tool once: backup, then restore."""
+        target = self.work / "restored"
+        data, name = self.data, f"round-{number}"
+        packed = f"{STORE}/bench/{name}.tar.gz"
+        repository = f"{STORE}/bench/{name}"
+
+        def emptied() -> Path:
+            shutil.rmtree(target, ignore_errors=True)
+            target.mkdir()
+            return target
+
+        ssh, remote = self.ssh, "bench@127.0.0.1"
+        self.measure(
+            "tar | igzip -1 | ssh cat", lambda: self.shell(f"tar -C {data} -cf - . | igzip -1 | {ssh} {remote} 'cat > {packed}'")
+        )
+        told = self.measure("thaniya: full backup, archived and verified", lambda: self.client("backup", str(data), name))
+        assert isinstance(told, dict)
+        print(
+            f"        {told['entries']:,} entries, {told['bytes'] / 1e6:,.0f} MB, stored {told['stored'] / 1e6:,.0f} MB; "
+            f"peak memory: client {told['peak_kib'] / 1024:.0f} MiB, service {self.service_peak_kib() / 1024:.0f} MiB"
+        )
+        emptied()
+        self.measure(
+            "ssh cat | gunzip | tar x",
+            lambda: self.shell(f"{ssh} {remote} 'cat {packed}' | gunzip | tar -C {target} -xf -"),
+        )
+        emptied()
+        back = self.measure("thaniya: full restore", lambda: self.client("restore", str(told["id"]), str(target)))
+        assert isinstance(back, dict)
+        print(f"        peak memory: client {back['peak_kib'] / 1024:.0f} MiB, service {self.service_peak_kib() / 1024:.0f} MiB")
+        self.machine.run("rm", packed)
+        if shutil.which("borg"):
+            self._borg(f"ssh://{remote}:{self.server.port}{repository}-borg", emptied)
+        if shutil.which("restic"):
+            self._restic(f"sftp:{remote}:{repository}-restic", emptied)
+        shutil.rmtree(target)
+
+    def _borg(self, repository: str, emptied: Callable[[], Path]) -> None:
+        settings = {"BORG_RSH": self.ssh, "BORG_BASE_DIR": str(self.work), "BORG_REPO": repository}
+        self.shell("borg init --encryption=none", **settings)
+        self.measure("borg create (lz4, its default)", lambda: self.shell(f"cd {self.data} && borg create ::one .", **settings))
+        target = emptied()
+        self.measure("borg extract", lambda: self.shell(f"cd {target} && borg extract ::one", **settings))
+
+    def _restic(self, repository: str, emptied: Callable[[], Path]) -> None:
+        command = f"{self.ssh} bench@127.0.0.1 -s sftp"
+        restic = f"restic --no-cache -o 'sftp.command={command}' --repo {repository}"
+        self.shell(f"{restic} init", RESTIC_PASSWORD="x")
+        self.measure("restic backup", lambda: self.shell(f"cd {self.data} && {restic} backup --quiet .", RESTIC_PASSWORD="x"))
+        target = emptied()
+        self.measure("restic restore", lambda: self.shell(f"{restic} restore latest --target {target}", RESTIC_PASSWORD="x"))
+
+    def small(self) -> None:
+        """10 KB from end to end, with the start of Python, and with the command."""
+        source = self.work / "small"
+        source.mkdir()
+        (source / "small.bin").write_bytes(os.urandom(10_240))
+        for _ in range(5):
+            self.measure("thaniya: 10 KB, archived, Python's start included", lambda: self.client("backup", str(source), "small"))
+
+    def crowd(self) -> None:
+        """Many clients at once on a few slots."""
+        source = self.work / "crowd"
+        source.mkdir()
+        (source / "some.bin").write_bytes(os.urandom(1_000_000))
+
+        def one(number: int) -> tuple[float, object]:
+            begun = time.perf_counter()
+            told = self.client("backup", str(source), f"crowd-{number}")
+            return time.perf_counter() - begun, told["state"]
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            done = self.measure(f"thaniya: {CLIENTS} clients at once on {SLOTS} slots", lambda: list(pool.map(one, range(CLIENTS))))
+        assert isinstance(done, list)
+        states = {state for _, state in done}
+        found = len(self.server.json("backup", "list", "--user", "alice", "--host", "bench"))
+        waits = sorted(seconds for seconds, _ in done)
+        print(
+            f"        each ended {', '.join(map(str, states))}; {found} backups are listed; "
+            f"a client took {waits[0]:.1f} to {waits[-1]:.1f} s, median {statistics.median(waits):.1f} s"
+        )
+
+    def sum_up(self) -> None:
+        """Medians, and the ratios that matter."""
+        medians = {what: statistics.median(seconds) for what, seconds in self.times.items()}
+        backup, restore = medians["thaniya: full backup, archived and verified"], medians["thaniya: full restore"]
+        print("\nmedians, and how many times as long as Thaniya:")
+        for what, median in medians.items():
+            ours = restore if any(word in what for word in ("restore", "extract", "tar x")) else backup
+            ratio = f"{median / ours:6.2f} x" if "clients" not in what and "10 KB" not in what else ""
+            print(f"    {what:<52} {median:7.2f} s {ratio}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_data_options(parser, files=100_000, size_bytes=1_700_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    reason = why_no_machine()
+    if reason:
+        raise SystemExit(reason)
+    work = Path(tempfile.mkdtemp(prefix="thaniya-bench-", dir=arguments.work))
+    try:
+        data = arguments.data or make_data(work / "data", arguments.files, arguments.size)
+        work.chmod(0o755)
+        bench = Bench(work, data)
+        try:
+            for number in range(arguments.rounds):
+                print(f"round {number + 1}")
+                bench.round(number)
+            bench.small()
+            bench.crowd()
+            bench.sum_up()
+        finally:
+            bench.end()
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
