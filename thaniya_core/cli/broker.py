@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
-from thaniya_core.callers import CallerServices
 from thaniya_core.cli.context import server_of
-from thaniya_core.gate.broker import run_command
-from thaniya_core.gate.services import Caller
+from thaniya_core.cli.forced_command import serve_caller
 
 
 def broker(context: typer.Context, user: Annotated[str, typer.Argument(help="Who was let in.")]) -> None:
@@ -19,13 +15,4 @@ def broker(context: typer.Context, user: Annotated[str, typer.Argument(help="Who
 
     Example: SSH_ORIGINAL_COMMAND=backups thaniya broker alice
     """
-    peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    exit_code = run_command(
-        CallerServices(server_of(context)),
-        Caller(user, peer),
-        os.environ.get("SSH_ORIGINAL_COMMAND", ""),
-        sys.stdin.buffer,
-        sys.stdout.buffer,
-        sys.stderr.buffer,
-    )
-    raise typer.Exit(exit_code)
+    raise typer.Exit(serve_caller(server_of(context), user))
