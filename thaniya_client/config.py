@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
-from thaniya_client.connectors.ssh.host_keys import AskHostKey
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.target import Target
 from thaniya_client.thaniya_server import DEFAULT_KEY, DEFAULT_KNOWN_HOSTS, ThaniyaServer
 from thaniya_core.errors import AlreadyExists, ConfigInvalid, WrongUsage
 from thaniya_core.formats.names import check_host
 from thaniya_core.system.files import make_directories, os_errors, write_atomic
+
+if TYPE_CHECKING:
+    from thaniya_client.connectors.ssh.host_keys import AskHostKey
 
 ENVIRONMENT_VARIABLE = "THANIYA_CLIENT_CONFIG"
 DEFAULT_FILE = Path("~/.config/thaniya/client.toml")

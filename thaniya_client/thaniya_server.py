@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 import thaniya_core
-from thaniya_client.connectors.ssh.connection import Address
-from thaniya_client.connectors.ssh.host_keys import AskHostKey, HostKeyPolicy
-from thaniya_client.connectors.thaniya import ThaniyaConnector
 from thaniya_client.driver import default_host
 from thaniya_client.target import Target
 from thaniya_core.system.clock import SystemClock
+
+if TYPE_CHECKING:
+    from thaniya_client.connectors.ssh.host_keys import AskHostKey
 
 DEFAULT_KEY = Path("~/.config/thaniya/id_ed25519")
 DEFAULT_KNOWN_HOSTS = Path("~/.config/thaniya/known_hosts")
@@ -63,6 +64,11 @@ class ThaniyaServer(Target):
             ask_host_key: is called with name and fingerprint of an unknown host key; True accepts it.
             retry_s: how long a lost connection is tried again; 0: not at all.
         """
+        # Imported here: paramiko takes longer to load than all the rest, and a directory or `--help` needs none.
+        from thaniya_client.connectors.ssh.connection import Address
+        from thaniya_client.connectors.ssh.host_keys import HostKeyPolicy
+        from thaniya_client.connectors.thaniya import ThaniyaConnector
+
         self.host = host
         policy = HostKeyPolicy(Path(known_hosts).expanduser(), accept_new, fingerprint, ask_host_key)
         address = Address(host, port, Path(key).expanduser(), policy)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from typing import BinaryIO
 
+import msgspec
+
 from thaniya_core.errors import NotFound, ThaniyaError
 from thaniya_core.formats.manifest import BackupDocument, Manifest
 from thaniya_core.formats.names import check_id
+from thaniya_core.gate.keys import users_let_in
 from thaniya_core.gate.services import AuthorizedKey, Caller
-from thaniya_core.model import Backup, Event, SlotState, Upload, UploadState, User, check_admitted
+from thaniya_core.model import Backup, Event, Upload, UploadState, check_admitted
 from thaniya_core.server import Server
 from thaniya_core.system.files import free_bytes, os_errors
 
@@ -27,23 +30,15 @@ class CallerServices:
     def authorized_keys(self, account: str) -> list[AuthorizedKey]:
         """Who may log in to an account now."""
         state = self._server.store.read()
-        if account == self._server.config.gate.control_account:
-            users = [user for user in state.users.all() if user.enabled]
-        else:
-            users = self._holders(account)
-        return [AuthorizedKey(user.name, key) for user in users for key in user.keys]
-
-    def _holders(self, account: str) -> list[User]:
-        """The enabled user whose open upload holds a slot, if any."""
-        state = self._server.store.read()
-        slot = state.slots.get(account)
-        if slot is None or slot.state is not SlotState.TAKEN or slot.upload_id is None:
-            return []
-        upload = state.uploads.get(slot.upload_id)
-        if upload is None or upload.state is not UploadState.OPEN:
-            return []
-        user = state.users.get(upload.user)
-        return [user] if user is not None and user.enabled else []
+        users = {user.name: user for user in state.users.all()}
+        # The rule is that of the program which sshd asks, and that one knows the state as its file has it.
+        tables = {
+            "users": {name: msgspec.to_builtins(user) for name, user in users.items()},
+            "slots": {slot.name: msgspec.to_builtins(slot) for slot in state.slots.all()},
+            "uploads": {upload.id: msgspec.to_builtins(upload) for upload in state.uploads.all()},
+        }
+        names = users_let_in(tables, account, control_account=self._server.config.gate.control_account)
+        return [AuthorizedKey(name, key) for name in names for key in users[name].keys]
 
     def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
         """Write a login or a refused one to the audit log; a log that cannot be written keeps nobody out."""

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PASS_S = 0.5
-"""Seconds between two looks at the state, when nothing in this process wakes the service earlier."""
+PASS_S = 0.1
+"""Seconds between two looks at the state, when nothing in this process wakes the service earlier.
+
+Behind sshd each client waits so long until its upload is closed. A look at a state that has not changed takes 0.03 ms.
+"""
+
+FAILED_PASS_S = 1.0
+"""Seconds until the next look when something failed: it will mostly fail again, and is logged each time."""
 
 WATCH_S = 1.0
 """Seconds between two looks at the slots."""
@@ -67,8 +73,7 @@ class Service:
                 if on_ready is not None:
                     on_ready()
                 while not self._is_stopping:
-                    self._pass()
-                    self._server.work_waits.wait(PASS_S)
+                    self._server.work_waits.wait(PASS_S if self._pass() else FAILED_PASS_S)
                     self._server.work_waits.clear()
             finally:
                 if self.gate is not None:
@@ -113,14 +118,20 @@ class Service:
         finally:
             self._ready.set()
 
-    def _pass(self) -> None:
-        """One look at everything. A step that fails is told and tried again at the next pass; the others go on."""
+    def _pass(self) -> bool:
+        """One look at everything. A step that fails is told and tried again at the next pass; the others go on.
+
+        Returns:
+            Whether nothing failed.
+        """
+        steps: list[tuple[str, Callable[[], object]]] = []
         now = self._server.clock.monotonic()
         if self._watched_at is None or now - self._watched_at >= WATCH_S:
             self._watched_at = now
-            attempt("watch the uploads", lambda: self._server.watch_uploads(remembers=True))
-        attempt("close slots", self._server.close_slots)
-        attempt("run jobs", self._server.worker.run_due)
+            steps.append(("watch the uploads", lambda: self._server.watch_uploads(remembers=True)))
+        steps += [("close slots", self._server.close_slots), ("run jobs", self._server.worker.run_due)]
+        done = [attempt(what, step) for what, step in steps]
+        return all(done)
 
 
 def _make_gate(server: Server) -> EmbeddedServer | None:

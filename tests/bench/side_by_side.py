@@ -23,11 +23,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system" / "openssh"))
 
-from data import add_data_options, make_data  # noqa: E402 - as the line above lets it
-from conftest import Machine, RealServer, why_no_machine  # noqa: E402
+from conftest import Machine, RealServer, why_no_machine
+from data import add_data_options, make_data
+
+T = TypeVar("T")
 
 STORE = "/srv"
 """The one place on disk where the server keeps everything."""
@@ -43,6 +46,11 @@ root_helper = "/usr/local/lib/thaniya/thaniya-root"
 """
 SLOTS = 8
 CLIENTS = 50
+
+BACKUP = "thaniya: full backup, archived and verified"
+RESTORE = "thaniya: full restore"
+SMALL = "thaniya: 10 KB, archived, Python's start included"
+CROWD = f"thaniya: {CLIENTS} clients at once on {SLOTS} slots"
 
 CLIENT = """
 import json, sys, time
@@ -105,7 +113,7 @@ class Bench:
 
     # What is measured.
 
-    def measure(self, what: str, step: Callable[[], object]) -> object:
+    def measure(self, what: str, step: Callable[[], T]) -> T:
         """Time a step and show it at once."""
         os.sync()  # what the one before has left to write must not be this one's burden
         begun = time.perf_counter()
@@ -123,13 +131,13 @@ class Bench:
         if done.returncode:
             raise SystemExit(f"{command} ended with {done.returncode}: {done.stderr[-2000:]}")
 
-    def client(self, verb: str, what: str, target: str) -> dict[str, object]:
+    def client(self, verb: str, what: str, target: str) -> dict[str, Any]:
         arguments = [str(self.server.port), str(self.server.keys / "alice"), str(self.work / "known_hosts")]
         command = [sys.executable, "-c", CLIENT, verb, *arguments, what, target]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"the client ended with {done.returncode}: {done.stderr[-2000:]}")
-        told: dict[str, object] = json.loads(done.stdout)
+        told: dict[str, Any] = json.loads(done.stdout)
         return told
 
     def service_peak_kib(self) -> int:
@@ -140,64 +148,63 @@ class Bench:
 
     def round(self, number: int) -> None:
         """Each tool once: backup, then restore."""
-        target = self.work / "restored"
-        data, name = self.data, f"round-{number}"
+        name = f"round-{number}"
         packed = f"{STORE}/bench/{name}.tar.gz"
-        repository = f"{STORE}/bench/{name}"
-
-        def emptied() -> Path:
-            shutil.rmtree(target, ignore_errors=True)
-            target.mkdir()
-            return target
-
-        ssh, remote = self.ssh, "bench@127.0.0.1"
-        self.measure(
-            "tar | igzip -1 | ssh cat", lambda: self.shell(f"tar -C {data} -cf - . | igzip -1 | {ssh} {remote} 'cat > {packed}'")
-        )
-        told = self.measure("thaniya: full backup, archived and verified", lambda: self.client("backup", str(data), name))
-        assert isinstance(told, dict)
+        ssh = f"{self.ssh} bench@127.0.0.1"
+        pack = f"tar -C {self.data} -cf - . | igzip -1 | {ssh} 'cat > {packed}'"
+        self.measure("tar | igzip -1 | ssh cat", lambda: self.shell(pack))
+        made = self.measure(BACKUP, lambda: self.client("backup", str(self.data), name))
         print(
-            f"        {told['entries']:,} entries, {told['bytes'] / 1e6:,.0f} MB, stored {told['stored'] / 1e6:,.0f} MB; "
-            f"peak memory: client {told['peak_kib'] / 1024:.0f} MiB, service {self.service_peak_kib() / 1024:.0f} MiB"
+            f"        {made['entries']:,} entries, {made['bytes'] / 1e6:,.0f} MB, stored {made['stored'] / 1e6:,.0f} MB"
         )
-        emptied()
-        self.measure(
-            "ssh cat | gunzip | tar x",
-            lambda: self.shell(f"{ssh} {remote} 'cat {packed}' | gunzip | tar -C {target} -xf -"),
-        )
-        emptied()
-        back = self.measure("thaniya: full restore", lambda: self.client("restore", str(told["id"]), str(target)))
-        assert isinstance(back, dict)
-        print(f"        peak memory: client {back['peak_kib'] / 1024:.0f} MiB, service {self.service_peak_kib() / 1024:.0f} MiB")
+        self.show_memory(made)
+        unpack = f"{ssh} 'cat {packed}' | gunzip | tar -C {self.emptied()} -xf -"
+        self.measure("ssh cat | gunzip | tar x", lambda: self.shell(unpack))
+        target = self.emptied()
+        self.show_memory(self.measure(RESTORE, lambda: self.client("restore", made["id"], str(target))))
         self.machine.run("rm", packed)
         if shutil.which("borg"):
-            self._borg(f"ssh://{remote}:{self.server.port}{repository}-borg", emptied)
+            self.borg(f"ssh://bench@127.0.0.1:{self.server.port}{STORE}/bench/{name}-borg")
         if shutil.which("restic"):
-            self._restic(f"sftp:{remote}:{repository}-restic", emptied)
+            self.restic(f"sftp:bench@127.0.0.1:{STORE}/bench/{name}-restic")
         shutil.rmtree(target)
 
-    def _borg(self, repository: str, emptied: Callable[[], Path]) -> None:
+    def borg(self, repository: str) -> None:
         settings = {"BORG_RSH": self.ssh, "BORG_BASE_DIR": str(self.work), "BORG_REPO": repository}
         self.shell("borg init --encryption=none", **settings)
-        self.measure("borg create (lz4, its default)", lambda: self.shell(f"cd {self.data} && borg create ::one .", **settings))
-        target = emptied()
-        self.measure("borg extract", lambda: self.shell(f"cd {target} && borg extract ::one", **settings))
+        create = f"cd {self.data} && borg create ::one ."
+        self.measure("borg create (lz4, its default)", lambda: self.shell(create, **settings))
+        extract = f"cd {self.emptied()} && borg extract ::one"
+        self.measure("borg extract", lambda: self.shell(extract, **settings))
 
-    def _restic(self, repository: str, emptied: Callable[[], Path]) -> None:
+    def restic(self, repository: str) -> None:
         command = f"{self.ssh} bench@127.0.0.1 -s sftp"
         restic = f"restic --no-cache -o 'sftp.command={command}' --repo {repository}"
-        self.shell(f"{restic} init", RESTIC_PASSWORD="x")
-        self.measure("restic backup", lambda: self.shell(f"cd {self.data} && {restic} backup --quiet .", RESTIC_PASSWORD="x"))
-        target = emptied()
-        self.measure("restic restore", lambda: self.shell(f"{restic} restore latest --target {target}", RESTIC_PASSWORD="x"))
+        settings = {"RESTIC_PASSWORD": "x"}
+        self.shell(f"{restic} init", **settings)
+        backup = f"cd {self.data} && {restic} backup --quiet ."
+        self.measure("restic backup", lambda: self.shell(backup, **settings))
+        restore = f"{restic} restore latest --target {self.emptied()}"
+        self.measure("restic restore", lambda: self.shell(restore, **settings))
+
+    def emptied(self) -> Path:
+        """The directory to restore into."""
+        target = self.work / "restored"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
+        return target
+
+    def show_memory(self, told: dict[str, Any]) -> None:
+        client, service = told["peak_kib"] / 1024, self.service_peak_kib() / 1024
+        print(f"        peak memory: client {client:.0f} MiB, service {service:.0f} MiB")
 
     def small(self) -> None:
-        """10 KB from end to end, with the start of Python, and with the command."""
+        """10 KB from end to end, with the start of Python."""
         source = self.work / "small"
         source.mkdir()
         (source / "small.bin").write_bytes(os.urandom(10_240))
         for _ in range(5):
-            self.measure("thaniya: 10 KB, archived, Python's start included", lambda: self.client("backup", str(source), "small"))
+            self.measure(SMALL, lambda: self.client("backup", str(source), "small"))
 
     def crowd(self) -> None:
         """Many clients at once on a few slots."""
@@ -205,30 +212,29 @@ class Bench:
         source.mkdir()
         (source / "some.bin").write_bytes(os.urandom(1_000_000))
 
-        def one(number: int) -> tuple[float, object]:
+        def one(number: int) -> tuple[float, str]:
             begun = time.perf_counter()
             told = self.client("backup", str(source), f"crowd-{number}")
             return time.perf_counter() - begun, told["state"]
 
         with ThreadPoolExecutor(CLIENTS) as pool:
-            done = self.measure(f"thaniya: {CLIENTS} clients at once on {SLOTS} slots", lambda: list(pool.map(one, range(CLIENTS))))
-        assert isinstance(done, list)
+            done = self.measure(CROWD, lambda: list(pool.map(one, range(CLIENTS))))
         states = {state for _, state in done}
-        found = len(self.server.json("backup", "list", "--user", "alice", "--host", "bench"))
+        found = self.server.json("backup", "list", "--user", "alice", "--host", "bench")
+        archived = sum("crowd-" in backup["document"]["name"] for backup in found)
         waits = sorted(seconds for seconds, _ in done)
         print(
-            f"        each ended {', '.join(map(str, states))}; {found} backups are listed; "
+            f"        each ended {', '.join(states)}; {archived} backups are listed; "
             f"a client took {waits[0]:.1f} to {waits[-1]:.1f} s, median {statistics.median(waits):.1f} s"
         )
 
     def sum_up(self) -> None:
         """Medians, and the ratios that matter."""
         medians = {what: statistics.median(seconds) for what, seconds in self.times.items()}
-        backup, restore = medians["thaniya: full backup, archived and verified"], medians["thaniya: full restore"]
         print("\nmedians, and how many times as long as Thaniya:")
         for what, median in medians.items():
-            ours = restore if any(word in what for word in ("restore", "extract", "tar x")) else backup
-            ratio = f"{median / ours:6.2f} x" if "clients" not in what and "10 KB" not in what else ""
+            ours = RESTORE if any(word in what for word in ("restore", "extract", "tar x")) else BACKUP
+            ratio = "" if what in (SMALL, CROWD) else f"{median / medians[ours]:6.2f} x"
             print(f"    {what:<52} {median:7.2f} s {ratio}")
 
 

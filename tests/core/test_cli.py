@@ -198,7 +198,7 @@ def test_disk_that_fails_while_a_slot_closes_is_told_with_the_slot(thaniya, open
     def fails(accounts: object, slot: str) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(EmbeddedAccounts, "end_sessions", fails)
+    monkeypatch.setattr(EmbeddedAccounts, "lock", fails)
 
     exit_code, _, stderr = thaniya("upload", "abort", upload.id)
 

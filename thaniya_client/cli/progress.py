@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.progress import Progress as Bar
-
 from thaniya_client.cli.output import print_json
 from thaniya_client.values import OnProgress, Phase, Progress
 from thaniya_core.formats.quantities import format_size
@@ -25,8 +21,11 @@ def show_progress(as_json: bool) -> Iterator[OnProgress]:
     if as_json:
         yield _Occasional(_print_status, _JSON_EVERY_S)
     elif sys.stderr.isatty():
-        with _make_bar() as bar:
-            yield _BarUpdater(bar)
+        # Imported here: rich is slow to load, and under cron there is no terminal.
+        from thaniya_client.cli.bar import show_bar
+
+        with show_bar() as on_progress:
+            yield on_progress
     else:
         yield _Occasional(_print_line, _LINE_EVERY_S)
 
@@ -57,31 +56,3 @@ def _print_line(progress: Progress) -> None:
         return
     done = f": {format_size(progress.read_bytes)}, {progress.entries} entries" if progress.read_bytes else ""
     print(f"{progress.phase.value}{done}{f' ({progress.detail})' if progress.detail else ''}", file=sys.stderr)
-
-
-def _make_bar() -> Bar:
-    return Bar(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[entries]}", markup=False),
-        console=Console(stderr=True, markup=False, highlight=False),
-        transient=True,
-    )
-
-
-class _BarUpdater:
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self._task: TaskID = bar.add_task("", total=None, entries="")
-
-    def __call__(self, progress: Progress) -> None:
-        self._bar.update(
-            self._task,
-            description=progress.phase.value,
-            total=progress.expected_bytes,
-            completed=progress.read_bytes,
-            entries=progress.detail or (f"{progress.entries} entries" if progress.entries else ""),
-        )

@@ -11,7 +11,6 @@ import typer
 from thaniya_client.cli.options import AcceptNewOption, ConfigOption, JsonOption, connect, load
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.config import ClientConfig, find_config, load_config, save_config
-from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.local_directory import default_user
 from thaniya_client.thaniya_server import DEFAULT_KEY, ThaniyaServer
 from thaniya_core.errors import AlreadyExists, WrongUsage
@@ -40,6 +39,9 @@ def init(
 
     Example: thaniya-client init backup.example.org
     """
+    # Imported here: it loads paramiko, which the other commands need for a server only.
+    from thaniya_client.connectors.ssh.keys import make_key, public_line
+
     file = find_config(config)
     if file.exists():
         settings = _load_keyless(file, server, directory)

@@ -40,14 +40,11 @@ class EmbeddedAccounts:
 
     def remove(self, slot: str) -> None:
         """Remove a slot's directory with what is in it."""
-        self.end_sessions(slot)
+        self.lock(slot)
         remove_tree(self.directory(slot).parent)
 
     def unlock(self, slot: str) -> None:
         """Virtual accounts have no lock of their own: the state of the slot decides at each login."""
-
-    def lock(self, slot: str) -> None:
-        """See `unlock`."""
 
     def directory(self, slot: str) -> Path:
         """The slot's upload directory."""
@@ -72,8 +69,8 @@ class EmbeddedAccounts:
             raise NotAllowed(f"the upload {upload_id} does not hold {slot} any more")
         return session
 
-    def end_sessions(self, slot: str) -> None:
-        """Disconnect every login of a slot. When this returns nothing writes there any more."""
+    def lock(self, slot: str) -> None:
+        """Disconnect every login of a slot. When this returns nothing writes there any more; see also `unlock`."""
         with self._lock:
             sessions = self._sessions.pop(slot, set())
         for session in sessions:

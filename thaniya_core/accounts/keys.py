@@ -8,10 +8,6 @@ import hashlib
 import re
 from datetime import datetime
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
 from thaniya_core.errors import IllegalKey
 from thaniya_core.model import MIN_RSA_BITS, PublicKey
 
@@ -58,6 +54,11 @@ def parse_public_key(line: str, added_at: datetime) -> PublicKey:
 
 def _check_blob(algorithm: str, blob: str) -> bytes:
     """The key's bytes, when they are a usable key of the algorithm."""
+    # Imported here: it is slow to load, and only who adds a key needs it.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
     try:
         raw = base64.b64decode(blob, validate=True)
         key = load_ssh_public_key(f"{algorithm} {blob}".encode())

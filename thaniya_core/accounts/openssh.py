@@ -58,12 +58,11 @@ class OpensshAccounts:
         self._call("unlock", slot)
 
     def lock(self, slot: str) -> None:
-        """Let no login in: the account expires (chage(1)), which sshd heeds with PAM and without."""
-        self._call("lock", slot)
+        """Let no login in, and end every process of the account and every login, also one that is just being let in.
 
-    def end_sessions(self, slot: str) -> None:
-        """End every process of the account and every login to it, also one that is just being let in."""
-        self._call("end-sessions", slot)
+        The account expires (chage(1)), which sshd heeds with PAM and without.
+        """
+        self._call("lock", slot)
 
     def directory(self, slot: str) -> Path:
         """The slot's upload directory."""

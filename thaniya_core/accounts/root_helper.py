@@ -1,12 +1,12 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IS
 """thaniya-root: all that Thaniya needs root for, and nothing else.
 
     thaniya-root create SLOT        make the account and its directories
     thaniya-root remove SLOT        end its sessions, remove the account and its directories
-    thaniya-root lock SLOT          let no login in (account expiry, see chage(1))
+    thaniya-root lock SLOT          let no login in (account expiry, see chage(1)); end its processes and logins
     thaniya-root unlock SLOT        let logins in, as far as their keys are accepted
-    thaniya-root end-sessions SLOT  end every process and every login of the account
-    thaniya-root collect SLOT ID    end them too, then move plain files to SPOOL/ID/data; prints what was moved as JSON
+    thaniya-root end-sessions SLOT  end its processes and logins, and leave it as open as it was
+    thaniya-root collect SLOT ID    end them too, then move plain files to SPOOL/ID/data; prints what it refused as JSON
     thaniya-root clean SLOT         end them too, then empty the upload directory
 
 It is installed as a copy that belongs to root, is run through one line of sudoers by the service user, and reads its
@@ -22,10 +22,8 @@ import json
 import os
 import pwd
 import re
-import shutil
 import signal
 import stat
-import subprocess
 import sys
 import time
 
@@ -133,7 +131,12 @@ def open_upload(config, slot):
 
 def run(*command):
     """Run a program of the system."""
-    done = subprocess.run(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    import subprocess  # most verbs do without, and a client waits for each of them
+
+    try:
+        done = subprocess.run(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired as problem:
+        raise Failure(str(problem)) from None
     if done.returncode != 0:
         raise Failure(
             f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode(errors='replace').strip()}"
@@ -182,21 +185,27 @@ def remove(config, slot):
     try:
         find_account(slot)
         lock(config, slot)
-        end_sessions(config, slot)
         run("userdel", slot)
     except KeyError:
         pass
     slots = open_directory(config.slots)
     try:
-        shutil.rmtree(slot, dir_fd=slots)
+        remove_tree(slot, slots)
     except FileNotFoundError:
         pass
     os.close(slots)
 
 
+def remove_tree(name, parent):
+    import shutil  # slow to load, for what is seldom there
+
+    shutil.rmtree(name, dir_fd=parent)
+
+
 def lock(config, slot):
     find_account(slot)
     run("chage", "--expiredate", "0", slot)
+    end_sessions(config, slot)
 
 
 def unlock(config, slot):
@@ -360,7 +369,7 @@ def clean(config, slot):
     upload = open_upload(config, slot)
     for name in os.listdir(os.fsencode(f"/proc/self/fd/{upload}")):
         if stat.S_ISDIR(os.stat(name, dir_fd=upload, follow_symlinks=False).st_mode):
-            shutil.rmtree(name, dir_fd=upload)
+            remove_tree(name, upload)
         else:
             os.unlink(name, dir_fd=upload)
     # The account owns nothing of the directory itself, but a hand may have changed it.
@@ -385,6 +394,6 @@ if __name__ == "__main__":
         sys.exit(2)
     try:
         main(sys.argv[1:])
-    except (Failure, OSError, KeyError, ValueError, subprocess.SubprocessError) as problem:
+    except (Failure, OSError, KeyError, ValueError) as problem:
         print(f"thaniya-root: {problem}", file=sys.stderr)
         sys.exit(1)

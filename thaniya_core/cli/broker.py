@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
-from thaniya_core import __version__
-from thaniya_core.callers import CallerServices
 from thaniya_core.cli.context import server_of
-from thaniya_core.gate.broker import run_command
-from thaniya_core.gate.services import Caller
+from thaniya_core.cli.forced_command import answer_probe, serve_caller
 
 
 def broker(
     context: typer.Context,
-    user: Annotated[str, typer.Argument(help="Who was let in.")] = "",
+    user: Annotated[str | None, typer.Argument(help="Who was let in.")] = None,
     probe: Annotated[bool, typer.Option("--probe", help="Only tell that it works here.")] = False,
 ) -> None:
     """Carry out the command in SSH_ORIGINAL_COMMAND for a user: sshd's forced command.
@@ -25,18 +20,8 @@ def broker(
     Example: SSH_ORIGINAL_COMMAND=backups thaniya broker alice
     """
     if probe:
-        server_of(context).store.read()
-        print(f"thaniya {__version__}")
+        answer_probe(server_of(context))
         return
-    if not user:
+    if user is None:
         raise typer.BadParameter("name the user who was let in")
-    peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    exit_code = run_command(
-        CallerServices(server_of(context)),
-        Caller(user, peer),
-        os.environ.get("SSH_ORIGINAL_COMMAND", ""),
-        sys.stdin.buffer,
-        sys.stdout.buffer,
-        sys.stderr.buffer,
-    )
-    raise typer.Exit(exit_code)
+    raise typer.Exit(serve_caller(server_of(context), user))

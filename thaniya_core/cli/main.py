@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +12,9 @@ import typer
 
 from thaniya_core import __version__
 from thaniya_core.cli import backup, broker, catalog, demo, doctor, init, job, log, serve, setup, slot, upload, user
+from thaniya_core.cli.process import set_up_log, tell_failure
 from thaniya_core.errors import ExitCode, ThaniyaError
-from thaniya_core.system.files import from_os_error
 from thaniya_core.system.harmless import make_harmless
-from thaniya_core.system.terminal import show_error
 
 app = typer.Typer(
     name="thaniya",
@@ -62,12 +60,7 @@ def root(
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
 ) -> None:
     """Set up what all commands share."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    set_up_log(logging.INFO if verbose else logging.WARNING)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -79,11 +72,6 @@ def run(arguments: Sequence[str]) -> int:
             return end.code or ExitCode.DONE
         print(f"thaniya: {make_harmless(str(end.code))}", file=sys.stderr)
         return ExitCode.FAILED
-    except ThaniyaError as error:
-        show_error("thaniya", error, as_json="--json" in arguments)
-        return error.exit_code
-    except OSError as error:
-        failure = from_os_error(f"run `thaniya {shlex.join(arguments)}`", error)
-        show_error("thaniya", failure, as_json="--json" in arguments)
-        return failure.exit_code
+    except (ThaniyaError, OSError) as error:
+        return tell_failure(error, arguments)
     return ExitCode.DONE

@@ -9,9 +9,7 @@ import io
 import lzma
 import zlib
 from enum import StrEnum
-from typing import IO, BinaryIO, cast
-
-from xopen import xopen
+from typing import IO, BinaryIO, Literal, cast
 
 try:
     from isal.igzip_lib import IsalError as _IsalError
@@ -77,13 +75,8 @@ def open_writer(target: IO[bytes], compression: Compression, level: int | None =
     kept_open = cast(BinaryIO, _KeptOpen(target))
     if compression is Compression.NONE:
         return kept_open
-    return xopen(
-        kept_open,
-        "wb",
-        compresslevel=compression.default_level if level is None else level,
-        threads=1 if compression is Compression.GZIP else 0,
-        format=_XOPEN_NAMES[compression],
-    )
+    level = compression.default_level if level is None else level
+    return _xopen(kept_open, "wb", compression, threads=1 if compression is Compression.GZIP else 0, level=level)
 
 
 def open_reader(source: IO[bytes], compression: Compression) -> BinaryIO:
@@ -94,7 +87,16 @@ def open_reader(source: IO[bytes], compression: Compression) -> BinaryIO:
     kept_open = cast(BinaryIO, _KeptOpen(source))
     if compression is Compression.NONE:
         return io.BufferedReader(cast(io.RawIOBase, kept_open), BUFFER_BYTES)
-    return xopen(kept_open, "rb", threads=0, format=_XOPEN_NAMES[compression])
+    return _xopen(kept_open, "rb", compression, threads=0)
+
+
+def _xopen(
+    stream: BinaryIO, mode: Literal["rb", "wb"], compression: Compression, threads: int, level: int | None = None
+) -> BinaryIO:
+    # Imported here: it takes as long to load as all formats together, and most commands neither pack nor unpack.
+    from xopen import xopen
+
+    return xopen(stream, mode, compresslevel=level, threads=threads, format=_XOPEN_NAMES[compression])
 
 
 class _KeptOpen:

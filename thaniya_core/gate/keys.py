@@ -38,26 +38,36 @@ def format_authorized_keys(state, account, *, control_account, broker):
         control_account: the account whose keys run the broker; all others are slots.
         broker: the command line of the broker, as a list; the user's name is put behind it.
     """
-    if account == control_account:
-        users = [user for user in state.get("users", {}).values() if user.get("enabled", True)]
-        lines = [_control_line(user["name"], key, broker) for user in users for key in user.get("keys", ())]
-    elif _SLOT.fullmatch(account):
-        lines = [_slot_line(user["name"], key) for user in _holders(state, account) for key in user.get("keys", ())]
-    else:
-        lines = []
+    lines = [
+        _control_line(name, key, broker) if account == control_account else _slot_line(name, key)
+        for name in users_let_in(state, account, control_account=control_account)
+        for key in state["users"][name].get("keys", ())
+    ]
     return "".join(line + "\n" for line in lines if line)
 
 
+def users_let_in(state, account, *, control_account) -> "list[str]":
+    """The names of the users who may log in to an account now. The embedded SSH server goes by the same rule.
+
+    To the control account every enabled user; to a slot the enabled user whose open upload holds it; to any other
+    account nobody. Arguments are those of `format_authorized_keys`.
+    """
+    if account == control_account:
+        names = list(state.get("users", {}))
+    elif _SLOT.fullmatch(account):
+        names = _holders(state, account)
+    else:
+        names = []
+    return [name for name in names if name in state.get("users", {}) and state["users"][name].get("enabled", True)]
+
+
 def _holders(state, account):
-    """The enabled user whose open upload holds a slot, if any."""
+    """The name of the user whose open upload holds a slot, if any."""
     slot = state.get("slots", {}).get(account)
     if slot is None or slot.get("state") != "taken":
         return []
     upload = state.get("uploads", {}).get(slot.get("upload_id") or "")
-    if upload is None or upload.get("state", "open") != "open":
-        return []
-    user = state.get("users", {}).get(upload["user"])
-    return [user] if user is not None and user.get("enabled", True) else []
+    return [upload["user"]] if upload is not None and upload.get("state", "open") == "open" else []
 
 
 def _is_ready(state, account):

@@ -127,7 +127,6 @@ class Closer:
                 return
             with os_errors(f"close {slot_name}"):
                 self._accounts.lock(slot_name)
-                self._accounts.end_sessions(slot_name)
             upload = self._store.read().uploads.get(slot.upload_id) if slot.upload_id else None
             if upload is not None and upload.state is UploadState.CLOSING:
                 self._empty(slot, upload)

@@ -24,11 +24,10 @@ class SlotAccounts(Protocol):
         ...
 
     def lock(self, slot: str) -> None:
-        """Let no login in, whatever its key."""
-        ...
+        """Let no login in, whatever its key, and end those there are.
 
-    def end_sessions(self, slot: str) -> None:
-        """End every login. When this returns nothing writes to the upload directory any more."""
+        When this returns nothing writes to the upload directory any more.
+        """
         ...
 
     def directory(self, slot: str) -> Path:

@@ -17,7 +17,8 @@ from thaniya_core.slots.spool import Spool, manifest_digest
 from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
 
-_POLL_S = 0.2
+_POLL_S = (0.02, 0.2)
+"""How often the state is looked at while a change by another process is waited for: often at first, then seldom."""
 
 
 class Uploads:
@@ -61,15 +62,17 @@ class Uploads:
 
     def wait(self, upload_id: str, known_state: str, wait_s: float) -> Upload:
         """The upload as soon as its state is not `known_state`, at the latest after `wait_s` seconds."""
-        deadline = self._clock.monotonic() + wait_s
+        begun = self._clock.monotonic()
         while True:
             upload = self.get(upload_id)
-            left = deadline - self._clock.monotonic()
+            waited = self._clock.monotonic() - begun
+            left = wait_s - waited
             if upload.state != known_state or left <= 0:
                 return upload
+            soonest, latest = _POLL_S
             with self._changed:
                 # The time-out is for changes by another process.
-                self._changed.wait(min(left, _POLL_S))
+                self._changed.wait(min(left, latest, max(soonest, waited / 4)))
 
     def complete(self, upload_id: str, manifest: Manifest | None, actor: str) -> Upload:
         """Take a client's word that everything is uploaded; repeated with the same manifest it changes nothing.

@@ -10,9 +10,15 @@ from thaniya_core.errors import ThaniyaError
 logger = logging.getLogger(__name__)
 
 
-def attempt(what: str, step: Callable[[], object]) -> None:
-    """Do a step; what goes wrong is logged, and the caller goes on. `what` completes the sentence "cannot …"."""
+def attempt(what: str, step: Callable[[], object]) -> bool:
+    """Do a step; what goes wrong is logged, and the caller goes on. `what` completes the sentence "cannot …".
+
+    Returns:
+        Whether it was done.
+    """
     try:
         step()
     except (ThaniyaError, OSError) as error:
         logger.error("cannot %s: %s", what, error)
+        return False
+    return True

@@ -1,4 +1,7 @@
-"""What both commands print the same way: tables, errors, JSON lines. Foreign text is never markup."""
+"""What both commands print the same way: tables, errors, JSON lines. Foreign text is never markup.
+
+rich is imported where it is used: most commands draw nothing, and it takes longer to load than many of them to run.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
-from rich.text import Text
 
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.system.harmless import make_harmless
@@ -21,6 +20,10 @@ _PIPE_COLUMNS = 10_000
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout. Columns whose name begins with `>` are aligned to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(
@@ -69,6 +72,9 @@ def progress_bar(what: str, total_bytes: int) -> Iterator[Callable[[int], None]]
     Yields:
         What takes the number of bytes done since the last call.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),

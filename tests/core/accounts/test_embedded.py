@@ -64,7 +64,7 @@ def test_ended_login_is_disconnected_and_may_not_write(accounts):
     closed = threading.Event()
     session = accounts.begin(SLOT, "upload", closed.set)
 
-    accounts.end_sessions(SLOT)
+    accounts.lock(SLOT)
 
     assert closed.is_set()
     with pytest.raises(NotAllowed), session.writing():
@@ -83,7 +83,7 @@ def test_ending_logins_waits_for_the_write_under_way(accounts):
             assert not has_ended.is_set()
 
     def end() -> None:
-        accounts.end_sessions(SLOT)
+        accounts.lock(SLOT)
         has_ended.set()
 
     writer, ender = threading.Thread(target=write), threading.Thread(target=end)

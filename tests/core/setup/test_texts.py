@@ -118,7 +118,7 @@ def test_programs_that_run_as_root_are_whole_copies():
         for change in plan_base(INSTALLATION, has_volume=True)
         if hasattr(change, "content")
     }
-    assert contents["thaniya-root"].startswith("#!/usr/bin/python3 -I\n")
+    assert contents["thaniya-root"].startswith("#!/usr/bin/python3 -IS\n")
     assert contents["thaniya-keys"].startswith("#!/usr/bin/python3 -IS\n")
     assert "import thaniya" not in contents["thaniya-root"] + contents["thaniya-keys"]
 

@@ -44,6 +44,22 @@ def test_locked_slot_lets_nobody_in_even_where_the_key_is_accepted(server, uploa
     assert server.sftp("alice", slot, "ls\n").returncode == 0
 
 
+def test_locking_a_slot_ends_the_login_there_is(server, upload, make_file, wait_until):
+    _, slot = upload
+    with subprocess.Popen(
+        server.sftp_command("alice", slot), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as session:
+        assert session.stdin is not None
+        session.stdin.write(f"put {make_file('early.bin')} upload/early.bin\n".encode())
+        session.stdin.flush()
+        wait_until(lambda: (server.upload_directory(slot) / "early.bin").exists())
+        server.machine.run("/usr/local/lib/thaniya/thaniya-root", "lock", slot)
+        assert server.machine.run("pgrep", "--uid", slot, check=False).returncode == 1
+        session.communicate(b"ls upload\n", timeout=DEADLINE_S)
+    assert session.returncode != 0
+    server.machine.run("/usr/local/lib/thaniya/thaniya-root", "unlock", slot)
+
+
 def test_key_of_another_user_or_of_nobody_is_refused(server, upload):
     _, slot = upload
     for user in ("bob", "mallory"):
