@@ -44,6 +44,7 @@ OPENSSH_CHECKS = (
     Check("sshd's configuration", sshd.check_configuration, needs_root=True),
     Check("sshd answers", sshd_answer.check_answer, needs_root=True),
     Check("service", storage.check_service),
+    Check("logs of the slots", slots.check_logs),
     *STORAGE_CHECKS,
     *SURROUNDINGS_CHECKS,
 )

@@ -45,7 +45,8 @@ Match User {installation.service_user}
 Match Group {SLOT_GROUP}
 {login}\
     ChrootDirectory {installation.slots}/%u
-    ForceCommand internal-sftp -u 0027
+    # What it logs goes to the service, by dev/log of the slot; no upload needs what is denied.
+    ForceCommand internal-sftp -u 0027 -l VERBOSE -P mkdir,rmdir,symlink,hardlink,copy-data
 
 Match all
 """
