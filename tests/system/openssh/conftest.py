@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,17 @@ class RealServer:
     def signal_service(self, name: str) -> None:
         """Send a signal to the service; nsenter does not hand signals on."""
         self.machine.run("pkill", f"-{name}", "-f", "thaniya serve")
+
+    @contextmanager
+    def paused_service(self) -> Iterator[None]:
+        """A service that is stopped (SIGSTOP) and goes on afterwards."""
+        assert self.service is not None
+        self.signal_service("STOP")
+        try:
+            yield
+        finally:
+            self.signal_service("CONT")
+            self.service.send_signal(signal.SIGCONT)  # nsenter stops with what it has started
 
     # Clients, outside of the machine.
 

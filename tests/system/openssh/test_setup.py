@@ -128,10 +128,12 @@ def test_what_was_changed_by_hand_is_put_right_and_the_configuration_is_kept(mac
     machine.path(DROP_IN).write_text("")
     machine.path("/var/lib/thaniya/spool").chmod(0o777)
     machine.run("userdel", "thaniya_02")
+    machine.path("/srv/thaniya/slots/thaniya_01/dev").rmdir()  # as a slot of an earlier version
     done = machine.run("thaniya", "setup", "openssh", "--slots", "3", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["change"] for line in lines if line["message_type"] == "change"] == [
         "set the mode of /var/lib/thaniya/spool to 0750",
+        "make the slot thaniya_01",
         "make the slot thaniya_02",
         "make the slot thaniya_03",
         f"write {DROP_IN} (root:root 0644)",
