@@ -152,7 +152,8 @@ class _SlotSocket:
             KeyError: there is no such account.
             OSError: the directory is missing, or the socket cannot be made.
         """
-        self._uid = pwd.getpwnam(check_slot(name)).pw_uid
+        self._name = check_slot(name)
+        self._uid = pwd.getpwnam(name).pw_uid
         self._sessions = SlotSessions(name, clock)
         self._waiting: list[Refusal] = []
         self._path = directory / name / LOG_DIRECTORY / SOCKET
@@ -180,12 +181,12 @@ class _SlotSocket:
         return status.st_dev, status.st_ino
 
     def is_in_place(self) -> bool:
-        """Whether the socket is where sessions look for it."""
+        """Whether the socket is where sessions look for it, and the account still the one it was made for."""
         try:
-            status = self._path.stat()
-        except OSError:
+            status, uid = self._path.stat(), pwd.getpwnam(self._name).pw_uid
+        except (OSError, KeyError):
             return False
-        return (status.st_dev, status.st_ino) == self._inode
+        return (status.st_dev, status.st_ino, uid) == (*self._inode, self._uid)
 
     def receive(self, lock: threading.Lock) -> None:
         """Take in what has come, as much as one turn allows."""
@@ -219,9 +220,9 @@ class _SlotSocket:
         return taken
 
     def end(self) -> None:
-        if self.is_in_place():
-            try:
-                self._path.unlink()
-            except OSError as error:
-                logger.warning("%s cannot be removed: %s", self._path, error)
+        """Close it, and remove its file."""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s cannot be removed: %s", self._path, error)
         self.socket.close()

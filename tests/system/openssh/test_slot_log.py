@@ -213,6 +213,23 @@ def test_socket_that_vanished_is_made_again(server, wait_until):
     wait_until(path.is_socket)
 
 
+def test_account_that_was_made_anew_is_heard(server, refused, wait_until):
+    """Under another number: as when somebody removed it, and setup made it again."""
+    before = socket_of(server, "thaniya_02").stat()
+    server.machine.run("sed", "-i", "-E", "s/^(thaniya_02:[^:]*):[0-9]+:/\\1:4321:/", "/etc/passwd")
+    wait_until(lambda: socket_of(server, "thaniya_02").exists() and _is_another(server, before))
+    held = [server.allocate(name=f"n{number}") for number in range(2)]
+    upload = next(upload for upload, slot in held if slot == "thaniya_02")
+    sync(server, refused, upload, "thaniya_02")
+    for upload, _ in held:
+        server.abort(upload)
+
+
+def _is_another(server, before):
+    status = socket_of(server, "thaniya_02").stat()
+    return (status.st_ino, status.st_ctime_ns) != (before.st_ino, before.st_ctime_ns)
+
+
 def test_clients_wait_for_a_stopped_service_and_go_on_with_it(server, upload, make_file):
     upload, slot = upload
     files = [make_file(f"f{number}", 1000) for number in range(100)]
