@@ -157,6 +157,21 @@ class Collected(Struct, frozen=True):
     """What is no plain file with a legal name, each with the reason: `a: is a symbolic link`."""
 
 
+class Refusal(Struct, frozen=True):
+    """What a client tried in its slot and was not allowed to."""
+
+    slot: str
+    at: datetime
+    detail: str
+    """What it was, and how it was answered: `open "/etc/passwd" for READ: no such file`."""
+    peer: str = ""
+    """The client's address; empty where it is not known."""
+    is_no_sftp: bool = False
+    """A login asked for something other than SFTP."""
+    sftp_at: datetime | None = None
+    """When an SFTP session was last opened in the slot before this, if one was."""
+
+
 class Volume(Struct, frozen=True):
     """A directory, usually a mount point, that holds archived backups."""
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thaniya_core.accounts.openssh import helper_command
+from thaniya_core.accounts.openssh import helper_command, is_made
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import check_slot, slot_name
 from thaniya_core.model import Event, SlotState, UploadState
@@ -66,7 +66,7 @@ def set_up(
     count = carry_out(plan_base(installation, has_volume=bool(made.volumes)), tell, dry_run=dry_run)
     wanted = {slot_name(number) for number in range(1, slots + 1)} | set(made.slots)
     for name in sorted(wanted):
-        if name not in made.slots or not has_account(name) or not (installation.slots / name).is_dir():
+        if name not in made.slots or not is_made(installation.slots, name):
             count += 1
             tell(f"make the slot {name}")
             if not dry_run:

@@ -21,7 +21,7 @@ from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
 from thaniya_core.service_lock import ServiceLock
-from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Space, Spool, Uploads, Watch
+from thaniya_core.slots import Allocator, Closer, Refusals, SlotAccounts, Slots, Space, Spool, Uploads, Watch
 from thaniya_core.store import Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
@@ -50,6 +50,7 @@ class Server:
         self.slots = Slots(store, clock, self.accounts)
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
+        self.refusals = Refusals(store, self.uploads)
         self.volumes = Volumes(store, clock)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)

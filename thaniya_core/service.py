@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from thaniya_core.accounts import SlotLog
 from thaniya_core.callers import CallerServices
 from thaniya_core.errors import Busy
 from thaniya_core.server import Server
@@ -48,6 +49,7 @@ class Service:
         self._watched_at: float | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
+        self._slot_log = SlotLog(server.config.paths.slots, server.clock) if self.gate is None else None
 
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Serve until `stop` is called from another thread, or `stop_soon` from a signal handler.
@@ -68,7 +70,10 @@ class Service:
             self._server.recover()
             if self.gate is not None:
                 self.gate.start()
+            if self._slot_log is not None:
+                self._slot_log.start()
             try:
+                self._listen_to_slots()
                 self._ready.set()
                 if on_ready is not None:
                     on_ready()
@@ -78,6 +83,8 @@ class Service:
             finally:
                 if self.gate is not None:
                     self.gate.stop()
+                if self._slot_log is not None:
+                    self._slot_log.stop()
                 if not self._server.worker.drain(_DRAIN_S):
                     logger.warning("a job still runs; it will be taken up at the next start")
 
@@ -124,14 +131,23 @@ class Service:
         Returns:
             Whether nothing failed.
         """
-        steps: list[tuple[str, Callable[[], object]]] = []
+        steps: list[tuple[str, Callable[[], object]]] = [("log what was refused", self._tell_refusals)]
         now = self._server.clock.monotonic()
         if self._watched_at is None or now - self._watched_at >= WATCH_S:
             self._watched_at = now
+            steps.append(("listen to the slots", self._listen_to_slots))
             steps.append(("watch the uploads", lambda: self._server.watch_uploads(remembers=True)))
         steps += [("close slots", self._server.close_slots), ("run jobs", self._server.worker.run_due)]
         done = [attempt(what, step) for what, step in steps]
         return all(done)
+
+    def _listen_to_slots(self) -> None:
+        if self._slot_log is not None:
+            self._slot_log.listen_to(slot.name for slot in self._server.slots.all())
+
+    def _tell_refusals(self) -> None:
+        if self._slot_log is not None and (refusals := self._slot_log.take()):
+            self._server.refusals.tell(refusals)
 
 
 def _make_gate(server: Server) -> EmbeddedServer | None:

@@ -7,11 +7,11 @@ import importlib
 import pytest
 
 PUBLIC = {
-    "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "Users", "parse_public_key"},
+    "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "SlotLog", "Users", "parse_public_key"},
     "archive": {"Backups", "Catalog", "Ingest", "RebuildReport", "UploadedFiles", "Volumes"},
     "gate": set(),
     "jobs": {"JobQueue", "Worker"},
-    "slots": {"Allocator", "Closer", "SlotAccounts", "Slots", "Space", "Spool", "Uploads", "Watch"},
+    "slots": {"Allocator", "Closer", "Refusals", "SlotAccounts", "Slots", "Space", "Spool", "Uploads", "Watch"},
     "store": {"MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
 }
 

@@ -3,6 +3,7 @@
 from thaniya_core.accounts.embedded import EmbeddedAccounts
 from thaniya_core.accounts.keys import parse_public_key
 from thaniya_core.accounts.openssh import OpensshAccounts
+from thaniya_core.accounts.slot_log import SlotLog
 from thaniya_core.accounts.users import UNLIMITED, Users
 
-__all__ = ["UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "Users", "parse_public_key"]
+__all__ = ["UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "SlotLog", "Users", "parse_public_key"]

@@ -18,6 +18,9 @@ from thaniya_core.system.files import fsync_directory, make_directories
 from thaniya_core.system.processes import count_processes
 from thaniya_core.system.run import run
 
+LOG_DIRECTORY = "dev"
+"""Beside `upload/`, where sshd's internal-sftp looks for `/dev/log`; root_helper.py knows the same name."""
+
 HELPER_TIMEOUT_S = 60.0
 COLLECT_TIMEOUT_S = 6 * 3600.0
 """Long enough to copy a large upload to another file system."""
@@ -93,6 +96,15 @@ class OpensshAccounts:
 
     def _call(self, verb: str, slot: str, *rest: str, timeout_s: float = HELPER_TIMEOUT_S) -> bytes:
         return run(helper_command(self._helper, verb, check_slot(slot), *rest), timeout_s=timeout_s).stdout
+
+
+def is_made(directory: Path, slot: str) -> bool:
+    """Whether a slot's account and its directories below `directory` are there, whatever their owners."""
+    try:
+        pwd.getpwnam(check_slot(slot))
+    except KeyError:
+        return False
+    return all((directory / slot / part).is_dir() for part in (UPLOAD_DIRECTORY, LOG_DIRECTORY))
 
 
 def helper_command(helper: Path, *arguments: str) -> list[str]:

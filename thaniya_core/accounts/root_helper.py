@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -IS
 """thaniya-root: all that Thaniya needs root for, and nothing else.
 
-    thaniya-root create SLOT        make the account and its directories
+    thaniya-root create SLOT        make the account and its directories, or what is missing of them
     thaniya-root remove SLOT        end its sessions, remove the account and its directories
     thaniya-root lock SLOT          let no login in (account expiry, see chage(1)); end its processes and logins
     thaniya-root unlock SLOT        let logins in, as far as their keys are accepted
@@ -35,6 +35,7 @@ FILE = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9._+@=,%-]{0,199}")
 RESERVED = (b"backup.json", b"SHA256SUMS", b"RESTORE.txt")
 UPLOAD = "upload"
 NO_SHELL = "/usr/sbin/nologin"
+LOG = "dev"
 END_S = 10.0
 REFUSALS_SHOWN = 20
 CHUNK_BYTES = 1024 * 1024
@@ -164,8 +165,10 @@ def create(config, slot):
         lock(config, slot)  # useradd sets no expiry for accounts of the system
     slots = open_directory(config.slots)
     home = step_into(make_directory(slots, slot, 0, 0, 0o755), slot)
-    upload = step_into(make_directory(home, UPLOAD, config.uid, entry.pw_gid, 0o2770), UPLOAD)
-    os.close(upload)
+    make_directory(home, UPLOAD, config.uid, entry.pw_gid, 0o2770)
+    # The service binds its socket dev/log here; the account reaches it, but cannot list, replace or add anything.
+    make_directory(home, LOG, config.uid, entry.pw_gid, 0o2710)
+    os.close(home)
 
 
 def make_directory(parent, name, uid, gid, mode):

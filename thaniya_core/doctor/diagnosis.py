@@ -59,6 +59,7 @@ OPENSSH_CHECKS = (
     Check("sshd answers", sshd_answer.check_answer, needs_root=True),
     Check("login", login.check_login),
     Check("service", storage.check_service),
+    Check("logs of the slots", slots.check_logs),
     *STORAGE_CHECKS,
     *SURROUNDINGS_CHECKS,
 )

@@ -127,6 +127,22 @@ class Machine:
         found = os.statvfs(path)
         return DiskSpace(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
+    def is_heard(self, path: Path) -> bool:
+        """Whether a process holds the datagram socket of a path, rather than none or only its file is there."""
+        try:
+            handle = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+                # By way of the handle: an address has room for 107 bytes only.
+                probe.connect(f"/proc/self/fd/{handle}/{path.name}")
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        finally:
+            os.close(handle)
+        return True
+
     def first_line(self, host: str, port: int) -> str:
         """The first line that a server says to whom connects."""
         with socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S) as connection:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from thaniya_core.accounts.openssh import LOG_DIRECTORY
 from thaniya_core.doctor.examination import SETUP, Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, warn
 from thaniya_core.doctor.machine import PathStatus
@@ -55,6 +56,7 @@ def wanted_paths(subject: Subject) -> list[WantedPath]:
         made_by = f"{place.root_helper} create {name}"
         slots.append(WantedPath(home, "root", WRITABLE_BY_OTHERS, 0o555, made_by=made_by))
         slots.append(WantedPath(home / UPLOAD_DIRECTORY, service, _ANY_OTHER, 0o2770, group, made_by=made_by))
+        slots.append(WantedPath(home / LOG_DIRECTORY, service, _ANY_OTHER | 0o060, 0o2710, group, made_by=made_by))
     return [*data, *roots, *programs, *slots]
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from thaniya_core.accounts.openssh import LOG_DIRECTORY
+from thaniya_core.accounts.slot_log import SOCKET
 from thaniya_core.doctor.examination import SETUP, Subject
-from thaniya_core.doctor.finding import Finding, fail, ok, or_ok
+from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, warn
 from thaniya_core.doctor.machine import Account
 from thaniya_core.doctor.programs import find_service
+from thaniya_core.doctor.storage import find_service_process
 from thaniya_core.model import Slot, SlotState
 from thaniya_core.setup.installation import NO_SHELL, SLOT_GROUP
 
@@ -117,6 +120,23 @@ def judge_service_password(name: str, shadow: Shadow, today: int) -> Finding:
         cure = f"usermod --password '{NO_PASSWORD}' {name}"
         return fail(told, f"its password field is not {NO_PASSWORD}", cure)
     return ok(told, "no password; open for keys")
+
+
+def check_logs(subject: Subject) -> Iterator[Finding]:
+    """A running service hears at each slot's socket what is refused there; passes made by cron hear nothing."""
+    name = "logs of the slots"
+    if subject.machine.status(subject.installation.cron) is not None:
+        yield ok(name, "cron does the service's work: what is refused in a slot is not logged")
+        return
+    if not find_service_process(subject):
+        return  # that it does not run is told elsewhere
+    sockets = [subject.installation.slots / slot / LOG_DIRECTORY / SOCKET for slot in subject.slot_names]
+    deaf = [str(path) for path in sockets if not subject.machine.is_heard(path)]
+    if deaf:
+        what = f"the service does not listen at {', '.join(deaf)}: what is refused there is not logged"
+        yield warn(name, what, "see what the service logged when it started, then start it again")
+    else:
+        yield ok(name, f"the service listens in {len(sockets)} slots")
 
 
 def check_service_account(subject: Subject) -> Iterator[Finding]:

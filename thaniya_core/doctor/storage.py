@@ -86,10 +86,8 @@ def check_file_systems(subject: Subject) -> Iterator[Finding]:
 
 
 def check_service(subject: Subject) -> Iterator[Finding]:
-    """Whether a service holds its lock, as the kernel's list of locks tells (proc(5))."""
-    name, lock = "service", subject.config.paths.state / "service.lock"
-    found = subject.machine.read(_LOCKS)
-    pid = find_holder((found or b"").decode("ascii", "replace"), lock.stat().st_ino) if lock.exists() else ""
+    """Whether a service holds its lock."""
+    name, pid = "service", find_service_process(subject)
     if pid:
         yield ok(name, f"it runs, as process {pid}")
     elif subject.machine.status(subject.installation.cron) is not None:
@@ -97,6 +95,13 @@ def check_service(subject: Subject) -> Iterator[Finding]:
     else:
         cure = "systemctl start thaniya" if subject.machine.has_systemd else "thaniya serve, or `thaniya tick` by cron"
         yield warn(name, "it does not run: uploads are neither closed nor archived", cure)
+
+
+def find_service_process(subject: Subject) -> str:
+    """The process that holds the service's lock, as the kernel's list of locks tells (proc(5)); empty: none does."""
+    lock = subject.config.paths.state / "service.lock"
+    found = subject.machine.read(_LOCKS)
+    return find_holder((found or b"").decode("ascii", "replace"), lock.stat().st_ino) if lock.exists() else ""
 
 
 def find_holder(locks: str, inode: int) -> str:

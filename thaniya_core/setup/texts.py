@@ -29,7 +29,8 @@ _LOGIN = """\
 
 _CHROOTED = """\
     ChrootDirectory {slots}/%u
-    ForceCommand internal-sftp -u 0027
+    # What it logs goes to the service, by dev/log of the slot; no upload needs what is denied.
+    ForceCommand internal-sftp -u 0027 -l VERBOSE -P mkdir,rmdir,symlink,hardlink,copy-data
 """
 
 _CONFINED = """\

@@ -37,7 +37,7 @@ def judge_collected(upload: Upload, collected: Collected, size_bytes: int, limit
         more = len(collected.refused) - _SHOWN_REFUSALS
         return f"only plain files with legal names are taken: {shown}" + (f"; and {more} more" if more > 0 else "")
     if not collected.files:
-        return "no file was uploaded"
+        return "no file was uploaded" + (f": {upload.reason}" if upload.reason else "")
     return outgrown_reason(upload, len(collected.files), size_bytes, limits)
 
 

@@ -105,9 +105,8 @@ def complete_upload(upload: Upload, manifest_digest: str, now: datetime) -> Uplo
         WrongState: it is not open.
     """
     _expect(upload, UploadState.OPEN)
-    return replace(
-        upload, state=UploadState.CLOSING, ending=None, completed_at=now, manifest_digest=manifest_digest, reason=""
-    )
+    # A reason that is there already, such as a refused login, may be why nothing was uploaded.
+    return replace(upload, state=UploadState.CLOSING, ending=None, completed_at=now, manifest_digest=manifest_digest)
 
 
 def end_upload(upload: Upload, ending: UploadState, reason: str) -> Upload:

@@ -138,7 +138,10 @@ def installed(subject: Subject, machine: FakeMachine) -> Subject:
         upload = place.slots / name / "upload"
         upload.mkdir(parents=True)
         upload.chmod(0o2770)
-        machine.owners[upload] = "thaniya"
+        log = place.slots / name / "dev"
+        log.mkdir()
+        log.chmod(0o2710)
+        machine.owners[upload] = machine.owners[log] = "thaniya"
         machine.accounts[name] = replace(machine.accounts[name], group="thaniya")  # the fake knows one name for both
     place.sshd_drop_in.parent.mkdir(parents=True)
     place.library.mkdir()

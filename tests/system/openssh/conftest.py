@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -180,13 +181,13 @@ class RealServer:
         config.write_text(text.replace(old, new))
         return self.thaniya("setup", "openssh", "--slots", str(self.slots)).stdout
 
-    def start_sshd(self, use_pam: str) -> None:
-        """Start sshd, on top of what is in effect with or without PAM."""
+    def start_sshd(self, use_pam: str, *, logs_to_file: bool = True) -> None:
+        """Start sshd, on top of what is in effect with or without PAM; it logs to a file or, as usual, to syslog."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        options = ["-o", f"UsePAM={use_pam}", "-p", str(self.port), "-E", str(self.sshd_log)]
-        self.machine.run("/usr/sbin/sshd", *options)
+        log = ["-E", str(self.sshd_log)] if logs_to_file else []
+        self.machine.run("/usr/sbin/sshd", "-o", f"UsePAM={use_pam}", "-p", str(self.port), *log)
         public = self.machine.path("/etc/ssh/ssh_host_ed25519_key.pub").read_text()
         (self.work / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}")
 
@@ -207,15 +208,30 @@ class RealServer:
         assert json.loads(self.service.stdout.readline())["message_type"] == "ready"
 
     def stop_service(self) -> None:
-        """End the service; nsenter does not hand signals on."""
+        """End the service."""
         service = self.service
         assert service is not None
-        self.machine.run("pkill", "-TERM", "-f", "thaniya serve")
+        self.signal_service("TERM")
         assert service.wait(DEADLINE_S) == 0
         assert service.stdout is not None
         service.stdout.close()
         log = (self.work / "service.log").read_text()
         assert "Traceback" not in log, log
+
+    def signal_service(self, name: str) -> None:
+        """Send a signal to the service; nsenter does not hand signals on."""
+        self.machine.run("pkill", f"-{name}", "-f", "thaniya serve")
+
+    @contextmanager
+    def paused_service(self) -> Iterator[None]:
+        """A service that is stopped (SIGSTOP) and goes on afterwards."""
+        assert self.service is not None
+        self.signal_service("STOP")
+        try:
+            yield
+        finally:
+            self.signal_service("CONT")
+            self.service.send_signal(signal.SIGCONT)  # nsenter stops with what it has started
 
     # Clients, outside of the machine.
 

@@ -73,9 +73,10 @@ def test_what_is_made_belongs_to_whom_it_should(machine):
         "root:root 755 /srv/thaniya/slots",
     ]
     slot = "/srv/thaniya/slots/thaniya_02"
-    assert machine.run(*stat, slot, f"{slot}/upload").stdout.splitlines() == [
+    assert machine.run(*stat, slot, f"{slot}/upload", f"{slot}/dev").stdout.splitlines() == [
         f"root:root 755 {slot}",
         f"thaniya:thaniya_02 2770 {slot}/upload",
+        f"thaniya:thaniya_02 2710 {slot}/dev",
     ]
     shadow = machine.path("/etc/shadow").read_text().splitlines()
     expiry = {line.split(":")[0]: line.split(":")[7] for line in shadow if line.startswith("thaniya")}
@@ -103,7 +104,8 @@ def test_sshd_heeds_it_for_the_service_and_the_slots_and_for_nobody_else(machine
             assert line in found, (account, line)
         assert "acceptenv LC_*" not in found
     assert "chrootdirectory /srv/thaniya/slots/%u" in settings(machine, "thaniya_01")
-    assert "forcecommand internal-sftp -u 0027" in settings(machine, "thaniya_01")
+    (command,) = [line for line in settings(machine, "thaniya_01") if line.startswith("forcecommand ")]
+    assert command.startswith("forcecommand internal-sftp -u 0027 -l VERBOSE -P mkdir,")
     assert "chrootdirectory none" in settings(machine, "thaniya")
     changed = set(settings(machine, "root")) ^ set(before)
     assert {line.split()[0] for line in changed} == {"maxstartups"}
@@ -126,10 +128,12 @@ def test_what_was_changed_by_hand_is_put_right_and_the_configuration_is_kept(mac
     machine.path(DROP_IN).write_text("")
     machine.path("/var/lib/thaniya/spool").chmod(0o777)
     machine.run("userdel", "thaniya_02")
+    machine.path("/srv/thaniya/slots/thaniya_01/dev").rmdir()  # as a slot of an earlier version
     done = machine.run("thaniya", "setup", "openssh", "--slots", "3", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["change"] for line in lines if line["message_type"] == "change"] == [
         "set the mode of /var/lib/thaniya/spool to 0750",
+        "make the slot thaniya_01",
         "make the slot thaniya_02",
         "make the slot thaniya_03",
         f"write {DROP_IN} (root:root 0644)",
