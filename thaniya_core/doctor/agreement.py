@@ -15,7 +15,7 @@ from thaniya_core.doctor.examination import SETUP, Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, skipped
 from thaniya_core.doctor.machine import Machine
 from thaniya_core.doctor.programs import find_service, last_line
-from thaniya_core.setup.installation import NO_SHELL, Installation, installation_of
+from thaniya_core.setup.installation import NO_SHELL, SFTP_OPTIONS, Installation, installation_of
 
 
 class RootFacts(Struct, frozen=True):
@@ -28,6 +28,7 @@ class RootFacts(Struct, frozen=True):
     broker: tuple[str, ...]
     shell: str = str(NO_SHELL)
     """Of the slot accounts."""
+    sftp_options: tuple[str, ...] = ()
 
 
 def find_installation(config: Config, machine: Machine) -> Installation:
@@ -71,6 +72,7 @@ def judge_root_json(content: bytes | None, place: Installation) -> Iterator[Find
         "state": (facts.state, str(place.state)),
         "user": (facts.user, place.service_user),
         "shell": (facts.shell, str(place.slot_shell)),
+        "sftp_options": (facts.sftp_options, SFTP_OPTIONS),
         "broker": (facts.broker[1:], ("--config", str(place.config), "broker")),
     }
     for key, (found, expected) in wanted.items():

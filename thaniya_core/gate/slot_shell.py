@@ -37,8 +37,12 @@ class Refused(Exception):
     """Told to the client in one line."""
 
 
-def choose_program(text):
+def choose_program(text, sftp_options):
     """The command line to run for what a client asked.
+
+    Args:
+        text: the client's command.
+        sftp_options: of sftp-server.
 
     Raises:
         Refused: nothing of the kind is done here.
@@ -51,14 +55,14 @@ def choose_program(text):
         raise Refused("there is no shell here")
     name = os.path.basename(words[0])
     if name in SFTP_NAMES:
-        return sftp_server()
+        return sftp_server(sftp_options)
     if name == "scp":
         return scp_sink(words)
     raise Refused(f"{text[:80]!r} is not run here")
 
 
-def sftp_server():
-    return [find(SFTP_SERVER, "sftp-server"), "-u", f"{UMASK:04o}"]
+def sftp_server(options):
+    return [find(SFTP_SERVER, "sftp-server"), *options]
 
 
 def scp_sink(words):
@@ -94,19 +98,16 @@ def find(places, name):
     raise Refused(f"{name} is missing on the server: its administrator has to run `thaniya doctor`")
 
 
-def find_upload(account):
-    """The upload directory of a slot account."""
-    if not SLOT.fullmatch(account):
-        raise Refused(f"{account} is no slot")
+def read_config():
     with open(CONFIG, "rb") as stream:
-        return f"{json.load(stream)['slots']}/{account}/upload"
+        return json.load(stream)
 
 
-def confine(upload, passwd):
+def confine(home, passwd):
     """The arguments of bwrap(1) before the program's own.
 
     Args:
-        upload: what is to be /upload; None for nothing.
+        home: the slot's directory, whose upload/ is to be /upload, and dev/log /dev/log; None for nothing.
         passwd: a descriptor from which /etc/passwd is read; both programs look up their own account.
     """
     return [
@@ -119,13 +120,13 @@ def confine(upload, passwd):
         "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache",
         "--ro-bind-data", str(passwd), "/etc/passwd",
         "--dev-bind", "/dev/null", "/dev/null",
-        *(["--bind", upload, "/upload"] if upload else []),
+        *(["--bind", f"{home}/upload", "/upload", "--bind-try", f"{home}/dev/log", "/dev/log"] if home else []),
         "--remount-ro", "/",
         "--chdir", "/",
     ]  # fmt: skip
 
 
-def run_confined(upload, command, account):
+def run_confined(home, command, account):
     """Become bwrap, which runs the command."""
     bwrap = find(BWRAP, "bwrap")
     reader, writer = os.pipe()
@@ -135,19 +136,32 @@ def run_confined(upload, command, account):
     os.set_inheritable(reader, True)
     os.umask(UMASK)
     # An empty environment does what --clearenv would, which older versions of bwrap do not know.
-    os.execve(bwrap, [bwrap, *confine(upload, reader), "--", *command], {})
+    os.execve(bwrap, [bwrap, *confine(home, reader), "--", *command], {})
+
+
+def tell_system(account, refusal):
+    """Leave a trace in the system's log; the client's words are in quotes already, and short."""
+    import syslog
+
+    syslog.openlog("thaniya-slot", syslog.LOG_PID, syslog.LOG_AUTH)
+    peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    syslog.syslog(syslog.LOG_WARNING, f"{account}: refused a login from {peer[:64]!r}: {refusal}")
 
 
 def main(arguments):
     account = pwd.getpwuid(os.getuid())
     try:
         if arguments == ["try"]:
-            upload = find_upload(account.pw_name) if SLOT.fullmatch(account.pw_name) else None
+            home = f"{read_config()['slots']}/{account.pw_name}" if SLOT.fullmatch(account.pw_name) else None
             find(SCP, "scp")
-            run_confined(upload, sftp_server(), account)
-        upload = find_upload(account.pw_name)
-        run_confined(upload, choose_program(os.environ.get("SSH_ORIGINAL_COMMAND", "")), account)
+            run_confined(home, sftp_server([]), account)
+        if not SLOT.fullmatch(account.pw_name):
+            raise Refused(f"{account.pw_name} is no slot")
+        config = read_config()
+        command = choose_program(os.environ.get("SSH_ORIGINAL_COMMAND", ""), config["sftp_options"])
+        run_confined(f"{config['slots']}/{account.pw_name}", command, account)
     except Refused as refusal:
+        tell_system(account.pw_name, refusal)
         print(f"thaniya: {refusal}; {POSSIBLE}", file=sys.stderr)
     except (OSError, ValueError, KeyError) as problem:
         print(f"thaniya: the slot cannot be entered: {type(problem).__name__}: {problem}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from thaniya_core.setup.installation import SLOT_GROUP, Installation
+from thaniya_core.setup.installation import SFTP_OPTIONS, SLOT_GROUP, Installation
 
 _GENERATED = "# Written by `thaniya setup openssh`, which writes it anew when it is run again."
 
@@ -29,8 +29,7 @@ _LOGIN = """\
 
 _CHROOTED = """\
     ChrootDirectory {slots}/%u
-    # What it logs goes to the service, by dev/log of the slot; no upload needs what is denied.
-    ForceCommand internal-sftp -u 0027 -l VERBOSE -P mkdir,rmdir,symlink,hardlink,copy-data
+    ForceCommand internal-sftp {sftp_options}
 """
 
 _CONFINED = """\
@@ -43,7 +42,9 @@ _CONFINED = """\
 def sshd_drop_in(installation: Installation) -> str:
     """Who may log in to the service's account and to the slots, and what for (sshd_config(5))."""
     login = _LOGIN.format(key_lookup=installation.key_lookup, user=installation.service_user)
-    entry = _CONFINED if installation.legacy_scp else _CHROOTED
+    entry = (_CONFINED if installation.legacy_scp else _CHROOTED).format(
+        slots=installation.slots, slot_program=installation.slot_program, sftp_options=" ".join(SFTP_OPTIONS)
+    )
     return f"""\
 {_GENERATED}
 
@@ -56,7 +57,7 @@ Match User {installation.service_user}
 {login}
 # Slots: files come in, nothing else happens. Who is let in is decided for each login by the command above.
 Match Group {SLOT_GROUP}
-{login}{entry.format(slots=installation.slots, slot_program=installation.slot_program)}
+{login}{entry}
 Match all
 """
 
@@ -74,6 +75,7 @@ def root_json(installation: Installation) -> str:
         "state": str(installation.state),
         "user": installation.service_user,
         "shell": str(installation.slot_shell),
+        "sftp_options": SFTP_OPTIONS,
         "broker": [str(installation.program), "--config", str(installation.config), "broker"],
     }
     return json.dumps(facts, indent=2) + "\n"

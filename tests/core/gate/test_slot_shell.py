@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from thaniya_core.gate import slot_shell
 from thaniya_core.gate.slot_shell import Refused, choose_program, confine
 
-SFTP = ["/usr/lib/openssh/sftp-server", "-u", "0027"]
+OPTIONS = ["-u", "0027", "-P", "mkdir"]
+SFTP = ["/usr/lib/openssh/sftp-server", *OPTIONS]
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,7 @@ def programs_as_on_debian(monkeypatch):
     ],
 )
 def test_files_come_in_by_the_systems_programs_with_options_of_ours(text, command):
-    assert choose_program(text) == command
+    assert choose_program(text, OPTIONS) == command
 
 
 @pytest.mark.parametrize(
@@ -59,13 +61,13 @@ def test_files_come_in_by_the_systems_programs_with_options_of_ours(text, comman
 )
 def test_everything_else_is_refused(text):
     with pytest.raises(Refused):
-        choose_program(text)
+        choose_program(text, OPTIONS)
 
 
 @given(st.text())
 def test_whatever_a_client_sends_runs_nothing_but_these_two(text):
     try:
-        command = choose_program(text)
+        command = choose_program(text, OPTIONS)
     except Refused:
         return
     assert command == SFTP or command[:2] == ["/usr/bin/scp", "-t"]
@@ -73,11 +75,15 @@ def test_whatever_a_client_sends_runs_nothing_but_these_two(text):
 
 @given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])))
 def test_path_arrives_as_it_was_quoted_and_is_never_an_option(path):
-    assert choose_program(f"scp -t -- {shlex.quote(path)}") == ["/usr/bin/scp", "-t", "--", path]
+    assert choose_program(f"scp -t -- {shlex.quote(path)}", OPTIONS) == ["/usr/bin/scp", "-t", "--", path]
 
 
 def test_only_upload_can_be_written():
-    arguments = confine("/srv/thaniya/slots/thaniya_01/upload", 5)
-    written = [arguments[at + 1 : at + 3] for at, word in enumerate(arguments) if word in ("--bind", "--dev-bind")]
-    assert written == [["/dev/null", "/dev/null"], ["/srv/thaniya/slots/thaniya_01/upload", "/upload"]]
+    arguments = confine("/srv/thaniya/slots/thaniya_01", 5)
+    written = [arguments[at + 1 : at + 3] for at, word in enumerate(arguments) if re.match("--(dev-)?bind", word)]
+    assert written == [
+        ["/dev/null", "/dev/null"],
+        ["/srv/thaniya/slots/thaniya_01/upload", "/upload"],
+        ["/srv/thaniya/slots/thaniya_01/dev/log", "/dev/log"],
+    ]
     assert arguments.index("/srv/thaniya/slots/thaniya_01/upload") < arguments.index("/", arguments.index("/upload"))
