@@ -103,7 +103,8 @@ def test_sshd_heeds_it_for_the_service_and_the_slots_and_for_nobody_else(machine
             assert line in found, (account, line)
         assert "acceptenv LC_*" not in found
     assert "chrootdirectory /srv/thaniya/slots/%u" in settings(machine, "thaniya_01")
-    assert "forcecommand internal-sftp -u 0027" in settings(machine, "thaniya_01")
+    refused = "mkdir,rmdir,symlink,readlink,hardlink"
+    assert f"forcecommand internal-sftp -u 0027 -P {refused}" in settings(machine, "thaniya_01")
     assert "chrootdirectory none" in settings(machine, "thaniya")
     changed = set(settings(machine, "root")) ^ set(before)
     assert {line.split()[0] for line in changed} == {"maxstartups"}
