@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -280,13 +281,20 @@ class RealServer:
         done = self.run_as(account, sys.executable, "-I", "-c", program, *arguments, **options)
         return json.loads(done.stdout or "null")
 
-    def start_as(self, account: str, program: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start a program in Python as a process of an account, and wait until it prints `ready`."""
+    @contextmanager
+    def running_as(self, account: str, program: str, *arguments: str) -> Iterator[None]:
+        """A program in Python that runs meanwhile as a process of an account; it prints `ready` when it is."""
         command = self.machine.command(*_become(account), sys.executable, "-I", "-c", program, *arguments)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.machine.environment())
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        return process
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.machine.environment()) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            try:
+                yield
+            finally:
+                # nsenter waits for the program, whose number it alone knows.
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+                for child in children.read_text().split() if process.poll() is None else []:
+                    os.kill(int(child), signal.SIGKILL)
 
     def helper(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run the root helper as the service does."""
