@@ -270,6 +270,17 @@ class RealServer:
             finally:
                 transport.close()
 
+    @staticmethod
+    def ask(transport: paramiko.Transport, command: str | bytes) -> tuple[int, bytes]:
+        """The exit code and all output of a command on a connection that is there."""
+        session = transport.open_session(timeout=DEADLINE_S)
+        session.set_combine_stderr(True)
+        session.settimeout(DEADLINE_S)
+        session.exec_command(command)
+        session.shutdown_write()
+        output = b"".join(iter(lambda: session.recv(65536), b""))
+        return session.recv_exit_status(), output
+
     # Who has got further in than a client should.
 
     def run_as(self, account: str, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
