@@ -187,12 +187,12 @@ def test_garbage_in_one_session_does_not_touch_another(client, garbage):
     assert len(good.stdout.splitlines()) == 2
 
 
-def test_session_ends_after_many_refused_requests_and_each_is_noted(session, services):
+def test_session_ends_after_many_refused_requests_and_each_is_noted(broker, services):
     foreign = protocol.encode(protocol.Contents("20261122T211500Z-00000b"))
 
-    replies = session(HELLO, *[foreign] * (REFUSALS_LIMIT + 5))
+    exit_code, stdout, _ = broker("session", HELLO + foreign * (REFUSALS_LIMIT + 5))
 
-    assert len(replies) == 1 + REFUSALS_LIMIT
+    assert (exit_code, stdout.count("\n")) == (1, 1 + REFUSALS_LIMIT)
     assert len(services.refusals) == REFUSALS_LIMIT
     user, command, detail = services.refusals[0]
     assert (user, "20261122T211500Z-00000b" in command, detail) == ("alice", True, "no backup 20261122T211500Z-00000b")
