@@ -42,11 +42,17 @@ class CallerServices:
 
     def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
         """Write a login or a refused one to the audit log; a log that cannot be written keeps nobody out."""
-        event = Event(self._server.clock.now(), f"{user or 'unknown'}@{peer}", "login", account, ok, detail)
+        self._note(Event(self._server.clock.now(), f"{user or 'unknown'}@{peer}", "login", account, ok, detail))
+
+    def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
+        """Write to the audit log that a caller was refused what it asked for."""
+        self._note(Event(self._server.clock.now(), caller.actor, "command.refused", command, False, detail))
+
+    def _note(self, event: Event) -> None:
         try:
             self._server.store.add_event(event)
         except ThaniyaError as error:
-            logger.error("the login of %s to %s cannot be logged: %s", event.actor, account, error)
+            logger.error("%s of %s to %s cannot be logged: %s", event.action, event.actor, event.subject, error)
 
     def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
         """Open an upload; see `Allocator.allocate`."""

@@ -147,6 +147,8 @@ class SlotUsage(Struct, frozen=True):
     """The newest change of a file; None while it is empty."""
     sessions: int | None
     """Open logins; None where this process cannot know."""
+    directory: str = ""
+    """The name of a directory there, whose contents are not counted; empty when there is none."""
 
 
 class Collected(Struct, frozen=True):

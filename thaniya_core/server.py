@@ -21,7 +21,18 @@ from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
 from thaniya_core.service_lock import ServiceLock
-from thaniya_core.slots import Allocator, Closer, Refusals, SlotAccounts, Slots, Space, Spool, Uploads, Watch
+from thaniya_core.slots import (
+    Allocator,
+    Closer,
+    Refusals,
+    SlotAccounts,
+    SlotLocks,
+    Slots,
+    Space,
+    Spool,
+    Uploads,
+    Watch,
+)
 from thaniya_core.store import Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
@@ -48,6 +59,7 @@ class Server:
         self.accounts = self._make_accounts()
         self.users = Users(store, clock)
         self.slots = Slots(store, clock, self.accounts)
+        self.slot_locks = SlotLocks(store, self.accounts, config.paths.state / "locks")
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
@@ -56,11 +68,18 @@ class Server:
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
-            store, clock, self.accounts, config.slots, self._measure_space, self.catalog.user_bytes
+            store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes
         )
         self._archiving = Archiving(store, clock, self.spool, self.uploads, self.jobs, self.volumes, self.catalog)
         self._closer = Closer(
-            store, clock, self.accounts, self.spool, self.uploads, config.slots, self._archiving.enqueue
+            store,
+            clock,
+            self.accounts,
+            self.slot_locks,
+            self.spool,
+            self.uploads,
+            config.slots,
+            self._archiving.enqueue,
         )
         self._watch = Watch(store, clock, self.accounts, self.uploads, config.slots)
         self.worker = Worker(

@@ -242,6 +242,14 @@ def test_logins_are_written_to_the_audit_log(services, server):
     assert (event.ok, event.detail) == (False, "unknown key")
 
 
+def test_refused_commands_are_written_to_the_audit_log(services, alice_calls, server):
+    services.note_refusal(alice_calls, "shell", "unknown command 'shell'")
+
+    event = list(server.store.read_events())[-1]
+    assert (event.actor, event.action, event.subject) == (alice_calls.actor, "command.refused", "shell")
+    assert (event.ok, event.detail) == (False, "unknown command 'shell'")
+
+
 def test_complete_without_sums_is_refused_while_somebody_is_logged_in(services, alice_calls, server, put_file):
     upload = services.allocate(alice_calls, "web1", "nightly", 10)
     put_file(upload, "a", b"half of")

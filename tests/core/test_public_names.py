@@ -11,7 +11,18 @@ PUBLIC = {
     "archive": {"Backups", "Catalog", "Ingest", "RebuildReport", "UploadedFiles", "Volumes"},
     "gate": set(),
     "jobs": {"JobQueue", "Worker"},
-    "slots": {"Allocator", "Closer", "Refusals", "SlotAccounts", "Slots", "Space", "Spool", "Uploads", "Watch"},
+    "slots": {
+        "Allocator",
+        "Closer",
+        "Refusals",
+        "SlotAccounts",
+        "SlotLocks",
+        "Slots",
+        "Space",
+        "Spool",
+        "Uploads",
+        "Watch",
+    },
     "store": {"MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
 }
 

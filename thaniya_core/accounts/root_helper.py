@@ -17,11 +17,13 @@ happens relative to these handles. Exit codes: 0 done, 1 failed, 2 wrong usage; 
 """
 
 import errno
+import fcntl
 import grp
 import json
 import os
 import pwd
 import re
+import resource
 import signal
 import stat
 import sys
@@ -37,8 +39,16 @@ UPLOAD = "upload"
 NO_SHELL = "/usr/sbin/nologin"
 LOG = "dev"
 END_S = 10.0
+WAITED_FOR = (b"unlock", b"end-sessions", b"collect", b"clean")
 REFUSALS_SHOWN = 20
 CHUNK_BYTES = 1024 * 1024
+LIMITS = {
+    resource.RLIMIT_AS: resource.RLIM_INFINITY,
+    resource.RLIMIT_CPU: resource.RLIM_INFINITY,
+    resource.RLIMIT_DATA: resource.RLIM_INFINITY,
+    resource.RLIMIT_FSIZE: resource.RLIM_INFINITY,
+    resource.RLIMIT_NOFILE: 256,
+}
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
@@ -49,6 +59,7 @@ class Failure(Exception):
 def main(arguments):
     if os.geteuid() != 0:
         raise Failure("this needs root")
+    lift_limits()
     verb, slot, rest = arguments[0], arguments[1], arguments[2:]
     config = read_config()
     if verb == "collect":
@@ -66,6 +77,18 @@ def check_arguments(arguments):
         verb, slot = arguments
         return verb in VERBS and bool(SLOT.fullmatch(slot))
     return False
+
+
+def lift_limits():
+    """Have what the work takes, whatever the caller was limited to: chage must not end half way (setrlimit(2))."""
+    for limit, needed in LIMITS.items():
+        soft, hard = resource.getrlimit(limit)
+        if is_less(soft, needed):
+            resource.setrlimit(limit, (needed, needed if is_less(hard, needed) else hard))
+
+
+def is_less(limit, needed):
+    return limit != resource.RLIM_INFINITY and (needed == resource.RLIM_INFINITY or limit < needed)
 
 
 class Config:
@@ -193,20 +216,15 @@ def remove(config, slot):
         pass
     slots = open_directory(config.slots)
     try:
-        remove_tree(slot, slots)
+        remove_directory(slots, slot)
     except FileNotFoundError:
         pass
     os.close(slots)
 
 
-def remove_tree(name, parent):
-    import shutil  # slow to load, for what is seldom there
-
-    shutil.rmtree(name, dir_fd=parent)
-
-
 def lock(config, slot):
     find_account(slot)
+    wait_for_others(slot)
     run("chage", "--expiredate", "0", slot)
     end_sessions(config, slot)
 
@@ -214,6 +232,41 @@ def lock(config, slot):
 def unlock(config, slot):
     find_account(slot)
     run("chage", "--expiredate", "-1", slot)
+
+
+def wait_for_others(slot):
+    """Wait for helpers of the slot that a killed service has left behind: a late `unlock` must not undo the lock."""
+    deadline = time.monotonic() + END_S
+    while others := find_helpers(slot):
+        if time.monotonic() > deadline:
+            raise Failure(f"another thaniya-root works on {slot} still: {others}")
+        time.sleep(0.01)
+
+
+def find_helpers(slot):
+    """Helpers of root that work on a slot, and the sudo that starts one; not those whose verb locks, as this one's."""
+    found = []
+    for name in os.listdir("/proc"):
+        try:
+            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == 0 and is_helper(name, slot):
+                found.append(int(name))
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def is_helper(pid, slot):
+    """By its program too: anybody may start one of root's, such as su or a sudo that asks, with whatever arguments."""
+    program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    if not (program == "sudo" or program.startswith("python")):
+        return False
+    with open(f"/proc/{pid}/cmdline", "rb") as stream:
+        words = stream.read(1000).split(b"\0")
+    if program == "sudo" and words[1:2] != [b"--non-interactive"]:
+        return False
+    places = [place for place, word in enumerate(words) if os.path.basename(word) == b"thaniya-root"]
+    calls = [words[place + 1 : place + 3] for place in places]
+    return any(call == [verb, slot.encode()] for call in calls for verb in WAITED_FOR)
 
 
 # Sessions.
@@ -224,6 +277,7 @@ def end_sessions(config, slot):
     deadline = time.monotonic() + END_S
     clean_looks = 0
     while clean_looks < 2:
+        kill_all_of(uid)
         processes = find_processes(uid, slot)
         for pid in processes:
             try:
@@ -234,6 +288,28 @@ def end_sessions(config, slot):
         if time.monotonic() > deadline:
             raise Failure(f"processes of {slot} do not end: {processes}")
         time.sleep(0.01 if processes else 0.002)
+
+
+def kill_all_of(uid):
+    """Kill every process of an account in one instant.
+
+    One that forks faster than /proc can be read would get away from a walk. kill(2) with -1 lets none fork in between,
+    and spares its caller: a child that becomes the account for this one call.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresuid(uid, uid, uid)
+            if uid != 0 and os.getresuid() == (uid, uid, uid):
+                os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + 1.0
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)  # the account has stopped it
+        time.sleep(0.0005)
 
 
 def find_processes(uid, slot):
@@ -274,13 +350,14 @@ def is_login(pid, slot):
 
 def collect(config, slot, upload):
     end_sessions(config, slot)
+    owners = (find_account(slot).pw_uid, config.uid)
     source = open_upload(config, slot)
     target = step_into(step_into(open_directory(config.spool), upload), "data")
     if os.fstat(target).st_uid != config.uid:
         raise Failure(f"the spool of {upload} does not belong to the service user")
     refused, count = [], 0
-    for name in sorted(os.listdir(os.fsencode(f"/proc/self/fd/{source}"))):
-        why_not = move(config, source, target, name)
+    for name in sorted(list_names(source)):
+        why_not = move(config, owners, source, target, name)
         if why_not:
             count += 1
             if count <= REFUSALS_SHOWN:
@@ -289,9 +366,10 @@ def collect(config, slot, upload):
         refused.append(f"{count - REFUSALS_SHOWN} more")
     os.fsync(target)
     json.dump({"refused": refused}, sys.stdout)
+    sys.stdout.flush()
 
 
-def move(config, source, target, name):
+def move(config, owners, source, target, name):
     """Move one file and give it to the service user; gives why not, if it is no plain file with a legal name."""
     status = os.stat(name, dir_fd=source, follow_symlinks=False)
     if not stat.S_ISREG(status.st_mode):
@@ -303,6 +381,13 @@ def move(config, source, target, name):
         opened = os.fstat(handle)
         if not stat.S_ISREG(opened.st_mode) or opened.st_nlink != 1:
             return "has a second name (hard link)"
+        if opened.st_uid not in owners:
+            return "belongs to somebody else"
+        # Before it moves, so that a helper that is killed leaves nothing in the spool that is the account's still.
+        os.fchown(handle, config.uid, config.gid)
+        os.fchmod(handle, 0o640)
+        if is_open_for_writing(handle):
+            return "is still open for writing"
         os.fsync(handle)
         try:
             os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
@@ -316,11 +401,23 @@ def move(config, source, target, name):
         if (moved.st_dev, moved.st_ino) != (opened.st_dev, opened.st_ino):
             os.unlink(name, dir_fd=target)
             return "was exchanged while it was collected"
-        os.fchown(handle, config.uid, config.gid)
-        os.fchmod(handle, 0o640)
     finally:
         os.close(handle)
     return ""
+
+
+def is_open_for_writing(handle):
+    """Whether any process could write to the file by a handle that it has kept; False where nobody can tell.
+
+    The account's own processes have ended, but one may have passed a handle on to another account. The kernel gives no
+    read lease of a file that is open for writing (fcntl(2), F_SETLEASE; not on every file system).
+    """
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as exc:
+        return exc.errno == errno.EAGAIN
+    fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
 
 
 def copy(config, handle, target, name):
@@ -370,15 +467,45 @@ def kind_of(mode):
 def clean(config, slot):
     end_sessions(config, slot)
     upload = open_upload(config, slot)
-    for name in os.listdir(os.fsencode(f"/proc/self/fd/{upload}")):
-        if stat.S_ISDIR(os.stat(name, dir_fd=upload, follow_symlinks=False).st_mode):
-            remove_tree(name, upload)
-        else:
-            os.unlink(name, dir_fd=upload)
+    empty(upload)
     # The account owns nothing of the directory itself, but a hand may have changed it.
     os.fchown(upload, config.uid, find_account(slot).pw_gid)
     os.fchmod(upload, 0o2770)
     os.close(upload)
+
+
+def remove_directory(parent, name):
+    """Remove a directory with all that is in it."""
+    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    empty(handle)
+    os.close(handle)
+    os.rmdir(name, dir_fd=parent)
+
+
+def empty(top):
+    """Remove all that is in a directory. Directories in it are moved up one by one, so that no depth is too deep."""
+    while names := list_names(top):
+        for name in names:
+            try:
+                os.unlink(name, dir_fd=top)
+            except IsADirectoryError:
+                flatten(top, name)
+
+
+def flatten(top, name):
+    """Remove a directory in a directory; directories in it are moved to where it was."""
+    handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+    for inner in list_names(handle):
+        try:
+            os.unlink(inner, dir_fd=handle)
+        except IsADirectoryError:
+            os.rename(inner, os.urandom(16).hex(), src_dir_fd=handle, dst_dir_fd=top)
+    os.close(handle)
+    os.rmdir(name, dir_fd=top)
+
+
+def list_names(handle):
+    return os.listdir(os.fsencode(f"/proc/self/fd/{handle}"))
 
 
 VERBS = {
@@ -397,6 +524,6 @@ if __name__ == "__main__":
         sys.exit(2)
     try:
         main(sys.argv[1:])
-    except (Failure, OSError, KeyError, ValueError) as problem:
-        print(f"thaniya-root: {problem}", file=sys.stderr)
+    except (Failure, OSError, KeyError, ValueError, MemoryError) as problem:
+        print(f"thaniya-root: {str(problem) or type(problem).__name__}", file=sys.stderr)
         sys.exit(1)

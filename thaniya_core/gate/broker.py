@@ -11,6 +11,7 @@ from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.gate import reading_verbs, upload_verbs
 from thaniya_core.gate.arguments import Grammar, parse_arguments, split_command
 from thaniya_core.gate.calls import Call
+from thaniya_core.gate.refusals import note_refusal
 from thaniya_core.gate.services import Caller, Services
 from thaniya_core.gate.session import report_internal_error, run_session
 from thaniya_core.system.harmless import make_harmless
@@ -86,6 +87,7 @@ def run_command(
     try:
         return _run(services, caller, command, stdin, stdout)
     except ThaniyaError as error:
+        note_refusal(services, caller, command, error)
         return _tell(stderr, error)
     except (BrokenPipeError, ConnectionError):
         return ThaniyaError.exit_code  # the client is gone and hears nothing any more

@@ -48,6 +48,10 @@ class Services(Protocol):
         """Write a login or a refused one to the audit log."""
         ...
 
+    def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
+        """Write to the audit log that a caller was refused what it asked for."""
+        ...
+
     def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload: ...
 
     def complete(self, caller: Caller, upload_id: str, manifest: Manifest | None) -> Upload:

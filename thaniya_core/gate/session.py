@@ -11,14 +11,15 @@ from thaniya_core.errors import ProtocolViolated, ThaniyaError, WrongUsage
 from thaniya_core.formats import protocol
 from thaniya_core.formats.manifest import check_manifest
 from thaniya_core.gate.answers import allocated, backup_summary, upload_status
+from thaniya_core.gate.refusals import is_refusal, note_refusal
 from thaniya_core.gate.services import Caller, Services
 from thaniya_core.gate.waiting import wait_for_change
 from thaniya_core.model import Upload
 from thaniya_core.system.clock import SystemClock
 from thaniya_core.system.harmless import make_harmless
 
-VIOLATIONS_LIMIT = 20
-"""After so many lines in a row that are no request the session is closed."""
+REFUSALS_LIMIT = 20
+"""After so many refused requests in a row the session is closed; each has made a line of the audit log."""
 
 _SKIP_BYTES = 64 * 1024
 logger = logging.getLogger(__name__)
@@ -30,19 +31,18 @@ def run_session(services: Services, caller: Caller, stdin: BinaryIO, stdout: Bin
     A line that the client did not finish is no request. An answer to garbage is an error, and the session goes on.
     """
     session = _Session(services, caller, stdout)
-    violations = 0
+    refusals = 0
     while line := stdin.readline(protocol.LINE_LIMIT + 1):
         if not line.endswith(b"\n") and not _skip_line(stdin):
             break
-        reply = session.answer(line)
+        reply, is_refused = session.answer(line)
         data = protocol.encode(reply)
         if len(data) > protocol.REPLY_LIMIT:
             data = protocol.encode(_error_reply(WrongUsage("the answer is too long", hint="ask for less")))
         stdout.write(data)
         stdout.flush()
-        is_violation = isinstance(reply, protocol.ErrorReply) and reply.code == ProtocolViolated.code
-        violations = violations + 1 if is_violation else 0
-        if violations >= VIOLATIONS_LIMIT:
+        refusals = refusals + 1 if is_refused else 0
+        if refusals >= REFUSALS_LIMIT:
             return ProtocolViolated.exit_code
     return 0
 
@@ -68,17 +68,18 @@ class _Session:
         self._stdout = stdout
         self._greeted = False
 
-    def answer(self, line: bytes) -> protocol.Reply:
-        """The answer to a line, whatever is in it."""
+    def answer(self, line: bytes) -> tuple[protocol.Reply, bool]:
+        """The answer to a line, whatever is in it, and whether it refuses."""
         try:
             request = protocol.decode_request(line)
             if not self._greeted and not isinstance(request, protocol.Hello):
                 raise ProtocolViolated("the first request must be hello")
-            return self._carry_out(request)
+            return self._carry_out(request), False
         except ThaniyaError as error:
-            return _error_reply(error)
+            note_refusal(self._services, self._caller, line.decode(errors="replace").strip(), error)
+            return _error_reply(error), is_refusal(error)
         except Exception:  # noqa: BLE001 - one request must not end the session
-            return _error_reply(report_internal_error(self._caller))
+            return _error_reply(report_internal_error(self._caller)), False
 
     def _carry_out(self, request: protocol.Request) -> protocol.Reply:
         services, caller = self._services, self._caller

@@ -15,7 +15,7 @@ INTERPRETER = Path("/usr/bin/python3")
 """Runs the programs of `library`; their first lines name it."""
 SLOT_GROUP = "thaniya-slots"
 """Every slot account is a member; sshd's Match rests on it. root_helper.py knows the same name."""
-SFTP_OPTIONS = ("-u", "0027", "-l", "VERBOSE", "-P", "mkdir,rmdir,symlink,hardlink,copy-data")
+SFTP_OPTIONS = ("-u", "0027", "-l", "VERBOSE", "-P", "mkdir,rmdir,symlink,readlink,hardlink,copy-data")
 """Of sftp-server(8): what it logs goes to the service, by dev/log of the slot; no upload needs what is denied."""
 
 

@@ -13,9 +13,12 @@ SERVICE = "thaniya.service"
 
 CAPABILITIES = (
     "CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETUID CAP_SETGID "
-    "CAP_SYS_PTRACE CAP_SYS_RESOURCE CAP_AUDIT_WRITE"
+    "CAP_LEASE CAP_SYS_PTRACE CAP_SYS_RESOURCE CAP_AUDIT_WRITE"
 )
-"""What the root helper needs, sudo and chage included; SYS_PTRACE tells sshd by its program from what has its name."""
+"""What the root helper needs, sudo and chage included.
+
+SYS_PTRACE tells sshd by its program from what has its name; LEASE tells whether a file is open for writing.
+"""
 
 _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _TEMPORARY = (Path("/tmp"), Path("/var/tmp"))

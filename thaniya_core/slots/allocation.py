@@ -14,7 +14,7 @@ from thaniya_core.formats.names import Series, check_host, check_series_name, ma
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Event, Slot, SlotState, Upload, UploadState, User, check_admitted
 from thaniya_core.slots import transitions
-from thaniya_core.slots.ports import SlotAccounts
+from thaniya_core.slots.locking import SlotLocks
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 
@@ -141,7 +141,7 @@ class Allocator:
         self,
         store: Store,
         clock: Clock,
-        accounts: SlotAccounts,
+        locks: SlotLocks,
         limits: SlotLimits,
         measure_space: Callable[[], Space],
         user_bytes: Callable[[str], int],
@@ -150,14 +150,14 @@ class Allocator:
         Args:
             store: where the state is kept.
             clock: the time.
-            accounts: the slots' accounts.
+            locks: lets logins in to the slot.
             limits: the configured limits.
             measure_space: tells the free space; it looks at disks, which may hang.
             user_bytes: what a user's archived backups take, by the catalog.
         """
         self._store = store
         self._clock = clock
-        self._accounts = accounts
+        self._locks = locks
         self._limits = limits
         self._measure_space = measure_space
         self._user_bytes = user_bytes
@@ -198,7 +198,7 @@ class Allocator:
             # Busy leaves no event: a client that waits for its turn asks again every few seconds.
             self._log(actor, str(series), False, error.message)
             raise
-        self._accounts.unlock(slot.name)
+        self._locks.unlock_for(slot.name, upload.id)
         self._log(actor, upload.id, True, f"{series} in {slot.name}")
         return upload
 

@@ -15,6 +15,7 @@ from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Collected, Event, Slot, SlotState, SlotUsage, Upload, UploadState
 from thaniya_core.slots import transitions
+from thaniya_core.slots.locking import SlotLocks
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.slots.spool import Spool
 from thaniya_core.slots.uploads import Uploads
@@ -73,6 +74,7 @@ class Closer:
         store: Store,
         clock: Clock,
         accounts: SlotAccounts,
+        locks: SlotLocks,
         spool: Spool,
         uploads: Uploads,
         limits: SlotLimits,
@@ -80,13 +82,14 @@ class Closer:
     ) -> None:
         """
         Args:
-            store, clock, accounts, spool, uploads: the parts it works with.
+            store, clock, accounts, locks, spool, uploads: the parts it works with.
             limits: the configured limits.
             enqueue: queues the job that archives a spooled upload, within the given transaction.
         """
         self._store = store
         self._clock = clock
         self._accounts = accounts
+        self._locks = locks
         self._spool = spool
         self._uploads = uploads
         self._limits = limits
@@ -126,7 +129,7 @@ class Closer:
             if slot is None or slot.state is not SlotState.CLOSING:
                 return
             with os_errors(f"close {slot_name}"):
-                self._accounts.lock(slot_name)
+                self._locks.lock(slot_name)
             upload = self._store.read().uploads.get(slot.upload_id) if slot.upload_id else None
             if upload is not None and upload.state is UploadState.CLOSING:
                 self._empty(slot, upload)

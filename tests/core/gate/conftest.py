@@ -100,6 +100,7 @@ class MemoryServices:
         self.slot = slot
         self.keys: dict[str, list[PublicKey]] = {}
         self.logins: list[tuple[str, str, bool, str]] = []
+        self.refusals: list[tuple[str, str, str]] = []
         self.found: dict[str, Upload] = {}
         self.manifests: dict[str, Manifest | None] = {}
         self.archives = True
@@ -118,6 +119,9 @@ class MemoryServices:
 
     def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
         self.logins.append((account, user, ok, detail))
+
+    def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
+        self.refusals.append((caller.user, command, detail))
 
     def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
         if self.fails is not None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from thaniya_core.formats import protocol
 from thaniya_core.formats.manifest import BackupFile, Manifest
 from thaniya_core.gate.broker import run_command
+from thaniya_core.gate.session import REFUSALS_LIMIT
 
 HELLO = protocol.encode(protocol.Hello(versions=(1,), client="test"))
 GOOD_SUM = "0" * 64
@@ -184,3 +185,22 @@ def test_garbage_in_one_session_does_not_touch_another(client, garbage):
     assert bad.exit_code in (0, 1)
     assert good.exit_code == 0
     assert len(good.stdout.splitlines()) == 2
+
+
+def test_session_ends_after_many_refused_requests_and_each_is_noted(broker, services):
+    foreign = protocol.encode(protocol.Contents("20261122T211500Z-00000b"))
+
+    exit_code, stdout, _ = broker("session", HELLO + foreign * (REFUSALS_LIMIT + 5))
+
+    assert (exit_code, stdout.count("\n")) == (1, 1 + REFUSALS_LIMIT)
+    assert len(services.refusals) == REFUSALS_LIMIT
+    user, command, detail = services.refusals[0]
+    assert (user, "20261122T211500Z-00000b" in command, detail) == ("alice", True, "no backup 20261122T211500Z-00000b")
+
+
+def test_answered_request_lets_the_count_of_refused_ones_begin_anew(session, services):
+    foreign, own = protocol.encode(protocol.Contents("20261122T211500Z-00000b")), protocol.encode(protocol.Uploads())
+
+    replies = session(HELLO, *[*[foreign] * (REFUSALS_LIMIT - 1), own] * 3)
+
+    assert len(replies) == 1 + REFUSALS_LIMIT * 3

@@ -258,3 +258,20 @@ def test_verb_and_message_take_the_same_limits(broker, limit):
     else:
         with pytest.raises(ProtocolViolated):
             decode_request(line)
+
+
+@pytest.mark.parametrize(
+    "command", ["shell", "fetch ../x y", "contents 20261122T211500Z-00000b", "backups --user bob", "\udcff\x1b[2J\n'"]
+)
+def test_what_a_caller_is_refused_is_noted_without_harm(broker, services, command):
+    exit_code, _, _ = broker(command)
+    assert exit_code in (2, 4)
+    ((user, noted, detail),) = services.refusals
+    assert (user, noted) == ("alice", make_harmless(command))
+    assert detail
+    assert (noted + detail).isprintable()
+
+
+def test_what_is_only_for_now_is_not_noted_as_refused(broker, services, open_upload):
+    assert broker("allocate --host web1 --name nightly")[0] == 6
+    assert services.refusals == []

@@ -43,7 +43,7 @@ def test_drop_in_confines_service_and_slots_and_ends_its_last_block():
         assert "AuthenticationMethods publickey" in found[name]
         assert "DisableForwarding yes" in found[name]
     assert "ChrootDirectory /data/slots/%u" in found["Match Group thaniya-slots"]
-    command = "ForceCommand internal-sftp -u 0027 -l VERBOSE -P mkdir,rmdir,symlink,hardlink,copy-data"
+    command = "ForceCommand internal-sftp -u 0027 -l VERBOSE -P mkdir,rmdir,symlink,readlink,hardlink,copy-data"
     assert command in found["Match Group thaniya-slots"]
     assert [line.split()[0] for line in found[""]] == ["MaxStartups"]
     assert found["Match all"] == []

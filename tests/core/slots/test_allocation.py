@@ -237,7 +237,7 @@ def test_disk_that_hangs_holds_nothing_else_up(server, alice, clock):
         assert is_mended.wait(LONG_S)
         return Space(99 * GIB, 99 * GIB)
 
-    allocator = Allocator(server.store, clock, server.accounts, LIMITS, hangs, server.catalog.user_bytes)
+    allocator = Allocator(server.store, clock, server.slot_locks, LIMITS, hangs, server.catalog.user_bytes)
     found: list[Upload] = []
     waiting = threading.Thread(
         target=lambda: found.append(allocator.allocate("alice", "web1", "nightly", None, "", "alice"))
@@ -266,7 +266,7 @@ def test_upload_that_moves_into_the_archive_cannot_do_so_while_the_backups_are_c
         assert not may_not_be_seen.wait(0.05)
         return 0
 
-    allocator = Allocator(server.store, clock, server.accounts, LIMITS, lambda: Space(99 * GIB, 99 * GIB), count)
+    allocator = Allocator(server.store, clock, server.slot_locks, LIMITS, lambda: Space(99 * GIB, 99 * GIB), count)
     upload = allocator.allocate("alice", "web1", "nightly", None, "", "alice")
     others[0].join(LONG_S)
 

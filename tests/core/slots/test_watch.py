@@ -227,3 +227,12 @@ def test_upload_of_holes_is_rejected(server, open_upload, clock):
 
     assert _state(server, upload) is UploadState.REJECTED
     assert "holes" in server.uploads.get(upload.id).reason
+
+
+def test_upload_with_a_directory_ends_before_bytes_can_hide_in_it(server, upload):
+    (server.accounts.directory(upload.slot) / "hidden").mkdir()
+
+    server.watch_uploads(remembers=True)
+
+    assert _state(server, upload) is UploadState.REJECTED
+    assert server.uploads.get(upload.id).reason == "only plain files are taken: 'hidden' is a directory"

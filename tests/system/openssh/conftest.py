@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -28,6 +30,7 @@ NEEDED = {
     "nsenter": "util-linux",
     "useradd": "passwd",
 }
+HELPER = "/usr/local/lib/thaniya/thaniya-root"
 SSHD_CONFIG = """\
 Include /etc/ssh/sshd_config.d/*.conf
 ListenAddress 127.0.0.1
@@ -290,6 +293,72 @@ class RealServer:
         done = self.ssh(user, "abort", upload)
         assert done.returncode == 0, done.stderr
 
+    def back_up(self, file: Path, user: str = "alice", name: str = "nightly") -> str:
+        """Make a backup of one file, with its sum; gives its id. Nobody can do so on a server that is disturbed."""
+        upload, slot = self.allocate(user, name)
+        done = self.scp(user, file, slot)
+        assert done.returncode == 0, done.stderr
+        sums = f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        done = self.ssh(user, "complete", upload, "--sums", stdin=sums)
+        assert (done.returncode, done.stdout) == (0, "state=archived\n"), done.stderr
+        assert (self.archived(upload) / file.name).read_bytes() == file.read_bytes()
+        self.wait_until_ready(slot)
+        return upload
+
+    @contextmanager
+    def transport(self, user: str, account: str = "thaniya") -> Iterator[paramiko.Transport]:
+        """A login whose requests a test makes by itself, as no well-meant client would."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S) as connection:
+            transport = paramiko.Transport(connection)
+            try:
+                transport.start_client(timeout=DEADLINE_S)
+                key = paramiko.Ed25519Key.from_private_key_file(str(self.keys / user))
+                transport.auth_publickey(account, key)
+                yield transport
+            finally:
+                transport.close()
+
+    @staticmethod
+    def ask(transport: paramiko.Transport, command: str | bytes) -> tuple[int, bytes]:
+        """The exit code and all output of a command on a connection that is there."""
+        session = transport.open_session(timeout=DEADLINE_S)
+        session.set_combine_stderr(True)
+        session.settimeout(DEADLINE_S)
+        session.exec_command(command)
+        session.shutdown_write()
+        output = b"".join(iter(lambda: session.recv(65536), b""))
+        return session.recv_exit_status(), output
+
+    # Who has got further in than a client should.
+
+    def run_as(self, account: str, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command in the machine as a process of an account, outside of any chroot."""
+        return self.machine.run(*_become(account), *command, **options)
+
+    def python_as(self, account: str, program: str, *arguments: str, **options: Any) -> Any:
+        """Run a program in Python as a process of an account; gives what it prints as JSON."""
+        done = self.run_as(account, sys.executable, "-I", "-c", program, *arguments, **options)
+        return json.loads(done.stdout or "null")
+
+    @contextmanager
+    def running_as(self, account: str, program: str, *arguments: str) -> Iterator[None]:
+        """A program in Python that runs meanwhile as a process of an account; it prints `ready` when it is."""
+        command = self.machine.command(*_become(account), sys.executable, "-I", "-c", program, *arguments)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.machine.environment()) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            try:
+                yield
+            finally:
+                # nsenter waits for the program, whose number it alone knows.
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+                for child in children.read_text().split() if process.poll() is None else []:
+                    os.kill(int(child), signal.SIGKILL)
+
+    def helper(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run the root helper as the service does."""
+        return self.run_as("thaniya", "sudo", "--non-interactive", HELPER, *arguments, **options)
+
     # What is really there.
 
     def archived(self, upload: str) -> Path:
@@ -307,9 +376,29 @@ class RealServer:
     def wait_until_ready(self, slot: str) -> None:
         wait_until(lambda: self.slot_states()[slot] == "ready")
 
+    def wait_for_end(self, upload: str) -> dict[str, Any]:
+        """What is known of an upload once it has ended and its slot is ready again."""
+        facts: dict[str, Any] = wait_until(
+            lambda: (told := self.json("upload", "show", upload)).get("ended_at") and told, timeout_s=60.0
+        )
+        self.wait_until_ready(facts["slot"])
+        return facts
+
+    def events(self, action: str) -> list[dict[str, Any]]:
+        """The newest events of one kind in the audit log, the oldest first."""
+        lines = self.thaniya("log", "--limit", "1000", "--json").stdout.splitlines()
+        return [event for event in map(json.loads, lines) if event["action"] == action]
+
+    def log_of_sshd(self) -> str:
+        return self.machine.path(self.sshd_log).read_text(errors="replace")
+
     def slot_states(self) -> dict[str, str]:
         state = json.loads(self.machine.path("/var/lib/thaniya/state.json").read_bytes())
         return {name: slot.get("state", "ready") for name, slot in state["slots"].items()}
+
+
+def _become(account: str) -> list[str]:
+    return ["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "--"]
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:

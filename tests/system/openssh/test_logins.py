@@ -77,26 +77,6 @@ def test_slot_of_another_user_is_refused(server, upload):
     server.abort(other_upload, "bob")
 
 
-def test_slot_runs_no_command_and_shows_nothing_outside(server, upload, tmp_path):
-    _, slot = upload
-    done = server.ssh("alice", "id", account=slot)
-    assert (done.returncode, done.stdout) == (1, "This service allows sftp connections only.\n")
-    done = server.sftp("alice", slot, f"get /etc/passwd {tmp_path}/got\n")
-    assert done.returncode == 1
-    assert not (tmp_path / "got").exists()
-    assert server.sftp("alice", slot, "mkdir /outside\n").returncode == 1
-    tunnel = server.client(
-        "ssh",
-        *server.ssh_options("alice"),
-        "-p",
-        str(server.port),
-        "-W",
-        f"127.0.0.1:{server.port}",
-        f"{slot}@127.0.0.1",
-    )
-    assert tunnel.returncode == 255
-
-
 def test_session_from_before_the_end_is_dead_and_cannot_write(server, upload, make_file, wait_until):
     upload_id, slot = upload
     file = make_file("late.bin", 100_000)
