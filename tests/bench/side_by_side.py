@@ -27,8 +27,8 @@ from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system" / "openssh"))
 
-from conftest import Machine, RealServer, why_no_machine
 from data import add_data_options, make_data
+from real_server import Machine, RealServer, why_no_machine
 
 T = TypeVar("T")
 

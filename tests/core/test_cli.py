@@ -203,7 +203,7 @@ def test_disk_that_fails_while_a_slot_closes_is_told_with_the_slot(thaniya, open
     exit_code, _, stderr = thaniya("upload", "abort", upload.id)
 
     assert exit_code == 1
-    assert f"cannot close {upload.slot}: Input/output error" in stderr
+    assert f"cannot lock {upload.slot}: Input/output error" in stderr
 
 
 def test_new_user_does_not_inherit_the_backups_of_an_earlier_one(archived, server, thaniya):

@@ -20,6 +20,8 @@ from thaniya_core.errors import CommandFailed
 
 _STDERR_LINES = 50
 _LINE_BYTES = 64 * 1024
+_GRACE_S = 2.0
+"""How long a program that is asked to end may take."""
 
 
 class Completed(Struct, frozen=True):
@@ -53,26 +55,45 @@ def run(
     Raises:
         CommandFailed: the program is missing, failed or ran out of time.
     """
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
-            list(argv),
-            input=stdin,
-            capture_output=True,
-            timeout=timeout_s,
-            cwd=cwd,
-            env=_environment(env),
-            check=False,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise CommandFailed(
-            f"`{shlex.join(argv)}` did not end within {timeout_s:g} s and was killed", exit_code=None
-        ) from exc
+        process = subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=_environment(env))
     except OSError as exc:
         raise _cannot_start(argv, exc) from exc
-    completed = Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    try:
+        stdout, stderr = process.communicate(stdin, timeout_s)
+    except BaseException as exc:
+        how = _end(process)
+        if isinstance(exc, subprocess.TimeoutExpired):
+            raise CommandFailed(
+                f"`{shlex.join(argv)}` did not end within {timeout_s:g} s and {how}", exit_code=None
+            ) from exc
+        raise
+    completed = Completed(tuple(argv), process.returncode, stdout, stderr)
     if check and completed.exit_code != 0:
         raise command_failed(argv, completed.exit_code, completed.stderr.decode("utf-8", "replace").splitlines())
     return completed
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """End a process; gives what became of it.
+
+    It is asked first: sudo hands SIGTERM on to what it runs, which SIGKILL would leave to itself.
+    """
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    try:
+        process.terminate()
+        try:
+            process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    except PermissionError:
+        threading.Thread(target=process.wait, name=f"wait for {process.pid}", daemon=True).start()
+        return f"runs on, as process {process.pid}: it belongs to another user"
+    return "was killed"
 
 
 def command_failed(argv: Sequence[str], exit_code: int, stderr_lines: Sequence[str]) -> CommandFailed:

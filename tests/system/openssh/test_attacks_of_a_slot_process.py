@@ -169,7 +169,7 @@ while True:
     file.write(b"x" * 1000)
 """
 
-# Each process lives for an instant only: it forks and is gone, which no walk through /proc keeps up with.
+# Each process lives for an instant only: it forks and is gone, which a walk through /proc hardly keeps up with.
 FORK = """
 import os, sys
 file = os.open(sys.argv[1] + "/forks", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -185,9 +185,10 @@ for _ in range(8):
 
 
 @pytest.mark.parametrize("program", [GROW, FORK], ids=["keeps writing", "forks"])
-def test_process_that_goes_on_is_ended_before_its_files_are_collected(server, upload, program):
+def test_process_that_goes_on_is_ended_before_its_files_are_collected(server, upload, wait_until, program):
     upload, slot = upload
     with server.running_as(slot, program, place_of(slot)):
+        assert wait_until(lambda: processes_of(server, slot))
         # With sums: without them the server waits for the last login to end, as files might not be whole yet.
         sums = f"{hashlib.sha256(b'good').hexdigest()}  good.bin\n"
         done = server.ssh("alice", "complete", upload, "--sums", stdin=sums)

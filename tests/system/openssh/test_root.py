@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
+from real_server import REPOSITORY
 
 from thaniya_core.setup.units import CAPABILITIES
 
@@ -96,3 +98,26 @@ def test_helper_works_with_the_capabilities_that_the_unit_leaves(server):
     helper = [*limits, "sudo", "--non-interactive", "/usr/local/lib/thaniya/thaniya-root"]
     for verb in ("create", "unlock", "lock", "clean", "remove"):
         server.machine.run(*helper, verb, "thaniya_08")
+
+
+RUN = """
+import sys
+from thaniya_core.errors import CommandFailed
+from thaniya_core.system.run import run
+try:
+    run(["sudo", "--non-interactive", "sleep", "100"], timeout_s=0.5)
+except CommandFailed as error:
+    sys.exit(error.message)
+"""
+
+
+def test_program_behind_sudo_that_does_not_end_in_time_is_ended(server):
+    rule = server.machine.path("/etc/sudoers.d/test")
+    rule.write_text("thaniya ALL=(root) NOPASSWD: /usr/bin/sleep\n")
+    as_service = ["setpriv", "--reuid=thaniya", "--regid=thaniya", "--init-groups"]
+
+    done = server.machine.run(*as_service, sys.executable, "-c", RUN, check=False, PYTHONPATH=str(REPOSITORY))
+
+    rule.unlink()
+    assert (done.returncode, "did not end within 0.5 s and was killed" in done.stderr) == (1, True)
+    assert server.machine.run("pgrep", "-x", "sleep", check=False).returncode == 1
