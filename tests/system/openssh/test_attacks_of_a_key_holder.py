@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import paramiko
@@ -11,6 +12,8 @@ from paramiko.common import cMSG_CHANNEL_OPEN
 from paramiko.message import Message
 
 DEADLINE_S = 30.0
+SHOWN = 20
+"""Refusals of one upload that the audit log keeps."""
 
 
 @pytest.fixture
@@ -114,15 +117,16 @@ def test_slot_runs_no_command_and_no_shell(server, upload):
 # Where SFTP leads.
 
 
-def assert_trace_of_sftp(server, slot, _what):
-    """Where the administrator sees what was tried inside of SFTP: for now the login."""
-    assert_login_is_traced(server, slot)
+def refusals(server, upload):
+    """What the audit log tells of an upload's attempts."""
+    events = map(json.loads, server.thaniya("log", "--json", "--limit", "1000").stdout.splitlines())
+    return [each["detail"] for each in events if each["action"] == "slot.refused" and upload in each["detail"]]
 
 
-def test_sftp_shows_and_changes_nothing_outside_of_the_slot(server, upload, make_file):
+def test_sftp_shows_and_changes_nothing_outside_of_the_slot(server, upload, make_file, wait_until):
     backup = server.back_up(make_file("precious.bin"), "bob")
     archived = "/" + str(server.archived(backup).relative_to(server.machine.path("/")))
-    _, slot = upload
+    upload, slot = upload
     outside = [
         "/etc/passwd",
         "../../etc/passwd",
@@ -132,7 +136,7 @@ def test_sftp_shows_and_changes_nothing_outside_of_the_slot(server, upload, make
     ]
     before = sorted(path.name for path in server.upload_directory(slot).parent.rglob("*"))
     with server.transport("alice", slot) as transport, paramiko.SFTPClient.from_transport(transport) as sftp:
-        assert sftp.listdir("/") == sftp.listdir("../..") == ["upload"]
+        assert sorted(sftp.listdir("/")) == sorted(sftp.listdir("../..")) == ["dev", "upload"]
         attempts = {
             "read": [lambda path=path: sftp.open(path) for path in outside],
             "list": [lambda path=path: sftp.listdir(path) for path in ("/etc", "/proc", "/var/lib/thaniya")],
@@ -165,7 +169,10 @@ def test_sftp_shows_and_changes_nothing_outside_of_the_slot(server, upload, make
                 with pytest.raises(OSError):
                     ask()
                     pytest.fail(f"{what} {number} went through")
-            assert_trace_of_sftp(server, slot, what)
+        assert_login_is_traced(server, slot)
+    traced = wait_until(lambda: len(found := refusals(server, upload)) > SHOWN and found)
+    assert any(detail.startswith('open "/etc/passwd" for READ') for detail in traced), traced
+    assert any(detail.startswith(f'open "{archived}/x" for WRITE') for detail in traced), traced
     assert sorted(path.name for path in server.upload_directory(slot).parent.rglob("*")) == before
 
 
