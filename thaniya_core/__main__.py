@@ -14,6 +14,8 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(_run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)  # while it was still being loaded
     except ModuleNotFoundError as error:
         if error.name != "tinydb":
             raise

@@ -121,7 +121,9 @@ class Upload(Struct, frozen=True):
     ending: UploadState | None = None
     """While closing: the state it will end in; None when it goes on to the archive."""
     reason: str = ""
-    """Why it ended, or why archiving is being retried."""
+    """Why it ended, or why it does not get on."""
+    refused_login: str = ""
+    """Told of a client that logged in and spoke no SFTP; it may be why nothing was uploaded."""
     completed_at: datetime | None = None
     manifest_digest: str = ""
     """SHA-256 of the manifest that came with `complete`; empty without one. The manifest itself is in the spool."""
@@ -135,6 +137,11 @@ class Upload(Struct, frozen=True):
     def series(self) -> Series:
         return Series(self.user, self.host, self.name)
 
+    @property
+    def shown_reason(self) -> str:
+        """What is told to those who ask how it is getting on."""
+        return self.reason or (self.refused_login if self.state is UploadState.OPEN else "")
+
 
 class SlotUsage(Struct, frozen=True):
     """What lies in a slot's upload directory and who is connected."""
@@ -147,7 +154,7 @@ class SlotUsage(Struct, frozen=True):
     """The newest change of a file; None while it is empty."""
     sessions: int | None
     """Open logins; None where this process cannot know."""
-    directory: str = ""
+    inner_directory: str = ""
     """The name of a directory there, whose contents are not counted; empty when there is none."""
 
 

@@ -68,7 +68,7 @@ def set_up(
     for name in sorted(wanted):
         if name not in made.slots or not is_made(installation.slots, name):
             count += 1
-            tell(f"make the slot {name}")
+            tell(f"make {'the slot' if name not in made.slots else 'what is missing of the slot'} {name}")
             if not dry_run:
                 _as_service_user(installation, partial(_make_slot, name=name))
     if not made.volumes:

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
+from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
 from thaniya_core.archive import Backups, Catalog, Volumes
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
@@ -56,6 +56,8 @@ class Server:
 
         self.embedded: EmbeddedAccounts | None = None
         """The slot accounts, where they are of the embedded kind."""
+        self.slot_log: SlotLog | None = None
+        """Hears what is refused in the slots, where they are of the openssh kind."""
         self.accounts = self._make_accounts()
         self.users = Users(store, clock)
         self.slots = Slots(store, clock, self.accounts)
@@ -94,6 +96,7 @@ class Server:
 
     def _make_accounts(self) -> SlotAccounts:
         if self.config.gate.kind is GateKind.OPENSSH:
+            self.slot_log = SlotLog(self.config.paths.slots, self.clock)
             return OpensshAccounts(self.config.paths.slots, self.config.gate.root_helper)
         self.embedded = EmbeddedAccounts(self.config.paths.slots, self.upload_in)
         return self.embedded

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from thaniya_core.accounts import SlotLog
 from thaniya_core.callers import CallerServices
 from thaniya_core.errors import Busy
+from thaniya_core.model import Refusal
 from thaniya_core.server import Server
 from thaniya_core.system.attempts import attempt
 
@@ -31,6 +32,9 @@ FAILED_PASS_S = 1.0
 WATCH_S = 1.0
 """Seconds between two looks at the slots."""
 
+UNTOLD = 1000
+"""So many refusals wait for an audit log that cannot be written; older ones are lost."""
+
 TAKE_OVER_S = 5.0
 """How long to wait for a command that is the service for a moment."""
 
@@ -49,7 +53,7 @@ class Service:
         self._watched_at: float | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
-        self._slot_log = SlotLog(server.config.paths.slots, server.clock) if self.gate is None else None
+        self._untold: deque[Refusal] = deque(maxlen=UNTOLD)
 
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Serve until `stop` is called from another thread, or `stop_soon` from a signal handler.
@@ -68,12 +72,12 @@ class Service:
                     hint="one at a time: a running `thaniya serve` or `thaniya tick`",
                 )
             self._server.recover()
-            if self.gate is not None:
-                self.gate.start()
-            if self._slot_log is not None:
-                self._slot_log.start()
             try:
-                self._listen_to_slots()
+                if self.gate is not None:
+                    self.gate.start()
+                if self._server.slot_log is not None:
+                    self._server.slot_log.start()
+                    self._listen_to_slots()
                 self._ready.set()
                 if on_ready is not None:
                     on_ready()
@@ -83,8 +87,8 @@ class Service:
             finally:
                 if self.gate is not None:
                     self.gate.stop()
-                if self._slot_log is not None:
-                    self._slot_log.stop()
+                if self._server.slot_log is not None:
+                    self._server.slot_log.stop()
                 if not self._server.worker.drain(_DRAIN_S):
                     logger.warning("a job still runs; it will be taken up at the next start")
 
@@ -142,12 +146,14 @@ class Service:
         return all(done)
 
     def _listen_to_slots(self) -> None:
-        if self._slot_log is not None:
-            self._slot_log.listen_to(slot.name for slot in self._server.slots.all())
+        if self._server.slot_log is not None:
+            self._server.slot_log.listen_to(slot.name for slot in self._server.slots.all())
 
     def _tell_refusals(self) -> None:
-        if self._slot_log is not None and (refusals := self._slot_log.take()):
-            self._server.refusals.tell(refusals)
+        if self._server.slot_log is not None:
+            self._untold.extend(self._server.slot_log.take())
+            if self._untold:
+                self._server.refusals.tell(self._untold)
 
 
 def _make_gate(server: Server) -> EmbeddedServer | None:

@@ -62,7 +62,7 @@ def test_forced_command_acts_as_its_user_and_notes_where_it_came_from(alice, ser
         (["broker", "alice"], ForcedCommand("alice")),
         (["--config", "/etc/thaniya.toml", "broker", "alice"], ForcedCommand("alice", Path("/etc/thaniya.toml"))),
         (["broker"], None),
-        (["broker", "--probe"], ForcedCommand("--probe")),
+        (["broker", "--probe"], ForcedCommand(None)),
         (["broker", "--help"], None),
         (["broker", "-h"], None),
         (["broker", "alice", "bob"], None),

@@ -39,6 +39,8 @@ UPLOAD = "upload"
 NO_SHELL = "/usr/sbin/nologin"
 LOG = "dev"
 END_S = 10.0
+KILL_S = 1.0
+# Verbs that must not come after a `lock` by another.
 WAITED_FOR = (b"unlock", b"end-sessions", b"collect", b"clean")
 REFUSALS_SHOWN = 20
 CHUNK_BYTES = 1024 * 1024
@@ -88,6 +90,7 @@ def lift_limits():
 
 
 def is_less(limit, needed):
+    """Whether a limit allows less than is needed; RLIM_INFINITY is -1 here and allows everything."""
     return limit != resource.RLIM_INFINITY and (needed == resource.RLIM_INFINITY or limit < needed)
 
 
@@ -168,9 +171,13 @@ def run(*command):
 
 
 def find_account(slot):
-    """The account's entry of the system; it must be one that `create` made."""
+    """The account's entry of the system; it must be one that `create` made. KeyError when there is none."""
     entry = pwd.getpwnam(slot)
-    if entry.pw_uid == 0 or slot not in grp.getgrnam(GROUP).gr_mem:
+    try:
+        members = grp.getgrnam(GROUP).gr_mem
+    except KeyError:
+        raise Failure(f"there is no group {GROUP}: run `thaniya setup openssh`") from None
+    if entry.pw_uid == 0 or slot not in members:
         raise Failure(f"{slot} is not a slot account: it is root or not in the group {GROUP}")
     return entry
 
@@ -298,18 +305,24 @@ def kill_all_of(uid):
     """
     child = os.fork()
     if child == 0:
+        exit_code = 1
         try:
             os.setgroups([])
             os.setresuid(uid, uid, uid)
             if uid != 0 and os.getresuid() == (uid, uid, uid):
                 os.kill(-1, signal.SIGKILL)
+                exit_code = 0
+        except ProcessLookupError:
+            exit_code = 0  # there is none
         finally:
-            os._exit(0)
-    deadline = time.monotonic() + 1.0
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
+            os._exit(exit_code)
+    deadline = time.monotonic() + KILL_S
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)  # the account has stopped it
+            os.kill(child, signal.SIGKILL)  # the account has stopped it, or killed it as it did it
         time.sleep(0.0005)
+    if os.waitstatus_to_exitcode(ended[1]) > 0:
+        raise Failure(f"the processes of user {uid} cannot be killed: becoming it failed")
 
 
 def find_processes(uid, slot):

@@ -8,6 +8,7 @@ service is stopped (SIGSTOP), sessions wait, and go on with it.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pwd
@@ -71,6 +72,7 @@ class SlotLog:
             return
         running.wake.send(b"\0")
         running.thread.join()
+        running.selector.close()
         for slot in self._slots.values():
             slot.end()
         self._slots.clear()
@@ -82,8 +84,12 @@ class SlotLog:
 
         A slot where none can be made is told in the service's log, once, and tried again the next time.
         """
-        if self._running is None or not self._running.thread.is_alive():
+        if self._running is None:
             return
+        if not self._running.thread.is_alive():
+            logger.error("the thread that listens to the slots has ended; it is started again")
+            self.stop()
+            self.start()
         selector, wanted = self._running.selector, set(slots)
         for name in sorted(wanted | set(self._slots)):
             known = self._slots.get(name)
@@ -117,19 +123,26 @@ class SlotLog:
             del self._slots[name]
         slot.end()
 
+    def _receive(self, slot: _SlotSocket) -> None:
+        try:
+            slot.receive(self._lock)
+        except OSError as error:
+            if error.errno != errno.EBADF:  # otherwise it was forgotten in this moment
+                logger.error("%s is not listened to any more until it is made anew: %s", slot.name, error)
+                slot.spoil()
+
     def _drain(self, selector: selectors.BaseSelector) -> None:
         try:
             while True:
                 for key, _ in selector.select():
                     if key.data is None:
                         return
-                    key.data.receive(self._lock)
+                    self._receive(key.data)
         finally:
             # Whatever ends this thread: nobody may wait for a socket that is not emptied.
             with self._lock:
                 for slot in self._slots.values():
                     slot.socket.close()
-            selector.close()
 
 
 class _Running(NamedTuple):
@@ -152,7 +165,8 @@ class _SlotSocket:
             KeyError: there is no such account.
             OSError: the directory is missing, or the socket cannot be made.
         """
-        self._name = check_slot(name)
+        self.name = check_slot(name)
+        self._is_spoilt = False
         self._uid = pwd.getpwnam(name).pw_uid
         self._sessions = SlotSessions(name, clock)
         self._waiting: list[Refusal] = []
@@ -183,10 +197,15 @@ class _SlotSocket:
     def is_in_place(self) -> bool:
         """Whether the socket is where sessions look for it, and the account still the one it was made for."""
         try:
-            status, uid = self._path.stat(), pwd.getpwnam(self._name).pw_uid
+            status, uid = self._path.stat(), pwd.getpwnam(self.name).pw_uid
         except (OSError, KeyError):
             return False
-        return (status.st_dev, status.st_ino, uid) == (*self._inode, self._uid)
+        return not self._is_spoilt and (status.st_dev, status.st_ino, uid) == (*self._inode, self._uid)
+
+    def spoil(self) -> None:
+        """Have it replaced: it cannot be read. Until then it tells nothing and keeps nobody waiting."""
+        self._is_spoilt = True
+        self.socket.close()
 
     def receive(self, lock: threading.Lock) -> None:
         """Take in what has come, as much as one turn allows."""
@@ -195,8 +214,6 @@ class _SlotSocket:
                 data, ancillary, _, _ = self.socket.recvmsg(_DATAGRAM_BYTES, _ANCILLARY_BYTES)
             except BlockingIOError:
                 return
-            except OSError:
-                return  # it was closed in this moment
             pid = self._sender(ancillary)
             line = parse_datagram(data) if pid is not None else None
             if pid is None or line is None:

@@ -19,9 +19,9 @@ MARKS = {Level.OK: "✓ ok", Level.WARN: "! warning", Level.FAIL: "✗ failed", 
 
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Examine everything the server stands on, and say what mends what is wrong. Changes nothing.
+    """Examine everything the server stands on, and say what mends what is wrong. Mends nothing.
 
-    With sshd it logs in for real: a key made for this is let in for some seconds, and runs one harmless command.
+    With sshd it logs in for real: a key made for this lies in the state for some seconds and runs a harmless command.
     Only root can make every check; for anybody else those are shown as skipped. Exit code 1 when something failed.
 
     Example: sudo thaniya doctor

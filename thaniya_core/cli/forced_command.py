@@ -27,8 +27,8 @@ PROBE = "--probe"
 class ForcedCommand(Struct, frozen=True):
     """Which user's command is carried out, on which server."""
 
-    user: str
-    """PROBE for none: `thaniya doctor` asks whether the broker runs."""
+    user: str | None
+    """None: `thaniya doctor` asks whether the broker runs."""
     config: Path | None = None
 
 
@@ -41,7 +41,9 @@ def parse_forced_command(arguments: Sequence[str]) -> ForcedCommand | None:
             config = Path(file)
         case _:
             return None
-    return None if user.startswith("-") and user != PROBE else ForcedCommand(user, config)
+    if user == PROBE:
+        return ForcedCommand(None, config)
+    return None if user.startswith("-") else ForcedCommand(user, config)
 
 
 def run_forced_command(command: ForcedCommand, arguments: Sequence[str]) -> int:
@@ -49,7 +51,7 @@ def run_forced_command(command: ForcedCommand, arguments: Sequence[str]) -> int:
     log_to_system()
     try:
         server = open_server(command.config)
-        if command.user == PROBE:
+        if command.user is None:
             return answer_probe(server)
         return serve_caller(server, command.user)
     except (ThaniyaError, OSError) as error:

@@ -20,9 +20,9 @@ def set_up_log(level: int = logging.WARNING) -> None:
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
-def log_to_system(level: int = logging.WARNING) -> None:
-    """Write what happens at `level` and above to the system's log: behind sshd, stderr is what the client sees."""
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[_SystemLog()])
+def log_to_system() -> None:
+    """Write warnings and errors to the system's log: behind sshd, stderr is what the client sees."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", handlers=[_SystemLog()])
 
 
 class _SystemLog(logging.Handler):

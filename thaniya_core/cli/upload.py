@@ -39,7 +39,7 @@ def list_uploads(
             f"{format_size(upload.bytes_per_s)}/s" if upload.bytes_per_s else "-",
             format_size(upload.expected_bytes),
             format_time(upload.last_activity_at),
-            upload.reason or "-",
+            upload.shown_reason or "-",
         ]
         for upload in uploads
     ]
@@ -86,6 +86,6 @@ def _show(upload: Upload, as_json: bool) -> None:
         ("last activity", format_time(upload.last_activity_at)),
         ("completed", format_time(upload.completed_at)),
         ("ended", format_time(upload.ended_at)),
-        ("reason", upload.reason or "-"),
+        ("reason", upload.shown_reason or "-"),
     ]
     print_facts(upload, facts, as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,12 @@ from msgspec import Struct
 
 from thaniya_core import __version__
 from thaniya_core.doctor.examination import SETUP, Subject
-from thaniya_core.doctor.finding import Finding, fail, ok, skipped
+from thaniya_core.doctor.finding import Finding, Level, fail, ok, skipped
 from thaniya_core.doctor.machine import Account
 from thaniya_core.doctor.probe import key_pair, let_in
 from thaniya_core.doctor.programs import find_service, last_line
 from thaniya_core.doctor.sshd import Settings, ask_settings
-from thaniya_core.doctor.sshd_answer import find_listener, listening_places, ssh_command, start_sshd
+from thaniya_core.doctor.sshd_answer import find_listener, listening_places, restart_sshd, ssh_command, start_sshd
 from thaniya_core.model import SlotState
 from thaniya_core.system.run import Completed
 
@@ -62,19 +61,19 @@ def check_login(subject: Subject) -> Iterator[Finding]:
             yield fail(NAME, "no public key of this host is there to know it by", "ssh-keygen -A")
             return
         key.with_name("known_hosts").write_text(known)
-        slot = _find_ready_slot(subject)
+        slot = next(iter(_ready_slots(subject)), "")
         for host, port in listening_places(settings):
             with let_in(place.state, service.name, key, subject.clock.now(), owner):
-                begin = time.perf_counter()
+                begin = subject.clock.monotonic()
                 done = _log_in(subject, service.name, host, port, key)
-                seconds = time.perf_counter() - begin
+                seconds = subject.clock.monotonic() - begin
             where = f"{service.name} at {host} port {port}"
             finding = judge_login(where, done, seconds, _cures(subject, service, port, settings))
             yield finding
-            if slot and finding.level == "ok":
+            if slot and finding.level is Level.OK:
                 with let_in(place.state, slot, key, subject.clock.now(), owner):
-                    done = _log_in(subject, slot, host, port, key)
-                if _find_ready_slot(subject, slot):  # otherwise an upload took it in between, and it is open
+                    done = _log_in(subject, slot, host, port, key, log_level="DEBUG1")
+                if slot in _ready_slots(subject):  # otherwise an upload took it in between, and it is open
                     yield judge_refusal(slot, done)
                 slot = ""
 
@@ -86,14 +85,14 @@ def known_hosts(subject: Subject, settings: Settings) -> str:
     return "".join(f"{_ALIAS} {line}\n" for line in lines if line)
 
 
-def _find_ready_slot(subject: Subject, name: str = "") -> str:
-    """A slot that no upload holds now, this one if a name is given; empty when there is none."""
-    ready = [slot.name for slot in subject.store.read().slots.all() if slot.state is SlotState.READY]
-    return name if name in ready else "" if name or not ready else ready[0]
+def _ready_slots(subject: Subject) -> list[str]:
+    """The slots that no upload holds now."""
+    return [slot.name for slot in subject.store.read().slots.all() if slot.state is SlotState.READY]
 
 
-def _log_in(subject: Subject, account: str, host: str, port: int, key: Path) -> Completed:
+def _log_in(subject: Subject, account: str, host: str, port: int, key: Path, log_level: str = "ERROR") -> Completed:
     options = {
+        "LogLevel": log_level,
         "IdentityFile": str(key),
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
@@ -108,15 +107,16 @@ def _log_in(subject: Subject, account: str, host: str, port: int, key: Path) -> 
 def _cures(subject: Subject, service: Account, port: int, settings: Settings) -> Cures:
     place, machine = subject.installation, subject.machine
     start = start_sshd(subject)
-    restart = start.replace("start", "restart")
+    restart = restart_sshd(subject)
     host_keys = " ".join(settings.get("hostkey", ()))
-    shown = "journalctl --since -5min -t sshd -t thaniya-keys"
+    programs = ("sshd", "sshd-session", "thaniya-keys", "thaniya-broker", "thaniya-slot")
+    shown = f"journalctl --since -5min {' '.join(f'-t {name}' for name in programs)}"
     nologin = " ".join(str(file) for file in _NO_LOGINS if machine.status(file))
     return Cures(
         start=start,
         restart=restart,
         host_keys=f"for key in {host_keys}; do ssh-keygen -y -f $key >$key.pub; done; {restart}",
-        show_log=shown if machine.has_systemd else "grep -E 'sshd|thaniya-keys' /var/log/auth.log | tail",
+        show_log=shown if machine.has_systemd else "grep -E 'sshd|thaniya' /var/log/auth.log | tail",
         listener=find_listener(port),
         broker=f"sudo -u {service.name} {place.program} --config {place.config} broker --probe",
         shell="" if service.shell == "/bin/sh" else f"usermod --shell /bin/sh {service.name}",
@@ -162,9 +162,16 @@ def _explain_no_login(where: str, done: Completed, cures: Cures) -> Finding:
 
 
 def judge_refusal(slot: str, done: Completed) -> Finding:
-    """A slot that no upload holds must refuse even a key that the look-up accepts, as its account is expired."""
+    """A slot that no upload holds must refuse even a key that the look-up accepts, as its account is expired.
+
+    Without PAM sshd refuses such an account's keys, with PAM it accepts the key and then breaks the login off. Whatever
+    else keeps ssh from logging in tells nothing of the lock.
+    """
     name = "locked slot"
-    if done.exit_code == SSH_FAILED:
+    errors = done.stderr.decode("utf-8", "replace")
+    if done.exit_code == SSH_FAILED and ("Permission denied" in errors or "Server accepts key" in errors):
         return ok(name, f"{slot} let nobody in, though the key was right: no upload holds it")
+    if done.exit_code == SSH_FAILED:
+        return skipped(name, f"{slot} could not be tried: {last_line(done) or 'ssh said nothing'}")
     cure = "let the account part of /etc/pam.d/sshd have pam_unix, which heeds that an account is expired"
     return fail(name, f"{slot} let a key in though no upload holds it: its lock has no effect", cure)

@@ -12,7 +12,7 @@ from thaniya_core.doctor.examination import SETUP, Subject
 from thaniya_core.doctor.finding import Finding, fail, or_ok
 from thaniya_core.doctor.programs import last_line
 from thaniya_core.errors import CommandFailed
-from thaniya_core.setup.installation import Installation
+from thaniya_core.setup.installation import SFTP_OPTIONS, Installation
 from thaniya_core.setup.texts import sshd_drop_in
 
 BYSTANDER = "root"
@@ -27,8 +27,6 @@ class WantedSetting(Struct, frozen=True):
 
     keyword: str
     values: tuple[str, ...]
-    is_prefix: bool = False
-    """The value need only begin so."""
 
 
 def wanted_settings(place: Installation, account: str) -> list[WantedSetting]:
@@ -55,7 +53,7 @@ def wanted_settings(place: Installation, account: str) -> list[WantedSetting]:
     return [
         *wanted,
         WantedSetting("chrootdirectory", (f"{place.slots}/%u",)),
-        WantedSetting("forcecommand", ("internal-sftp",), is_prefix=True),
+        WantedSetting("forcecommand", (f"internal-sftp {' '.join(SFTP_OPTIONS)}",)),
     ]
 
 
@@ -74,13 +72,9 @@ def judge_settings(settings: Settings, wanted: Iterable[WantedSetting]) -> dict[
     found: dict[str, str] = {}
     for each in wanted:
         values = settings.get(each.keyword, ())
-        if not values or not all(_is_wanted(value, each) for value in values):
+        if not values or not set(values) <= set(each.values):
             found[each.keyword] = f"{each.keyword} is {' and '.join(values) or 'not set'} instead of {each.values[0]}"
     return found
-
-
-def _is_wanted(value: str, wanted: WantedSetting) -> bool:
-    return value.startswith(wanted.values) if wanted.is_prefix else value in wanted.values
 
 
 def judge_admission(account: str, groups: frozenset[str], settings: Settings) -> dict[str, str]:

@@ -52,6 +52,10 @@ def start_sshd(subject: Subject) -> str:
     return "systemctl start ssh" if subject.machine.has_systemd else "service ssh start"
 
 
+def restart_sshd(subject: Subject) -> str:
+    return "systemctl restart ssh" if subject.machine.has_systemd else "service ssh restart"
+
+
 def _reload(subject: Subject, settings: Settings) -> str:
     pid_file = settings.get("pidfile", ("/run/sshd.pid",))[0]
     return "systemctl reload ssh" if subject.machine.has_systemd else f"kill -HUP $(cat {pid_file})"

@@ -23,7 +23,7 @@ def upload_status(services: Services, upload: Upload) -> UploadStatus:
         name=upload.name,
         created_at=upload.created_at,
         received_bytes=upload.received_bytes,
-        reason=make_harmless(upload.reason),
+        reason=make_harmless(upload.shown_reason),
         slot=upload.slot,
         stored_bytes=upload.stored_bytes,
         free_bytes=services.free_bytes(upload) if upload.state is UploadState.OPEN else None,

@@ -74,8 +74,15 @@ def scp_sink(words):
         raise Refused("directories are not taken: pack them with tar, and leave out -r")
     if "t" not in options or options - set("tpdvq") or len(paths) != 1:
         raise Refused("this is no scp command that an upload needs; a path with spaces needs quotes of its own")
+    if not is_upload(paths[0]):
+        raise Refused(f"{paths[0][:80]!r} is not in upload/")
     flags = [f"-{letter}" for letter in "pd" if letter in options]
     return [find(SCP, "scp"), "-t", *flags, "--", paths[0]]
+
+
+def is_upload(path):
+    """Whether a path leads to upload/ or below it; a relative one begins in the slot's root directory."""
+    return os.path.normpath("/" + path.lstrip("/")).split("/")[1:2] == ["upload"]
 
 
 def split_scp(words):
@@ -139,13 +146,13 @@ def run_confined(home, command, account):
     os.execve(bwrap, [bwrap, *confine(home, reader), "--", *command], {})
 
 
-def tell_system(account, refusal):
-    """Leave a trace in the system's log; the client's words are in quotes already, and short."""
+def tell_system(account, told):
+    """Leave a trace in the system's log; a client's words are in quotes already, and short."""
     import syslog
 
     syslog.openlog("thaniya-slot", syslog.LOG_PID, syslog.LOG_AUTH)
     peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    syslog.syslog(syslog.LOG_WARNING, f"{account}: refused a login from {peer[:64]!r}: {refusal}")
+    syslog.syslog(syslog.LOG_WARNING, f"{account}: a login from {peer[:64]!r}: {told}")
 
 
 def main(arguments):
@@ -164,7 +171,9 @@ def main(arguments):
         tell_system(account.pw_name, refusal)
         print(f"thaniya: {refusal}; {POSSIBLE}", file=sys.stderr)
     except (OSError, ValueError, KeyError) as problem:
-        print(f"thaniya: the slot cannot be entered: {type(problem).__name__}: {problem}", file=sys.stderr)
+        told = f"the slot cannot be entered: {type(problem).__name__}: {problem}"
+        tell_system(account.pw_name, told)
+        print(f"thaniya: {told}", file=sys.stderr)
     return 1
 
 

@@ -38,7 +38,7 @@ def judge_collected(upload: Upload, collected: Collected, size_bytes: int, limit
         more = len(collected.refused) - _SHOWN_REFUSALS
         return f"only plain files with legal names are taken: {shown}" + (f"; and {more} more" if more > 0 else "")
     if not collected.files:
-        return "no file was uploaded" + (f": {upload.reason}" if upload.reason else "")
+        return "no file was uploaded" + (f": {upload.refused_login}" if upload.refused_login else "")
     return outgrown_reason(upload, len(collected.files), size_bytes, limits)
 
 
@@ -128,11 +128,15 @@ class Closer:
             slot = self._store.read().slots.get(slot_name)
             if slot is None or slot.state is not SlotState.CLOSING:
                 return
-            with os_errors(f"close {slot_name}"):
+            try:
                 self._locks.lock(slot_name)
-            upload = self._store.read().uploads.get(slot.upload_id) if slot.upload_id else None
-            if upload is not None and upload.state is UploadState.CLOSING:
-                self._empty(slot, upload)
+                upload = self._store.read().uploads.get(slot.upload_id) if slot.upload_id else None
+                if upload is not None and upload.state is UploadState.CLOSING:
+                    self._empty(slot, upload)
+            except ThaniyaError as error:
+                if slot.upload_id:
+                    self._uploads.note_reason(slot.upload_id, error.message)
+                raise
             self._clean(slot)
             self._put_off_until.pop(slot_name, None)
             self._uploads.notify()
@@ -143,19 +147,15 @@ class Closer:
             return
         with os_errors(f"look into {slot.name}"):
             usage = self._accounts.usage(slot.name)
-        free = free_bytes(self._accounts.directory(slot.name))
+            free = free_bytes(self._accounts.directory(slot.name))
         outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, self._limits) or holes_reason(usage, free)
         if outgrown:
             # Judged before it is collected: to another file system it would be copied.
             self._uploads.end(upload.id, UploadState.REJECTED, outgrown, "service")
             return
-        try:
-            with os_errors(f"collect the upload {upload.id} from {slot.name}"):
-                collected = self._accounts.collect(slot.name, self._spool.data(upload.id))
-                size = sum((self._spool.data(upload.id) / name).stat().st_size for name in collected.files)
-        except ThaniyaError as error:
-            self._uploads.note_reason(upload.id, error.message)
-            raise
+        with os_errors(f"collect the upload {upload.id} from {slot.name}"):
+            collected = self._accounts.collect(slot.name, self._spool.data(upload.id))
+            size = sum((self._spool.data(upload.id) / name).stat().st_size for name in collected.files)
         why_not = judge_collected(upload, collected, size, self._limits)
         if why_not:
             self._uploads.end(upload.id, UploadState.REJECTED, why_not, "service")

@@ -30,7 +30,11 @@ class SlotLocks:
         self._directory = directory
 
     def unlock_for(self, slot: str, upload_id: str) -> None:
-        """Let logins in while this upload holds the slot; harmless when it does not any more."""
+        """Let logins in while this upload holds the slot; harmless when it does not any more.
+
+        Raises:
+            ThaniyaError: the account cannot be unlocked.
+        """
         with os_errors(f"unlock {slot}"):
             make_directories(self._directory)
             with locked(self._file(slot)):
@@ -39,7 +43,11 @@ class SlotLocks:
                     self._accounts.unlock(slot)
 
     def lock(self, slot: str) -> None:
-        """Let no login in. Call it once the state says that nobody may enter."""
+        """Let no login in, and end those that are there. Call it once the state says that nobody may enter.
+
+        Raises:
+            ThaniyaError: the account cannot be locked, or a process of it does not end.
+        """
         with os_errors(f"lock {slot}"):
             make_directories(self._directory)
             with locked(self._file(slot)):

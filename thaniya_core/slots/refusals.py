@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
 
-from thaniya_core.model import Event, Refusal, Upload, UploadState
+from thaniya_core.model import Event, Refusal, Upload
 from thaniya_core.slots.uploads import Uploads
 from thaniya_core.store import Store
 
@@ -23,10 +23,17 @@ class Refusals:
         self._uploads = uploads
         self._told: dict[str, int] = {}
 
-    def tell(self, refusals: Iterable[Refusal]) -> None:
-        """Add events for what was refused; a login that spoke no SFTP also becomes the upload's reason."""
+    def tell(self, refusals: deque[Refusal]) -> None:
+        """Add events for what was refused; a login that spoke no SFTP is noted at the upload too.
+
+        What was told is taken out of `refusals`, so that after a failure the rest can be told again.
+
+        Raises:
+            ThaniyaError: the audit log or the state cannot be written.
+        """
         earlier: dict[str, Upload | None] = {}
-        for refusal in refusals:
+        while refusals:
+            refusal = refusals[0]
             upload = self._holder(refusal)
             if upload is None:
                 # The slot was given to another upload since; looking into the history is done once.
@@ -35,6 +42,7 @@ class Refusals:
                 upload = earlier[refusal.slot]
             if upload is not None and not _speaks_sftp(refusal, upload):
                 self._tell(refusal, upload)
+            refusals.popleft()
         known = {slot.upload_id for slot in self._store.read().slots.all()} if self._told else set()
         self._told = {upload_id: count for upload_id, count in self._told.items() if upload_id in known}
 
@@ -42,17 +50,16 @@ class Refusals:
         count = self._told.get(upload.id, 0)
         if count > SHOWN:
             return
-        self._told[upload.id] = count + 1
         detail = refusal.detail
         if count == SHOWN:
             detail = f"more was refused; no more than {SHOWN} refusals are kept of an upload"
         elif refusal.is_no_sftp:
             detail = no_sftp_reason(upload.slot)
-            if upload.state is UploadState.OPEN:
-                self._uploads.note_reason(upload.id, detail)
+            self._uploads.note_refused_login(upload.id, detail)
         actor = f"{upload.user}@{refusal.peer or upload.peer}"
         detail = f"{detail} (upload {upload.id})"
         self._store.add_event(Event(refusal.at, actor, "slot.refused", upload.slot, False, detail))
+        self._told[upload.id] = count + 1
 
     def _holder(self, refusal: Refusal) -> Upload | None:
         """The upload that holds the slot, when it held it at the time of the refusal already."""

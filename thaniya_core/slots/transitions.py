@@ -105,8 +105,14 @@ def complete_upload(upload: Upload, manifest_digest: str, now: datetime) -> Uplo
         WrongState: it is not open.
     """
     _expect(upload, UploadState.OPEN)
-    # A reason that is there already, such as a refused login, may be why nothing was uploaded.
-    return replace(upload, state=UploadState.CLOSING, ending=None, completed_at=now, manifest_digest=manifest_digest)
+    return replace(
+        upload,
+        state=UploadState.CLOSING,
+        ending=None,
+        completed_at=now,
+        manifest_digest=manifest_digest,
+        reason="",
+    )
 
 
 def end_upload(upload: Upload, ending: UploadState, reason: str) -> Upload:

@@ -160,10 +160,19 @@ class Uploads:
             state.uploads.put(replace(upload, reason=reason))
 
     def note_reason(self, upload_id: str, reason: str) -> None:
-        """Tell those who look why an upload does not get on."""
-        upload = self._store.read().uploads.get(upload_id)
-        if upload is not None and not upload.state.is_ended and upload.reason != reason:
-            self._change(upload_id, lambda old: replace(old, reason=reason))
+        """Tell those who look why a completed upload does not get on; one that is ending has its reason."""
+        with self._store.transaction() as state:
+            upload = state.uploads.get(upload_id)
+            if upload is not None and upload.state is UploadState.CLOSING and upload.ending is None:
+                state.uploads.put(replace(upload, reason=reason))
+
+    def note_refused_login(self, upload_id: str, told: str) -> None:
+        """Remember of an open upload that a client logged in to its slot and spoke no SFTP."""
+        with self._store.transaction() as state:
+            upload = state.uploads.get(upload_id)
+            if upload is not None and upload.state is UploadState.OPEN:
+                state.uploads.put(replace(upload, refused_login=told))
+        self.notify()
 
     def retire(self, upload: Upload) -> None:
         """Move an ended upload into the history and drop what it left in the spool.

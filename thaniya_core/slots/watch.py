@@ -43,9 +43,9 @@ def judge(upload: Upload, usage: SlotUsage, silent_s: float, free: int, limits: 
         free: bytes free on the disk of the slots.
         limits: the configured limits.
     """
-    if usage.directory:
+    if usage.inner_directory:
         # The account may hide any number of bytes in it; waiting for `complete` would let it fill the disk.
-        return Verdict(UploadState.REJECTED, f"only plain files are taken: {usage.directory!r} is a directory")
+        return Verdict(UploadState.REJECTED, f"only plain files are taken: {usage.inner_directory!r} is a directory")
     outgrown = outgrown_reason(upload, usage.files, usage.size_bytes, limits) or holes_reason(usage, free)
     if outgrown:
         return Verdict(UploadState.REJECTED, outgrown)

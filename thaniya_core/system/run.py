@@ -46,7 +46,8 @@ def run(
 
     Args:
         argv: the program and its arguments; no shell is involved.
-        timeout_s: after so many seconds the process is killed.
+        timeout_s: after so many seconds the process is asked to end, and killed soon after; one that belongs to
+            another user, as behind sudo, may run on.
         stdin: what the program reads.
         cwd: the directory it runs in.
         env: variables to set on top of this process's.
@@ -93,7 +94,7 @@ def _end(process: subprocess.Popen[bytes]) -> str:
     except PermissionError:
         threading.Thread(target=process.wait, name=f"wait for {process.pid}", daemon=True).start()
         return f"runs on, as process {process.pid}: it belongs to another user"
-    return "was killed"
+    return "was ended"
 
 
 def command_failed(argv: Sequence[str], exit_code: int, stderr_lines: Sequence[str]) -> CommandFailed:

@@ -14,7 +14,7 @@ from thaniya_core.doctor.sshd import (
     wanted_settings,
 )
 from thaniya_core.doctor.sshd_answer import check_answer, judge_offer, listening_places
-from thaniya_core.setup.installation import Installation
+from thaniya_core.setup.installation import SFTP_OPTIONS, Installation
 from thaniya_core.setup.texts import sshd_drop_in
 
 PLACE = Installation()
@@ -33,7 +33,8 @@ authorizedkeysfile none
 authenticationmethods publickey
 pidfile /run/sshd.pid
 """
-SLOT = CONTROL.replace("forcecommand none", "forcecommand internal-sftp -u 0027").replace(
+INTERNAL = f"forcecommand internal-sftp {' '.join(SFTP_OPTIONS)}"
+SLOT = CONTROL.replace("forcecommand none", INTERNAL).replace(
     "chrootdirectory none", "chrootdirectory /srv/thaniya/slots/%u"
 )
 
@@ -53,7 +54,7 @@ def test_what_is_wanted_is_accepted():
         ("permittty no", "permittty yes", "permittty"),
         ("disableforwarding yes", "disableforwarding no", "disableforwarding"),
         ("authorizedkeysfile none", "authorizedkeysfile .ssh/authorized_keys", "authorizedkeysfile"),
-        ("forcecommand internal-sftp -u 0027", "forcecommand none", "forcecommand"),
+        (INTERNAL, "forcecommand none", "forcecommand"),
         ("chrootdirectory /srv/thaniya/slots/%u", "chrootdirectory none", "chrootdirectory"),
         ("authenticationmethods publickey", "authenticationmethods any", "authenticationmethods"),
         ("authorizedkeyscommanduser thaniya", "authorizedkeyscommanduser root", "authorizedkeyscommanduser"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
+from thaniya_core.errors import NoSpace
 from thaniya_core.model import Refusal, UploadState
 from thaniya_core.slots.refusals import SHOWN, no_sftp_reason
 
@@ -21,7 +24,7 @@ def refuse(server, clock):
 
     def tell(upload, count=1, **changes):
         told = {"detail": DETAIL, "peer": "192.0.2.7", **changes}
-        server.refusals.tell([Refusal(upload.slot, told.pop("at", clock.now()), **told)] * count)
+        server.refusals.tell(deque([Refusal(upload.slot, told.pop("at", clock.now()), **told)] * count))
 
     return tell
 
@@ -75,7 +78,7 @@ def test_refusal_in_a_slot_that_nobody_held_is_not_told(server, upload, refuse, 
 def test_login_without_sftp_becomes_the_reason_of_an_upload_that_stays_empty(server, upload, refuse):
     refuse(upload, is_no_sftp=True)
 
-    assert server.uploads.get(upload.id).reason == no_sftp_reason(upload.slot)
+    assert server.uploads.get(upload.id).shown_reason == no_sftp_reason(upload.slot)
     server.uploads.complete(upload.id, None, "alice")
     server.close_slots()
     ended = server.uploads.get(upload.id)
@@ -100,7 +103,33 @@ def test_client_that_sends_by_sftp_may_ask_whether_it_can_run_commands(server, u
     refuse(upload, is_no_sftp=True, sftp_at=clock.now())
 
     assert events(server) == []
-    assert server.uploads.get(upload.id).reason == ""
+    assert server.uploads.get(upload.id).shown_reason == ""
+
+
+def test_login_without_sftp_changes_nothing_of_an_upload_that_is_ending(server, upload, refuse):
+    server.uploads.end_open(upload.id, UploadState.REJECTED, "too large", "service")
+
+    refuse(upload, is_no_sftp=True)
+    server.close_slots()
+
+    assert server.uploads.get(upload.id).reason == "too large"
+
+
+def test_what_could_not_be_told_is_told_later(server, upload, clock, monkeypatch):
+    def fails(_):
+        raise NoSpace("the disk is full")
+
+    refusals = deque(Refusal(upload.slot, clock.now(), f"{number}", "") for number in range(3))
+    with monkeypatch.context() as patch:
+        patch.setattr(server.store, "add_event", fails)
+        with pytest.raises(NoSpace):
+            server.refusals.tell(refusals)
+    assert len(refusals) == 3
+
+    server.refusals.tell(refusals)
+
+    assert [event.detail.split()[0] for event in events(server)] == ["0", "1", "2"]
+    assert not refusals
 
 
 def test_sftp_session_of_an_earlier_upload_does_not_count(server, upload, refuse, clock):
