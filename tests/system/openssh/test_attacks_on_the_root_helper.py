@@ -9,9 +9,8 @@ import sys
 from contextlib import closing
 
 import pytest
+from real_server import HELPER, SPOOL
 
-HELPER = "/usr/local/lib/thaniya/thaniya-root"
-SPOOL = "/var/lib/thaniya/spool"
 NOBODYS_ID = "20200101T000000Z-000000"
 SUDO_LOG = "/var/log/sudo.log"
 
@@ -175,12 +174,14 @@ def test_every_kind_of_wrong_argument_is_wrong_usage_and_changes_nothing(server)
 def test_account_that_is_no_slot_is_not_touched(server):
     """An account of the right name that `create` has not made."""
     server.machine.run("useradd", "--system", "--no-create-home", "thaniya_77")
-    before = accounts(server)
-    for verb in ("lock", "unlock", "end-sessions", "clean", "remove", "create"):
-        done = server.helper(verb, "thaniya_77", check=False)
-        assert (done.returncode, "is not a slot account" in done.stderr) == (1, True), verb
-    assert accounts(server) == before
-    server.machine.run("userdel", "thaniya_77")
+    try:
+        before = accounts(server)
+        for verb in ("lock", "unlock", "end-sessions", "clean", "remove", "create"):
+            done = server.helper(verb, "thaniya_77", check=False)
+            assert (done.returncode, "is not a slot account" in done.stderr) == (1, True), verb
+        assert accounts(server) == before
+    finally:
+        server.machine.run("userdel", "thaniya_77")
 
 
 def test_sudo_runs_nothing_but_the_helper(server):
@@ -406,17 +407,6 @@ for number in range(int(sys.argv[1])):
     with open(f"file-{number:05}", "w") as file:
         file.write(str(number))
 """
-
-
-@pytest.fixture(params=[SPOOL, "/srv/thaniya/spool"], ids=["copied", "renamed"])
-def spool(server, request):
-    """The spool on another file system than the slots, and on the same one."""
-    settings = server.machine.path("/etc/thaniya/root.json")
-    before = settings.read_text()
-    server.machine.run("install", "--directory", "--owner=thaniya", request.param)
-    settings.write_text(before.replace(SPOOL, request.param))
-    yield request.param
-    settings.write_text(before)
 
 
 @pytest.mark.parametrize("moved_files", [1, 300])

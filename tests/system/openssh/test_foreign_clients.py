@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from pathlib import Path
 
 import pytest
+from real_server import REPOSITORY
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "clients.md"
+DOCUMENT = REPOSITORY / "docs" / "clients.md"
 CLIENTS = ("scp", "rclone", "curl", "sshfs")
 """Each has a block of its name in the document."""
 SIZES = {"small.bin": 1_000, "empty": 0, "big.bin": 20 * 1024**2}
@@ -29,7 +29,7 @@ def why_no_fuse():
     try:
         os.close(os.open("/dev/fuse", os.O_RDWR))
     except OSError as exc:
-        return f"/dev/fuse cannot be used: {exc.strerror}"
+        return f"cannot run here: /dev/fuse cannot be used: {exc.strerror}"
     return ""
 
 
