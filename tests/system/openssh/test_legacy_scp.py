@@ -223,10 +223,13 @@ def test_nothing_outside_of_the_slot_is_read(server, upload, tmp_path):
         "/tmp",
         "/run",
     ]
-    for number, place in enumerate(places):
+    for place in places:
         assert server.machine.path(place).exists() or "self" in place or ".." in place, place
-        done = server.sftp("alice", slot, f"get -r {place} {tmp_path}/{number}\n")
-        assert done.returncode == 1, (place, done.stdout)
+    asked = [f"-get -r {place} {tmp_path}/{number}" for number, place in enumerate(places)]
+    done = server.sftp("alice", slot, "\n".join([*asked, "pwd\n"]))
+    assert "Remote working directory: /\n" in done.stdout
+    refused = done.stderr.splitlines()
+    assert (len(refused), [line for line in refused if not line.endswith(" not found.")]) == (len(places), [])
     assert list(tmp_path.iterdir()) == []
     shown = server.sftp("alice", slot, "ls -a1 /\nls -a1 /etc\nls -a1 /dev\n").stdout.split()
     names = {word.rsplit("/", 1)[-1] for word in shown} - {".", "..", "sftp>", "ls", "-a1", ""}
@@ -242,9 +245,9 @@ def test_nothing_outside_of_the_slot_is_written(server, upload, make_file, place
     _, slot = upload
     file = make_file("data.bin")
     assert scp(server, "-O", file, f"{slot}@127.0.0.1:{place}data.bin").returncode == 1
-    assert server.sftp("alice", slot, f"put {file} {place}data.bin\n").returncode == 1
-    assert server.sftp("alice", slot, f"mkdir {place}made\n").returncode == 1
-    assert server.sftp("alice", slot, f"chmod 777 {place}\n").returncode == 1
+    done = server.sftp("alice", slot, f"-put {file} {place}data.bin\n-mkdir {place}made\n-chmod 777 {place}\n")
+    told = [line.partition('"')[0] for line in done.stderr.splitlines()]
+    assert (done.returncode, told) == (0, ["dest open ", "remote mkdir ", "remote setstat "]), done.stderr
     assert not {"data.bin", "made"} & {path.name for path in server.machine.path(place).iterdir()}
 
 
