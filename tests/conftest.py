@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT, as programs that a test starts and interrupts do then.
+
+    A shell that is no terminal's starts `pytest &` with SIGINT ignored, and what is ignored stays so in children.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -34,5 +44,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def needless_skips(reporter: pytest.TerminalReporter) -> bool:
     """Whether this is CI, and a test was skipped that could have run."""
-    skipped = reporter.stats.get("skipped", [])
-    return os.environ.get("THANIYA_NO_SKIPS") == "1" and not all(IMPOSSIBLE in str(each.longrepr) for each in skipped)
+    reasons = [why_skipped(each) for each in reporter.stats.get("skipped", [])]
+    return os.environ.get("THANIYA_NO_SKIPS") == "1" and not all(reason.startswith(IMPOSSIBLE) for reason in reasons)
+
+
+def why_skipped(report: pytest.TestReport) -> str:
+    """The reason that was given to `pytest.skip` or to the mark; pytest keeps file, line and `Skipped: REASON`."""
+    assert isinstance(report.longrepr, tuple)
+    return report.longrepr[2].removeprefix("Skipped: ")

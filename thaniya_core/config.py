@@ -116,11 +116,22 @@ def find_config(given: Path | None) -> Path:
         candidates = [Path("thaniya.toml"), Path("/etc/thaniya/thaniya.toml")]
     for candidate in candidates:
         if candidate.is_file():
+            if given is None:
+                _check_owner(candidate)
             return candidate.absolute()
     raise ConfigInvalid(
         f"no configuration file: looked for {', '.join(str(path) for path in candidates)}",
         hint="make one with `thaniya init DIRECTORY`, or name it with --config",
     )
+
+
+def _check_owner(file: Path) -> None:
+    """Root follows no configuration that somebody else may have laid in its way: it names programs to run."""
+    if os.geteuid() == 0 and (file.stat().st_uid != 0 or file.stat().st_mode & 0o022):
+        raise ConfigInvalid(
+            f"{file.absolute()} can be changed by others than root, and root would do what it says",
+            hint=f"if you trust it, name it: --config {file.absolute()}",
+        )
 
 
 def load_config(file: Path) -> Config:

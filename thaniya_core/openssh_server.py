@@ -21,12 +21,17 @@ from thaniya_core.setup import sshd
 from thaniya_core.setup.apply import carry_out
 from thaniya_core.setup.installation import SLOT_GROUP, Installation
 from thaniya_core.setup.plan import RunBy, plan_base, plan_closing, plan_entry, plan_removal, plan_slot_entry
+from thaniya_core.setup.preconditions import check_volume
 from thaniya_core.setup.system import call, has_account, has_group
+from thaniya_core.setup.units import SERVICE
 from thaniya_core.system.privileges import call_as
 from thaniya_core.system.run import run
 from thaniya_core.tick import run_pass
 
 Tell = Callable[[str], None]
+
+NEW_SLOTS = 8
+"""Of a new server, unless told otherwise."""
 
 _FIRST_VOLUME = "first"
 _REMOVE_TIMEOUT_S = 3600.0
@@ -41,13 +46,13 @@ class _Made(Struct, frozen=True):
 
 
 def set_up(
-    installation: Installation, slots: int, run_by: RunBy, actor: str, tell: Tell, *, dry_run: bool = False
+    installation: Installation, slots: int | None, run_by: RunBy, actor: str, tell: Tell, *, dry_run: bool = False
 ) -> int:
     """Make what is missing of a server; each change is told before it is made. May be run again at any time.
 
     Args:
         installation: where everything lies.
-        slots: how many slots there are at least.
+        slots: how many slots there are at least; None for those that are there, on a new server NEW_SLOTS.
         run_by: what keeps the service going.
         actor: who does this, for the audit log.
         tell: called with each change.
@@ -63,6 +68,10 @@ def set_up(
     made = _look_at_state(installation)
     if made.volumes:
         installation = replace(installation, volume=Path(made.volumes[0]))
+    else:
+        check_volume(installation)
+    if slots is None:
+        slots = 0 if made.slots else NEW_SLOTS
     count = carry_out(plan_base(installation, has_volume=bool(made.volumes)), tell, dry_run=dry_run)
     wanted = {slot_name(number) for number in range(1, slots + 1)} | set(made.slots)
     for name in sorted(wanted):
@@ -80,6 +89,10 @@ def set_up(
     # What sshd is told to run has to be there before, and may go only when sshd does not run it any more.
     ordered = [*slot_entry, *entry] if installation.legacy_scp else [*entry, *slot_entry]
     count += carry_out(ordered, tell, dry_run=dry_run)
+    if count and run_by is RunBy.SYSTEMD:
+        tell(f"restart {SERVICE}, which goes on with what was changed")
+        if not dry_run:
+            call("systemctl", "restart", SERVICE)
     if count and not dry_run:
         _as_service_user(installation, partial(_log, actor=actor, action="server.setup", detail=f"{count} changes"))
     return count

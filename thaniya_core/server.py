@@ -120,8 +120,9 @@ class Server:
         self._archiving.recover()
 
     def watch_uploads(self, *, remembers: bool) -> None:
-        """Look at the open uploads once; see `Watch.look`."""
+        """Look at the open uploads once, see `Watch.look`; and put away those that have ended."""
         self._watch.look(remembers=remembers)
+        self.uploads.retire_all()
 
     def close_slots(self) -> None:
         """Carry every closing slot on."""

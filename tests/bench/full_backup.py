@@ -1,9 +1,8 @@
 """Measures a full backup and restore through the embedded server, and a backup of 10 KB from end to end.
 
-    python tests/bench/full_backup.py [--data DIRECTORY] [--work DIRECTORY] [--rounds N]
+    python tests/bench/full_backup.py [--data DIRECTORY] [--work DIRECTORY] [--rounds N] [--files N] [--size BYTES]
 
-Without --data it copies /usr/share and the running Python's installation, again and again, until there are 50,000 files
-and 1 GB. Server and client are processes of their own; memory is each one's peak resident set. In the same run
+Server and client are processes of their own; memory is each one's peak resident set. In the same run
 `tar | gzip -1 | cat > file` and `gunzip | tar x` of the same data are timed, for comparison.
 """
 
@@ -15,13 +14,11 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
-FILES = 50_000
-SIZE_BYTES = 1_000_000_000
+from data import add_data_options, make_data
 
 CLIENT = """
 import json, sys, time
@@ -41,13 +38,12 @@ print(json.dumps({**told, "seconds": time.perf_counter() - begun}))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="what to back up")
-    parser.add_argument("--work", type=Path, help="where to work; a new temporary directory by default")
+    add_data_options(parser, files=50_000, size_bytes=1_000_000_000)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="thaniya-bench-", dir=arguments.work))
     try:
-        data = arguments.data or make_data(work / "data")
+        data = arguments.data or make_data(work / "data", arguments.files, arguments.size)
         small = work / "small"
         small.mkdir()
         (small / "small.bin").write_bytes(os.urandom(10_240))
@@ -55,23 +51,6 @@ def main() -> None:
             measure(work / f"round-{number}", data, small)
     finally:
         shutil.rmtree(work)
-
-
-def make_data(target: Path) -> Path:
-    """Copies until there is enough of it."""
-    sources = [Path("/usr/share"), Path(sysconfig.get_path("stdlib"))]
-    files = size = number = 0
-    while files < FILES or size < SIZE_BYTES:
-        for source in sources:
-            number += 1
-            copy = target / f"{number}-{source.name}"
-            shutil.copytree(source, copy, symlinks=True, ignore_dangling_symlinks=True)
-            for path in copy.rglob("*"):
-                if path.is_file() and not path.is_symlink():
-                    files += 1
-                    size += path.stat().st_size
-    print(f"data: {files:,} files, {size / 1e6:,.0f} MB")
-    return target
 
 
 def measure(work: Path, data: Path, small: Path) -> None:

@@ -217,19 +217,22 @@ def test_signal_aborts_and_leaves_no_process(
         f"echo $$ > {tmp_path}/pid; exec cat /dev/zero",
     )
     code = "from thaniya_client.cli import main; main()"
-    command = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", code, "backup", str(source), "--name", "x"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    deadline = monotonic() + 30
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
-        assert command.poll() is None, command.communicate()
-        assert monotonic() < deadline, "tar was not started"
-        sleep(0.01)
-    command.send_signal(number)
-    command.communicate(timeout=30)
+    ) as command:
+        try:
+            deadline = monotonic() + 30
+            while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
+                assert command.poll() is None, command.communicate()
+                assert monotonic() < deadline, "tar was not started"
+                sleep(0.01)
+            command.send_signal(number)
+            command.communicate(timeout=30)
+        finally:
+            command.kill()
 
     assert command.returncode == 130
     assert not [path for path in (tmp_path / "disk/.incoming").iterdir() if path.is_dir()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,23 @@ def test_file_in_the_working_directory_is_found(file, monkeypatch):
     monkeypatch.chdir(file.parent)
 
     assert find_config(None) == file
+
+
+def test_root_follows_no_configuration_that_others_may_have_laid_in_its_way(tmp_path, monkeypatch):
+    file = tmp_path / "thaniya.toml"
+    file.write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("THANIYA_CONFIG", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    file.chmod(0o664)
+
+    with pytest.raises(ConfigInvalid, match="can be changed by others than root"):
+        find_config(None)
+
+    assert find_config(file) == file
+    file.chmod(0o644)
+    if file.stat().st_uid == 0:
+        assert find_config(None) == file
+        os.chown(file, 1234, 1234)
+    with pytest.raises(ConfigInvalid, match="can be changed by others than root"):
+        find_config(None)

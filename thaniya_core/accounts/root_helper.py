@@ -40,6 +40,7 @@ NO_SHELL = "/usr/sbin/nologin"
 LOG = "dev"
 END_S = 10.0
 KILL_S = 1.0
+CLEAN_LOOKS = 4
 # Verbs that must not come after a `lock` by another.
 WAITED_FOR = (b"unlock", b"end-sessions", b"collect", b"clean")
 REFUSALS_SHOWN = 20
@@ -62,6 +63,7 @@ def main(arguments):
     if os.geteuid() != 0:
         raise Failure("this needs root")
     lift_limits()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # otherwise a caller that ignores it would have failures unseen
     verb, slot, rest = arguments[0], arguments[1], arguments[2:]
     config = read_config()
     if verb == "collect":
@@ -231,7 +233,13 @@ def remove(config, slot):
 
 def lock(config, slot):
     find_account(slot)
-    wait_for_others(slot)
+    expire(config, slot)
+    # A helper that a killed service has left behind must not undo it.
+    if wait_for_others(config, slot):
+        expire(config, slot)
+
+
+def expire(config, slot):
     run("chage", "--expiredate", "0", slot)
     end_sessions(config, slot)
 
@@ -241,36 +249,51 @@ def unlock(config, slot):
     run("chage", "--expiredate", "-1", slot)
 
 
-def wait_for_others(slot):
-    """Wait for helpers of the slot that a killed service has left behind: a late `unlock` must not undo the lock."""
+def wait_for_others(config, slot):
+    """Wait for other helpers of the slot; gives whether there were any.
+
+    One that is between fork and exec is not to be told from others for an instant; so several looks must find none.
+    """
     deadline = time.monotonic() + END_S
-    while others := find_helpers(slot):
+    clean_looks, seen = 0, False
+    while clean_looks < CLEAN_LOOKS:
+        others = find_helpers(config, slot)
+        seen = seen or bool(others)
+        clean_looks = 0 if others else clean_looks + 1
         if time.monotonic() > deadline:
             raise Failure(f"another thaniya-root works on {slot} still: {others}")
-        time.sleep(0.01)
+        time.sleep(0.01 if others else 0.002)
+    return seen
 
 
-def find_helpers(slot):
-    """Helpers of root that work on a slot, and the sudo that starts one; not those whose verb locks, as this one's."""
+def find_helpers(config, slot):
+    """Helpers that work on a slot, and the sudo that starts one; not those whose verb locks, as this one's.
+
+    Anybody may start a sudo with such arguments; what counts was started by root or the service user.
+    """
     found = []
     for name in os.listdir("/proc"):
         try:
-            if name.isdigit() and os.stat(f"/proc/{name}").st_uid == 0 and is_helper(name, slot):
+            if name.isdigit() and real_uid(name) in (0, config.uid) and is_helper(name, slot):
                 found.append(int(name))
         except OSError:
             continue  # it has ended
     return found
 
 
+def real_uid(pid):
+    """Who started a process: of a set-user-ID program not its owner."""
+    with open(f"/proc/{pid}/status", "rb") as stream:
+        found = re.search(rb"^Uid:\s+(\d+)", stream.read(), re.MULTILINE)
+    return int(found[1]) if found else -1
+
+
 def is_helper(pid, slot):
-    """By its program too: anybody may start one of root's, such as su or a sudo that asks, with whatever arguments."""
     program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
     if not (program == "sudo" or program.startswith("python")):
         return False
     with open(f"/proc/{pid}/cmdline", "rb") as stream:
         words = stream.read(1000).split(b"\0")
-    if program == "sudo" and words[1:2] != [b"--non-interactive"]:
-        return False
     places = [place for place, word in enumerate(words) if os.path.basename(word) == b"thaniya-root"]
     calls = [words[place + 1 : place + 3] for place in places]
     return any(call == [verb, slot.encode()] for call in calls for verb in WAITED_FOR)
@@ -389,7 +412,10 @@ def move(config, owners, source, target, name):
         return kind_of(status.st_mode)
     if not FILE.fullmatch(name) or name in RESERVED:
         return "has a name that is not legal"
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source)
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source)
+    except BlockingIOError:
+        return "is held by a lease"
     try:
         opened = os.fstat(handle)
         if not stat.S_ISREG(opened.st_mode) or opened.st_nlink != 1:
@@ -399,6 +425,9 @@ def move(config, owners, source, target, name):
         # Before it moves, so that a helper that is killed leaves nothing in the spool that is the account's still.
         os.fchown(handle, config.uid, config.gid)
         os.fchmod(handle, 0o640)
+        remove_attributes(handle)
+        if os.fstat(handle).st_nlink != 1:
+            return "has a second name (hard link)"
         if is_open_for_writing(handle):
             return "is still open for writing"
         os.fsync(handle)
@@ -417,6 +446,16 @@ def move(config, owners, source, target, name):
     finally:
         os.close(handle)
     return ""
+
+
+def remove_attributes(handle):
+    """Remove extended attributes, access control lists among them: nobody asked for the client's."""
+    try:
+        for name in os.listxattr(handle):
+            os.removexattr(handle, name)
+    except OSError as exc:
+        if exc.errno != errno.ENOTSUP:
+            raise
 
 
 def is_open_for_writing(handle):

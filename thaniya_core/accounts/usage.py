@@ -19,6 +19,9 @@ def measure_directory(directory: Path, *, sessions: int | None) -> SlotUsage:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # the client has renamed or removed it
+            except OSError:
+                inner = entry.name  # such as what a process of the account has mounted there
+                continue
             files += 1
             inner = entry.name if S_ISDIR(status.st_mode) else inner
             size += status.st_size

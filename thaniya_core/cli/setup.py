@@ -24,7 +24,14 @@ app = typer.Typer(no_args_is_help=True, help="A server with sshd on this machine
 @app.command("openssh")
 def openssh(
     context: typer.Context,
-    slots: Annotated[int, typer.Option(min=1, max=999, help="Uploads that can come in at the same time.")] = 8,
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=999,
+            help="Uploads that can come in at the same time, at least. [default: as there are; 8]",
+        ),
+    ] = None,
     volume: Annotated[
         Path | None, typer.Option(help="Where backups are kept, when there is no volume yet. [default: STATE/volume]")
     ] = None,
@@ -57,7 +64,7 @@ def openssh(
     if run_by is RunBy.NOTHING:
         print(f"Keep this running: {installation.program} --config {installation.config} serve")
     if count:
-        print("Next: thaniya user add alice --key-file alice.pub")
+        print("Next: thaniya doctor, then thaniya user add alice --key-file alice.pub")
 
 
 @app.command("remove")
@@ -74,13 +81,15 @@ def remove(
     installation = _find_installation(context)
     confirm("End all sessions and uploads, and remove the slots and all settings of sshd, sudo and the service?", yes)
     count = take_down(installation, actor(), _teller(as_json))
-    user, left = installation.service_user, [str(installation.state), str(installation.config.parent)]
+    user = installation.service_user
+    left = [str(path) for path in (installation.state, installation.config) if path.exists()]
     if as_json:
         show_json({"message_type": "done", "changes": count, "left": left, "service_user": user})
         return
     print(f"{count} changes were made" if count else "nothing was there to remove")
-    print(f"Left as they are: the archive on all volumes, {', '.join(left)}, and the account {user}, which owns them.")
-    print(f"When nothing of it is wanted any more: userdel {user}; rm -r {' '.join(left)}")
+    if left:
+        told = ", ".join(left)
+        print(f"Left as they are: the archive on all volumes, {told}, and the account {user}, which owns them.")
 
 
 def _find_installation(context: typer.Context) -> Installation:

@@ -35,6 +35,8 @@ def list_uploads(
             upload.state,
             str(upload.series),
             upload.slot,
+            upload.peer or "-",
+            "-" if upload.sessions is None else "yes" if upload.sessions else "NO",
             format_size(upload.received_bytes),
             f"{format_size(upload.bytes_per_s)}/s" if upload.bytes_per_s else "-",
             format_size(upload.expected_bytes),
@@ -43,8 +45,8 @@ def list_uploads(
         ]
         for upload in uploads
     ]
-    columns = ["id", "state", "series", "slot", ">received", ">rate", ">expected", "last activity", "reason"]
-    print_records(uploads, columns, rows, as_json, "no upload is on its way")
+    columns = ["id", "state", "series", "slot", "from", "connected", ">received", ">rate", ">expected", "last activity"]
+    print_records(uploads, [*columns, "reason"], rows, as_json, "no upload is on its way")
 
 
 @app.command("show")

@@ -71,7 +71,7 @@ def judge_copy(name: str, installed: Path, content: bytes | None, source: bytes)
 def check_helper(subject: Subject) -> Iterator[Finding]:
     """Straight as root: wrong arguments are refused."""
     name, helper = "root helper", subject.installation.root_helper
-    why_not = _why_not_run(subject, name)
+    why_not = _why_not_run(subject, name, helper)
     yield why_not or judge_refusal(name, subject.machine.run([str(helper)]), SETUP)
 
 
@@ -90,7 +90,7 @@ def check_sudo(subject: Subject) -> Iterator[Finding]:
     elif subject.machine.user != place.service_user:
         yield skipped(name, f"only root and {place.service_user} can try this")
         return
-    why_not = _why_not_run(subject, name)
+    why_not = _why_not_run(subject, name, place.root_helper)
     if why_not is None:
         command = ["sudo", "--non-interactive", str(place.root_helper)]
         done = subject.machine.run(command, as_account=service if subject.machine.is_root else None)
@@ -101,14 +101,13 @@ def check_sudo(subject: Subject) -> Iterator[Finding]:
         yield why_not
 
 
-def _why_not_run(subject: Subject, name: str) -> Finding | None:
-    """What others could exchange is not run as root, also not to see whether it works."""
-    helper = subject.installation.root_helper
-    status = subject.machine.status(helper)
+def _why_not_run(subject: Subject, name: str, program: Path) -> Finding | None:
+    """What others could exchange is not run by root, also not to see whether it works."""
+    status = subject.machine.status(program)
     if status is None:
-        return fail(name, f"{helper} is missing", SETUP)
-    if status.owner != "root" or status.mode & WRITABLE_BY_OTHERS or find_unsafe(subject, name, "", helper):
-        return skipped(name, f"{helper} is not run: others than root could have changed it")
+        return fail(name, f"{program} is missing", SETUP)
+    if status.owner != "root" or status.mode & WRITABLE_BY_OTHERS or find_unsafe(subject, name, "", program):
+        return skipped(name, f"{program} is not run: others than root could have changed it")
     return None
 
 
@@ -127,8 +126,8 @@ def check_lookup(subject: Subject) -> Iterator[Finding]:
         yield fail(name, f"there is no account {place.service_user}", SETUP)
     elif not subject.machine.is_root and subject.machine.user != place.service_user:
         yield skipped(name, f"only root and {place.service_user} can run it as sshd does")
-    elif subject.machine.status(place.key_lookup) is None:
-        yield fail(name, f"{place.key_lookup} is missing", SETUP)
+    elif (why_not_run := _why_not_run(subject, name, place.key_lookup)) is not None:
+        yield why_not_run
     else:
         account = service if subject.machine.is_root else None
         why_not = explain_failure(subject.config.paths.state / "state.json", place.service_user)
@@ -166,8 +165,9 @@ def judge_lookups(name: str, runs: list[tuple[Completed, float]], why_not: str) 
 
 
 def find_service(subject: Subject) -> Account | None:
-    """The account of the service."""
-    return subject.machine.account(subject.installation.service_user)
+    """The account of the service; None when there is none, or it is root, as which nothing is tried."""
+    account = subject.machine.account(subject.installation.service_user)
+    return None if account is not None and account.uid == 0 else account
 
 
 def last_line(done: Completed) -> str:

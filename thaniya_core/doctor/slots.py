@@ -13,7 +13,6 @@ from thaniya_core.accounts.slot_log import SOCKET
 from thaniya_core.doctor.examination import SETUP, Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, warn
 from thaniya_core.doctor.machine import Account
-from thaniya_core.doctor.programs import find_service
 from thaniya_core.doctor.storage import find_service_process
 from thaniya_core.model import Slot, SlotState
 from thaniya_core.setup.installation import NO_SHELL, SLOT_GROUP
@@ -142,7 +141,7 @@ def check_logs(subject: Subject) -> Iterator[Finding]:
 def check_service_account(subject: Subject) -> Iterator[Finding]:
     """The service's account is the control account too: sshd runs the broker by its shell."""
     place = subject.installation
-    account = find_service(subject)
+    account = subject.machine.account(place.service_user)
     name = f"account {place.service_user}"
     if account is None:
         yield fail(name, "there is no such account", SETUP)

@@ -93,8 +93,8 @@ def check_service(subject: Subject) -> Iterator[Finding]:
     elif subject.machine.status(subject.installation.cron) is not None:
         yield ok(name, f"cron does its work: {subject.installation.cron}")
     else:
-        cure = "systemctl start thaniya" if subject.machine.has_systemd else "thaniya serve, or `thaniya tick` by cron"
-        yield warn(name, "it does not run: uploads are neither closed nor archived", cure)
+        cure = "systemctl enable --now thaniya" if subject.machine.has_systemd else "thaniya serve, or tick by cron"
+        yield fail(name, "it does not run: uploads are neither closed nor archived", cure)
 
 
 def find_service_process(subject: Subject) -> str:

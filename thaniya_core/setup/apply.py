@@ -22,6 +22,7 @@ from thaniya_core.setup.changes import (
     SshdDropIn,
     Unit,
     find_difference,
+    unread_mark,
 )
 from thaniya_core.setup.system import call, has_systemd
 from thaniya_core.system.files import fsync_directory, make_directories, os_errors, set_owner_and_mode, write_atomic
@@ -72,6 +73,7 @@ def _make(change: Change, tell: Callable[[str], None]) -> None:
         case SshdDropIn():
             sshd.put_in_place(change)
             tell(f"let sshd read its configuration: {sshd.reload(change.sshd_config)}")
+            unread_mark(change.path).unlink()
         case Unit(path, content):
             write_atomic(path, content.encode(), 0o644, (0, 0))
             call("systemctl", "daemon-reload")

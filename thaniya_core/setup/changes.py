@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from thaniya_core.setup.system import has_account, has_group
+from thaniya_core.setup.system import call, has_account, has_group
 
 PASSWORD = "*"
 """No password fits it, and unlike `!` it does not lock the account for sshd with `UsePAM no`."""
@@ -108,6 +108,10 @@ def find_difference(change: Change) -> str:
         case File(path, content, owner, group, mode):
             is_right = path.is_file() and (change.is_kept or _holds(path, content))
             return _path_difference(path, owner, group, mode, "" if is_right else f"write {path}")
+        case Unit(path, content) if _holds(path, content) and not _is_kept_running(path.name):
+            return f"enable and start {path.name}"
+        case SshdDropIn(path, content) if _holds(path, content) and unread_mark(path).exists():
+            return f"let sshd check and read {path}, which was written by a run that did not come to its end"
         case SshdDropIn(path, content) | Unit(path, content):
             return _path_difference(path, "root", "root", 0o644, "" if _holds(path, content) else f"write {path}")
         case NoUnit(path):
@@ -124,6 +128,18 @@ def _user_difference(wanted: ServiceUser) -> str:
     if (entry.pw_dir, entry.pw_shell) != (str(wanted.home), wanted.shell):
         return f"give the account {wanted.name} the home {wanted.home} and the shell {wanted.shell}"
     return ""
+
+
+def unread_mark(drop_in: Path) -> Path:
+    """A file that is there from before the drop-in is written until sshd has read it; sshd does not include it."""
+    return drop_in.with_name(f".{drop_in.stem}.unread")
+
+
+def _is_kept_running(unit: str) -> bool:
+    """Whether systemd runs a unit as its file says, and will after the next start of the machine."""
+    looks = [call("systemctl", verb, "--quiet", unit, check=False) for verb in ("is-enabled", "is-active")]
+    loaded = call("systemctl", "show", "--property=NeedDaemonReload", "--value", unit, check=False).stdout.strip()
+    return loaded == b"no" and all(look.exit_code == 0 for look in looks)
 
 
 def _holds(path: Path, content: str) -> bool:

@@ -49,7 +49,8 @@ def plan_base(installation: Installation, *, has_volume: bool) -> Sequence[Chang
     return [
         Group(SLOT_GROUP),
         ServiceUser(user, installation.state),
-        Directory(installation.config.parent),
+        Directory(installation.root_config.parent),
+        *([] if installation.config.parent.is_dir() else [Directory(installation.config.parent)]),
         Directory(installation.library),
         Directory(installation.state, user, user, 0o750),
         Directory(installation.spool, user, user, 0o750),
@@ -75,9 +76,14 @@ def plan_entry(installation: Installation, run_by: RunBy) -> Iterator[Change]:
         f"authorizedkeyscommand {installation.key_lookup} %u",
     )
     if run_by is RunBy.SYSTEMD:
+        yield Gone(installation.cron)
         yield Unit(installation.units / SERVICE, service_unit(installation))
-    elif run_by is RunBy.CRON:
+        return
+    yield NoUnit(installation.units / SERVICE)
+    if run_by is RunBy.CRON:
         yield File(installation.cron, texts.cron(installation))
+    else:
+        yield Gone(installation.cron)
 
 
 def plan_slot_entry(installation: Installation, slots: Sequence[str]) -> Sequence[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import stat
 import sys
@@ -11,12 +12,16 @@ from pathlib import Path
 import thaniya_core
 from thaniya_core.config import Config, GateKind
 from thaniya_core.errors import NotAllowed, NotFound, WrongState, WrongUsage
+from thaniya_core.formats.volume import VOLUME_FILE
 from thaniya_core.setup.confinement import check_confinement
 from thaniya_core.setup.installation import INTERPRETER, Installation
 from thaniya_core.setup.sshd import check_configuration
 from thaniya_core.setup.system import find
 
 PROGRAMS = ("sshd", "sudo", "visudo", "groupadd", "useradd", "usermod", "userdel", "groupdel", "chage")
+
+FIRST_PERSON = 1000
+"""Accounts of the system have lower numbers (login.defs(5), UID_MIN)."""
 
 _PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_.@+-]+)+")
 """Needs no quoting in sshd_config, sudoers, a unit or a crontab."""
@@ -60,9 +65,49 @@ def check_machine(installation: Installation) -> None:
                 f"the service user could not run {installation.program}: {hidden} is closed to others",
                 hint="install Thaniya where everyone may read, such as in `python3 -m venv /opt/thaniya`",
             )
+    check_account(installation)
     check_configuration(installation.sshd_config)
     if installation.legacy_scp:
         check_confinement()
+
+
+def check_volume(installation: Installation) -> None:
+    """Check that a directory may become the first volume, and be given to the service.
+
+    Raises:
+        WrongState: something else lies there, or parts of the server lie below it.
+    """
+    volume = installation.volume
+    for part in (installation.slots, installation.library, installation.program, installation.config, Path("/etc")):
+        if part.is_relative_to(volume):
+            raise WrongState(f"{volume} cannot be given to the service: {part} lies in it", hint="choose another")
+    if volume.is_dir() and not (volume / VOLUME_FILE).exists():
+        found = sorted({entry.name for entry in volume.iterdir()} - {"lost+found"})
+        if found:
+            raise WrongState(
+                f"{volume} is not empty and no volume, so it is not given to the service: it has {found[0]}",
+                hint="choose an empty directory or a new one; setup makes it",
+            )
+
+
+def check_account(installation: Installation) -> None:
+    """Check that an account of the service's name is the service's.
+
+    Raises:
+        WrongState: it is root, or somebody else's.
+    """
+    try:
+        entry = pwd.getpwnam(installation.service_user)
+    except KeyError:
+        return
+    hint = "let [gate] control_account in the configuration name another"
+    if entry.pw_uid == 0:
+        raise WrongState(f"{entry.pw_name} is root, and the service must not be", hint=hint)
+    if entry.pw_uid >= FIRST_PERSON and entry.pw_dir != str(installation.state):
+        raise WrongState(
+            f"there is an account {entry.pw_name} already, with the home {entry.pw_dir}: it may be a person's",
+            hint=hint,
+        )
 
 
 def check_kind(config: Config) -> None:

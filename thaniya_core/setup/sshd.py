@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from thaniya_core.errors import CommandFailed, WrongState
-from thaniya_core.setup.changes import SshdDropIn
+from thaniya_core.setup.changes import SshdDropIn, unread_mark
 from thaniya_core.setup.system import call, has_systemd
 from thaniya_core.system.files import fsync_directory, make_directories, write_atomic
 
@@ -47,6 +47,7 @@ def put_in_place(wanted: SshdDropIn) -> None:
     check_configuration(wanted.sshd_config)
     before = wanted.path.read_bytes() if wanted.path.exists() else None
     make_directories(wanted.path.parent, 0o755)
+    write_atomic(unread_mark(wanted.path), b"", 0o600, (0, 0))
     write_atomic(wanted.path, wanted.content.encode(), 0o644, (0, 0))
     try:
         check_configuration(wanted.sshd_config)
@@ -57,6 +58,7 @@ def put_in_place(wanted: SshdDropIn) -> None:
             )
     except BaseException:
         _roll_back(wanted.path, before)
+        unread_mark(wanted.path).unlink()
         raise
 
 

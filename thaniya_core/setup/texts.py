@@ -64,7 +64,9 @@ Match all
 
 def sudoers(installation: Installation) -> str:
     """What the service may do as root: run the helper, which checks its arguments itself (sudoers(5))."""
-    return f"{installation.service_user} ALL=(root) NOPASSWD: {installation.root_helper}\n"
+    user = installation.service_user
+    # The service has no terminal, whatever else this machine asks of sudo.
+    return f"Defaults:{user} !requiretty\n{user} ALL=(root) NOPASSWD: {installation.root_helper}\n"
 
 
 def root_json(installation: Installation) -> str:

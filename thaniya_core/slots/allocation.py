@@ -9,13 +9,13 @@ from datetime import datetime
 from msgspec import Struct
 
 from thaniya_core.config import SlotLimits
-from thaniya_core.errors import NoFreeSlot, NoSpace, NotAllowed, OverQuota, TooManyUploads
+from thaniya_core.errors import NoFreeSlot, NoSpace, NotAllowed, OverQuota, ThaniyaError, TooManyUploads
 from thaniya_core.formats.names import Series, check_host, check_series_name, make_id
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Event, Slot, SlotState, Upload, UploadState, User, check_admitted
 from thaniya_core.slots import transitions
 from thaniya_core.slots.locking import SlotLocks
-from thaniya_core.store import Store
+from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
 
 RESERVE_FACTOR = 1.1
@@ -198,12 +198,29 @@ class Allocator:
             # Busy leaves no event: a client that waits for its turn asks again every few seconds.
             self._log(actor, str(series), False, error.message)
             raise
-        self._locks.unlock_for(slot.name, upload.id)
+        try:
+            self._locks.unlock_for(slot.name, upload.id)
+        except ThaniyaError as error:
+            # Nobody can get in, and nobody would know the id to abort it.
+            self._log(actor, upload.id, False, error.message)
+            with self._store.transaction() as state:
+                _give_up(state, upload.id, error.message)
+            raise
         self._log(actor, upload.id, True, f"{series} in {slot.name}")
         return upload
 
     def _log(self, actor: str, subject: str, ok: bool, detail: str) -> None:
         self._store.add_event(Event(self._clock.now(), actor, "upload.open", subject, ok, detail))
+
+
+def _give_up(state: StateTransaction, upload_id: str, reason: str) -> None:
+    """Have an upload end, and its slot close, that nobody can bring anything to."""
+    upload = state.uploads.get(upload_id)
+    slot = state.slots.get(upload.slot) if upload is not None else None
+    if upload is not None and upload.state is UploadState.OPEN:
+        state.uploads.put(transitions.end_upload(upload, UploadState.ABORTED, f"it could not be opened: {reason}"))
+        if slot is not None and slot.upload_id == upload_id:
+            state.slots.put(transitions.close_slot(slot))
 
 
 def _new_upload(

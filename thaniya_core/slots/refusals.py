@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from datetime import datetime
 
 from thaniya_core.model import Event, Refusal, Upload
 from thaniya_core.slots.uploads import Uploads
@@ -71,8 +72,13 @@ class Refusals:
     def _earlier_holder(self, refusal: Refusal) -> Upload | None:
         """The last upload that got the slot before the refusal."""
         uploads = self._uploads.list_all(_ENDED_LOOKED_AT)
-        held = [upload for upload in uploads if upload.slot == refusal.slot and upload.created_at <= refusal.at]
+        held = [upload for upload in uploads if upload.slot == refusal.slot and _was_held(upload, refusal.at)]
         return held[-1] if held else None
+
+
+def _was_held(upload: Upload, at: datetime) -> bool:
+    """Whether an upload had its slot at a time; what is tried at a slot that nobody holds is in nobody's name."""
+    return upload.created_at <= at and (upload.ended_at is None or at <= upload.ended_at)
 
 
 def no_sftp_reason(slot: str) -> str:

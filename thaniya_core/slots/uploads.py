@@ -187,6 +187,11 @@ class Uploads:
             state.uploads.remove(upload.id)
         self.notify()
 
+    def retire_all(self) -> None:
+        """Retire every upload that has ended and is there still, as after a disk that was full for a while."""
+        for upload in self._store.read().uploads.all():
+            self.retire(upload)
+
     def notify(self) -> None:
         """Wake those who wait for a change."""
         with self._changed:

@@ -237,7 +237,7 @@ def free_bytes(path: Path) -> int:
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the kernel's exclusive lock (flock) of a file, made when missing. A killed process holds none."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -247,7 +247,7 @@ def locked(file: Path) -> Iterator[None]:
 
 def try_lock(file: Path) -> int | None:
     """Take the kernel's exclusive lock of a file, or None when another holds it. Close the descriptor to let go."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

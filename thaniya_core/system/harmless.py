@@ -6,7 +6,7 @@ import re
 
 # Control characters move cursors and cut lines; marks of direction reorder what a person reads; lone surrogates stand
 # for bytes that are not UTF-8 and cannot be encoded.
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def make_harmless(text: str, limit: int = 2000) -> str:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from thaniya_core import __version__
+from thaniya_core.doctor import programs
 from thaniya_core.doctor.agreement import check_program, check_root_json, find_installation, judge_root_json
 from thaniya_core.doctor.finding import Level
 from thaniya_core.doctor.programs import (
@@ -125,13 +126,32 @@ def test_reason_that_only_the_log_has_is_found_out(tmp_path, content, words):
     assert words in explain_failure(tmp_path / "state.json", "thaniya")
 
 
-def test_key_lookup_is_run_for_the_control_account(installed, machine):
+def test_key_lookup_is_run_for_the_control_account(installed, machine, monkeypatch):
+    monkeypatch.setattr(programs, "find_unsafe", lambda *_: None)  # it lies in a temporary directory here
     lookup = str(installed.installation.key_lookup)
     machine.answer(lookup)
 
     list(check_lookup(installed))
 
     assert machine.commands[0] == [lookup, "thaniya"]
+
+
+def test_key_lookup_that_others_could_have_exchanged_is_not_run(installed, machine):
+    machine.answer(str(installed.installation.key_lookup))
+    machine.owners[installed.installation.key_lookup] = "mallory"
+
+    (finding,) = check_lookup(installed)
+
+    assert (finding.level, "others than root" in finding.what) == (Level.SKIPPED, True)
+    assert machine.commands == []
+
+
+def test_nothing_is_tried_as_the_service_when_that_is_root(installed, machine):
+    machine.accounts["thaniya"] = replace(machine.accounts["thaniya"], uid=0)
+
+    list(check_lookup(installed))
+
+    assert machine.commands == []
 
 
 def test_root_json_as_setup_writes_it_is_accepted(subject):

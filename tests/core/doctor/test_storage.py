@@ -89,7 +89,7 @@ def test_holder_of_a_lock_is_found_in_the_kernels_list(inode, pid):
 
 def test_service_that_holds_its_lock_is_seen_without_taking_it(server, subject):
     seen = replace(subject, config=server.config)
-    assert levels(check_service(seen)) == [Level.WARN]
+    assert levels(check_service(seen)) == [Level.FAIL]
 
     with server.as_service():
         assert levels(check_service(seen)) == [Level.OK]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from thaniya_core.config import GateKind, load_config
 from thaniya_core.setup import texts
-from thaniya_core.setup.changes import Gone
+from thaniya_core.setup.changes import Gone, NoUnit
 from thaniya_core.setup.installation import Installation
 from thaniya_core.setup.plan import RunBy, plan_base, plan_entry, plan_removal, plan_slot_entry
 from thaniya_core.setup.units import service_unit
@@ -49,8 +49,10 @@ def test_drop_in_confines_service_and_slots_and_ends_its_last_block():
     assert found["Match all"] == []
 
 
-def test_sudoers_allows_one_program_in_one_line():
-    assert texts.sudoers(INSTALLATION) == ("backup-srv ALL=(root) NOPASSWD: /usr/local/lib/thaniya/thaniya-root\n")
+def test_sudoers_allows_one_program_in_one_rule():
+    *defaults, rule = texts.sudoers(INSTALLATION).splitlines()
+    assert rule == "backup-srv ALL=(root) NOPASSWD: /usr/local/lib/thaniya/thaniya-root"
+    assert defaults == ["Defaults:backup-srv !requiretty"]
 
 
 def test_root_json_names_the_broker_with_its_configuration():
@@ -106,7 +108,10 @@ def test_unit_sets_nothing_that_keeps_sudo_from_becoming_root():
 )
 def test_service_is_kept_going_by_what_was_chosen(run_by, written):
     _, *others = plan_entry(INSTALLATION, run_by)
-    assert [str(change.path) for change in others] == written
+    gone = (Gone, NoUnit)
+    assert [str(change.path) for change in others if not isinstance(change, gone)] == written
+    left = {"/etc/systemd/system/thaniya.service", "/etc/cron.d/thaniya"} - set(written)
+    assert {str(change.path) for change in others if isinstance(change, gone)} == left
 
 
 def test_cron_line_runs_a_pass_as_the_service_user():

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from thaniya_core.errors import CommandFailed, NoSpace
+from thaniya_core.model import SlotState, UploadState
 from thaniya_core.slots import SlotLocks
 
 DEADLINE_S = 30.0
@@ -97,3 +99,39 @@ def test_other_slots_do_not_wait(make_locks, accounts, open_upload):
     assert accounts.done == [f"lock {other.slot}"]
     accounts.may_end.set()
     unlocking.join(DEADLINE_S)
+
+
+def test_upload_whose_account_cannot_be_unlocked_is_given_up_and_its_slot_is_free_again(server, alice, monkeypatch):
+    def fails(slot):
+        raise CommandFailed("sudo asks for a terminal")
+
+    monkeypatch.setattr(server.accounts, "unlock", fails)
+
+    with pytest.raises(CommandFailed):
+        server.allocator.allocate("alice", "web1", "nightly", None, "", "alice")
+
+    server.close_slots()
+    (upload,) = server.uploads.list_ended(9)
+    assert (upload.state, "sudo asks" in upload.reason) == (UploadState.ABORTED, True)
+    assert {slot.state for slot in server.slots.all()} == {SlotState.READY}
+    assert [(event.ok, event.subject) for event in server.events() if event.action == "upload.open"] == [
+        (False, upload.id)
+    ]
+
+
+def test_ended_upload_that_could_not_be_put_away_is_put_away_later(server, open_upload, monkeypatch):
+    def fails(record):
+        raise NoSpace("the disk is full")
+
+    upload = open_upload()
+    with monkeypatch.context() as patch:
+        patch.setattr(server.store, "add_history", fails)
+        with pytest.raises(NoSpace):
+            server.abort_upload(upload.id, "no", "alice")
+            server.close_slots()
+    server.close_slots()
+
+    server.watch_uploads(remembers=True)
+
+    assert server.store.read().uploads.all() == []
+    assert [ended.id for ended in server.uploads.list_ended(9)] == [upload.id]

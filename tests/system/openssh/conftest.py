@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_server import Machine, RealServer, wait_until, why_no_machine
+from real_server import SPOOL, Machine, RealServer, wait_until, why_no_machine
 
 
 @pytest.fixture(name="wait_until")
@@ -63,6 +63,28 @@ def server(
         server.stop_service()
     finally:
         machine.end()
+
+
+@pytest.fixture
+def upload(server: RealServer) -> Iterator[tuple[str, str]]:
+    """An open upload of alice: its id and its slot, which is ready again when the next test begins."""
+    upload, slot = server.allocate()
+    yield upload, slot
+    if server.json("upload", "show", upload)["state"] == "open":
+        server.abort(upload)
+    server.wait_until_ready(slot)
+
+
+@pytest.fixture(params=[SPOOL, "/srv/thaniya/spool"], ids=["copied", "renamed"])
+def spool(server: RealServer, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the root helper brings files: to another file system than that of the slots, and to the same one."""
+    settings = server.machine.path("/etc/thaniya/root.json")
+    before = settings.read_text()
+    assert f'"{SPOOL}"' in before
+    server.machine.run("install", "--directory", "--owner=thaniya", request.param)
+    settings.write_text(before.replace(SPOOL, request.param))
+    yield request.param
+    settings.write_text(before)
 
 
 @pytest.fixture

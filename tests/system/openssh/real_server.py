@@ -30,6 +30,7 @@ NEEDED = {
     "useradd": "passwd",
 }
 HELPER = "/usr/local/lib/thaniya/thaniya-root"
+SPOOL = "/var/lib/thaniya/spool"
 SSHD_CONFIG = """\
 Include /etc/ssh/sshd_config.d/*.conf
 ListenAddress 127.0.0.1
@@ -332,7 +333,7 @@ class RealServer:
 
     def run_as(self, account: str, *command: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine as a process of an account, outside of any chroot."""
-        return self.machine.run(*_become(account), *command, **options)
+        return self.machine.run(*become(account), *command, **options)
 
     def python_as(self, account: str, program: str, *arguments: str, **options: Any) -> Any:
         """Run a program in Python as a process of an account; gives what it prints as JSON."""
@@ -342,7 +343,7 @@ class RealServer:
     @contextmanager
     def running_as(self, account: str, program: str, *arguments: str) -> Iterator[None]:
         """A program in Python that runs meanwhile as a process of an account; it prints `ready` when it is."""
-        command = self.machine.command(*_become(account), sys.executable, "-I", "-c", program, *arguments)
+        command = self.machine.command(*become(account), sys.executable, "-I", "-c", program, *arguments)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.machine.environment()) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -383,10 +384,14 @@ class RealServer:
         self.wait_until_ready(facts["slot"])
         return facts
 
-    def events(self, action: str) -> list[dict[str, Any]]:
-        """The newest events of one kind in the audit log, the oldest first."""
+    def events(self, action: str = "") -> list[dict[str, Any]]:
+        """The newest events in the audit log, of one kind or of all, the oldest first."""
         lines = self.thaniya("log", "--limit", "1000", "--json").stdout.splitlines()
-        return [event for event in map(json.loads, lines) if event["action"] == action]
+        return [event for event in map(json.loads, lines) if action in ("", event["action"])]
+
+    def refusals(self, upload: str) -> list[dict[str, Any]]:
+        """The events of what a client tried in the slot of an upload and was refused."""
+        return [event for event in self.events("slot.refused") if upload in event["detail"]]
 
     def log_of_sshd(self) -> str:
         return self.machine.path(self.sshd_log).read_text(errors="replace")
@@ -396,7 +401,8 @@ class RealServer:
         return {name: slot.get("state", "ready") for name, slot in state["slots"].items()}
 
 
-def _become(account: str) -> list[str]:
+def become(account: str) -> list[str]:
+    """What begins a command line that root runs as an account of the machine."""
     return ["setpriv", f"--reuid={account}", f"--regid={account}", "--init-groups", "--"]
 
 

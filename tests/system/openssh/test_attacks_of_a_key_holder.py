@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 import paramiko
@@ -10,20 +9,9 @@ import pytest
 from paramiko.channel import Channel
 from paramiko.common import cMSG_CHANNEL_OPEN
 from paramiko.message import Message
+from real_server import DEADLINE_S
 
-DEADLINE_S = 30.0
-SHOWN = 20
-"""Refusals of one upload that the audit log keeps."""
-
-
-@pytest.fixture
-def upload(server):
-    """An open upload of alice: its id and its slot."""
-    upload, slot = server.allocate()
-    yield upload, slot
-    if "state=open" in server.ssh("alice", "status", upload).stdout:
-        server.abort(upload)
-    server.wait_until_ready(slot)
+from thaniya_core.slots.refusals import SHOWN
 
 
 def assert_login_is_traced(server, account, user="alice"):
@@ -117,12 +105,6 @@ def test_slot_runs_no_command_and_no_shell(server, upload):
 # Where SFTP leads.
 
 
-def refusals(server, upload):
-    """What the audit log tells of an upload's attempts."""
-    events = map(json.loads, server.thaniya("log", "--json", "--limit", "1000").stdout.splitlines())
-    return [each["detail"] for each in events if each["action"] == "slot.refused" and upload in each["detail"]]
-
-
 def test_sftp_shows_and_changes_nothing_outside_of_the_slot(server, upload, make_file, wait_until):
     backup = server.back_up(make_file("precious.bin"), "bob")
     archived = "/" + str(server.archived(backup).relative_to(server.machine.path("/")))
@@ -170,7 +152,8 @@ def test_sftp_shows_and_changes_nothing_outside_of_the_slot(server, upload, make
                     ask()
                     pytest.fail(f"{what} {number} went through")
         assert_login_is_traced(server, slot)
-    traced = wait_until(lambda: len(found := refusals(server, upload)) > SHOWN and found)
+    events = wait_until(lambda: len(found := server.refusals(upload)) > SHOWN and found)
+    traced = [event["detail"] for event in events]
     assert any(detail.startswith('open "/etc/passwd" for READ') for detail in traced), traced
     assert any(detail.startswith(f'open "{archived}/x" for WRITE') for detail in traced), traced
     assert sorted(path.name for path in server.upload_directory(slot).parent.rglob("*")) == before

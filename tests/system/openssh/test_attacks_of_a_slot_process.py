@@ -11,10 +11,9 @@ import subprocess
 import sys
 
 import pytest
+from real_server import HELPER, SPOOL
 
 pytestmark = pytest.mark.parametrize("server", ["yes"], indirect=True, ids=["pam"], scope="module")
-
-SPOOL = "/var/lib/thaniya/spool"
 
 
 def place_of(slot):
@@ -30,14 +29,11 @@ def processes_of(server, account):
 
 
 @pytest.fixture
-def upload(server):
+def upload(server, upload):
     """An open upload of alice with one good file in it."""
-    upload, slot = server.allocate()
+    _, slot = upload
     server.python_as(slot, "import sys; open(sys.argv[1], 'w').write('good')", f"{place_of(slot)}/good.bin")
-    yield upload, slot
-    if server.json("upload", "show", upload)["state"] == "open":
-        server.abort(upload)
-    server.wait_until_ready(slot)
+    return upload
 
 
 # What lies in the slot.
@@ -247,13 +243,9 @@ while True:
 """
 
 
-@pytest.mark.parametrize("spool", [SPOOL, "/srv/thaniya/spool"], ids=["copied", "renamed"])
 def test_link_to_shadow_swapped_in_while_collect_runs_brings_nothing_foreign(server, spool):
-    settings = server.machine.path("/etc/thaniya/root.json")
-    before, shadow = settings.read_text(), server.machine.path("/etc/shadow")
+    shadow = server.machine.path("/etc/shadow")
     shadow_before = (shadow.read_bytes(), shadow.stat().st_uid, shadow.stat().st_mode)
-    server.machine.run("install", "--directory", "--owner=thaniya", spool)
-    settings.write_text(before.replace(SPOOL, spool))
     data = server.machine.path(f"{spool}/20200101T000000Z-000000/data")
     brought = 0
     with server.running_as("thaniya", SWAP, place_of("thaniya_01")):
@@ -265,7 +257,6 @@ def test_link_to_shadow_swapped_in_while_collect_runs_brings_nothing_foreign(ser
                 assert path.read_text() in ("", "own")
                 brought += 1
                 path.unlink()
-    settings.write_text(before)
     server.helper("clean", "thaniya_01")
     server.machine.run("rm", "-r", f"{spool}/20200101T000000Z-000000")
     assert brought, "no file was collected: the race was not run"
@@ -288,14 +279,15 @@ def test_slot_account_reaches_nothing_of_others(server, upload, make_file):
         ["chmod", "0777", place_of(slot)],
         ["mv", place_of(slot), f"/srv/thaniya/slots/{slot}/moved"],
         ["ln", f"{archived}/backup.json", f"{place_of(slot)}/backup"],
-        ["sudo", "-n", "/usr/local/lib/thaniya/thaniya-root", "unlock", other],
+        ["sudo", "-n", HELPER, "unlock", other],
         ["pkill", "--uid", "thaniya"],
     ):
         assert server.run_as(slot, *command, check=False).returncode != 0, command
 
 
-def test_upload_that_fills_the_disk_of_the_slots_is_ended_and_others_go_on(server, make_file):
-    """An upload that does not say how large it will be gives way before the disk is full for all."""
+@pytest.fixture
+def small_disk(server):
+    """The slots lie on a disk of 48 MB, with margins that fit it."""
     server.stop_service()
     config = server.machine.path("/etc/thaniya/thaniya.toml")
     before = config.read_text()
@@ -307,13 +299,19 @@ def test_upload_that_fills_the_disk_of_the_slots_is_ended_and_others_go_on(serve
         for slot in server.slot_states():
             server.helper("create", slot)
         server.start_service()
-        upload, slot = server.allocate("alice")
-        server.run_as(slot, "dd", "if=/dev/zero", f"of={place_of(slot)}/big", "bs=1M", "count=60", check=False)
-        facts = server.wait_for_end(upload)
-        assert (facts["state"], "are free on the disk of the slots" in facts["reason"]) == ("rejected", True)
-        server.back_up(make_file("after.bin"), "bob")
+        yield
         server.stop_service()
     finally:
         server.machine.run("umount", "--lazy", "/srv/thaniya/slots")
         config.write_text(before)
         server.start_service()
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_upload_that_fills_the_disk_of_the_slots_is_ended_and_others_go_on(server, make_file):
+    """An upload that does not say how large it will be gives way before the disk is full for all."""
+    upload, slot = server.allocate("alice")
+    server.run_as(slot, "dd", "if=/dev/zero", f"of={place_of(slot)}/big", "bs=1M", "count=60", check=False)
+    facts = server.wait_for_end(upload)
+    assert (facts["state"], "are free on the disk of the slots" in facts["reason"]) == ("rejected", True)
+    server.back_up(make_file("after.bin"), "bob")

@@ -9,9 +9,8 @@ import sys
 from contextlib import closing
 
 import pytest
+from real_server import HELPER, SPOOL
 
-HELPER = "/usr/local/lib/thaniya/thaniya-root"
-SPOOL = "/var/lib/thaniya/spool"
 NOBODYS_ID = "20200101T000000Z-000000"
 SUDO_LOG = "/var/log/sudo.log"
 
@@ -175,12 +174,14 @@ def test_every_kind_of_wrong_argument_is_wrong_usage_and_changes_nothing(server)
 def test_account_that_is_no_slot_is_not_touched(server):
     """An account of the right name that `create` has not made."""
     server.machine.run("useradd", "--system", "--no-create-home", "thaniya_77")
-    before = accounts(server)
-    for verb in ("lock", "unlock", "end-sessions", "clean", "remove", "create"):
-        done = server.helper(verb, "thaniya_77", check=False)
-        assert (done.returncode, "is not a slot account" in done.stderr) == (1, True), verb
-    assert accounts(server) == before
-    server.machine.run("userdel", "thaniya_77")
+    try:
+        before = accounts(server)
+        for verb in ("lock", "unlock", "end-sessions", "clean", "remove", "create"):
+            done = server.helper(verb, "thaniya_77", check=False)
+            assert (done.returncode, "is not a slot account" in done.stderr) == (1, True), verb
+        assert accounts(server) == before
+    finally:
+        server.machine.run("userdel", "thaniya_77")
 
 
 def test_sudo_runs_nothing_but_the_helper(server):
@@ -408,17 +409,6 @@ for number in range(int(sys.argv[1])):
 """
 
 
-@pytest.fixture(params=[SPOOL, "/srv/thaniya/spool"], ids=["copied", "renamed"])
-def spool(server, request):
-    """The spool on another file system than the slots, and on the same one."""
-    settings = server.machine.path("/etc/thaniya/root.json")
-    before = settings.read_text()
-    server.machine.run("install", "--directory", "--owner=thaniya", request.param)
-    settings.write_text(before.replace(SPOOL, request.param))
-    yield request.param
-    settings.write_text(before)
-
-
 @pytest.mark.parametrize("moved_files", [1, 300])
 def test_collect_that_is_killed_is_carried_on(server, spool, wait_until, moved_files):
     count = 600
@@ -470,3 +460,34 @@ def test_late_unlock_of_a_killed_process_does_not_undo_the_lock(server, wait_unt
 
 def test_server_still_serves_after_all_of_it(server, make_file):
     server.back_up(make_file("after.bin"), "bob")
+
+
+def test_sudo_of_somebody_else_does_not_keep_a_slot_from_being_locked(server):
+    upload, slot = server.allocate()
+    server.machine.run("useradd", "--system", "eve")
+    script = "import os, signal, subprocess, sys\n" + (
+        "process = subprocess.Popen(['sudo', '--non-interactive', 'x/thaniya-root', 'unlock', sys.argv[1]])\n"
+        "os.kill(process.pid, signal.SIGSTOP)\nprint('stopped', flush=True)\nsys.stdin.read()\n"
+    )
+    command = server.machine.command("setpriv", "--reuid=eve", "--clear-groups", sys.executable, "-c", script, slot)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=server.machine.environment()
+    ) as eve:
+        assert eve.stdout.readline() == b"stopped\n"
+        server.abort(upload)
+        server.wait_until_ready(slot)
+        eve.stdin.close()
+        server.machine.run("pkill", "-KILL", "-x", "sudo", check=False)
+        eve.wait(DEADLINE_S)
+
+
+def test_attributes_and_access_lists_of_a_client_do_not_survive(server):
+    upload, slot = server.allocate()
+    place = f"/srv/thaniya/slots/{slot}/upload/notes.txt"
+    server.run_as(slot, "sh", "-c", f"echo x >{place}")
+    server.run_as(slot, sys.executable, "-c", f"import os; os.setxattr({place!r}, 'user.evil', b'x')")
+
+    done = server.ssh("alice", "complete", upload)
+
+    assert "state=archived" in done.stdout, done.stderr
+    assert os.listxattr(server.archived(upload) / "notes.txt") == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 import pytest
 
@@ -85,5 +84,4 @@ def test_root_restores_at_the_server_into_a_place_of_its_own(server, client, sou
     server.thaniya("backup", "restore", report.id, target)
     assert_same(server.machine.path(target), source)
     assert server.machine.path(target).joinpath("data.bin").stat().st_uid == source.joinpath("data.bin").stat().st_uid
-    events = [json.loads(line) for line in server.thaniya("log", "--json").stdout.splitlines()]
-    assert [event["actor"] for event in events if event["action"] == "backup.restore"][-1] == "login:root"
+    assert server.events("backup.restore")[-1]["actor"] == "login:root"

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+from real_server import become
 
 SETUP = "thaniya setup openssh"
 
@@ -71,7 +72,7 @@ def test_member_of_the_services_group_sees_nothing_wrong_and_what_was_skipped(ex
 
 
 def test_service_user_sees_nothing_wrong(examine):
-    exit_code, findings = examine("setpriv", "--reuid=thaniya", "--regid=thaniya", "--init-groups")
+    exit_code, findings = examine(*become("thaniya"))
 
     assert of_level(findings, "fail") == []
     assert {named(findings, name)["level"] for name in ("sudo", "key look-up", "login", "locked slot")} == {"ok"}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-import pytest
-
-DEADLINE_S = 60.0
+from real_server import DEADLINE_S, HELPER
 
 
 def expiry(server, slot):
@@ -14,16 +12,6 @@ def expiry(server, slot):
     shadow = server.machine.path("/etc/shadow").read_text().splitlines()
     (line,) = [line for line in shadow if line.startswith(f"{slot}:")]
     return line.split(":")[7]
-
-
-@pytest.fixture
-def upload(server):
-    """An open upload of alice: its id and its slot."""
-    upload, slot = server.allocate()
-    yield upload, slot
-    state = server.ssh("alice", "status", upload).stdout
-    if "state=open" in state:
-        server.abort(upload)
 
 
 def test_slot_is_locked_in_the_system_while_it_is_not_taken(server):
@@ -38,9 +26,9 @@ def test_slot_is_locked_in_the_system_while_it_is_not_taken(server):
 
 def test_locked_slot_lets_nobody_in_even_where_the_key_is_accepted(server, upload):
     _, slot = upload
-    server.machine.run("/usr/local/lib/thaniya/thaniya-root", "lock", slot)
+    server.machine.run(HELPER, "lock", slot)
     assert server.sftp("alice", slot, "ls\n").returncode == 255
-    server.machine.run("/usr/local/lib/thaniya/thaniya-root", "unlock", slot)
+    server.machine.run(HELPER, "unlock", slot)
     assert server.sftp("alice", slot, "ls\n").returncode == 0
 
 
@@ -53,11 +41,11 @@ def test_locking_a_slot_ends_the_login_there_is(server, upload, make_file, wait_
         session.stdin.write(f"put {make_file('early.bin')} upload/early.bin\n".encode())
         session.stdin.flush()
         wait_until(lambda: (server.upload_directory(slot) / "early.bin").exists())
-        server.machine.run("/usr/local/lib/thaniya/thaniya-root", "lock", slot)
+        server.machine.run(HELPER, "lock", slot)
         assert server.machine.run("pgrep", "--uid", slot, check=False).returncode == 1
         session.communicate(b"ls upload\n", timeout=DEADLINE_S)
     assert session.returncode != 0
-    server.machine.run("/usr/local/lib/thaniya/thaniya-root", "unlock", slot)
+    server.machine.run(HELPER, "unlock", slot)
 
 
 def test_key_of_another_user_or_of_nobody_is_refused(server, upload):
@@ -117,7 +105,9 @@ def test_sessions_of_a_slot_are_seen(server, upload, wait_until):
 def test_disabled_user_is_out_at_once(server, upload):
     _, slot = upload
     server.thaniya("user", "disable", "alice")
-    assert server.ssh("alice", "help").returncode == 255
-    assert server.sftp("alice", slot, "ls\n").returncode == 255
-    server.thaniya("user", "enable", "alice")
+    try:
+        assert server.ssh("alice", "help").returncode == 255
+        assert server.sftp("alice", slot, "ls\n").returncode == 255
+    finally:
+        server.thaniya("user", "enable", "alice")
     assert server.ssh("alice", "help").returncode == 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import pytest
-from real_server import REPOSITORY
+from real_server import HELPER, REPOSITORY, become
 
 from thaniya_core.setup.units import CAPABILITIES
 
@@ -15,10 +14,6 @@ def strangers(server):
     """What of the state does not belong to the service user; slots and their uploads lie elsewhere."""
     done = server.machine.run("find", "/var/lib/thaniya", "!", "-user", "thaniya")
     return done.stdout.splitlines()
-
-
-def events(server):
-    return [json.loads(line) for line in server.thaniya("log", "--json").stdout.splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +49,7 @@ def test_audit_log_names_the_person_behind_sudo(server):
     server.thaniya("user", "disable", "bob", SUDO_USER="jane")
     server.thaniya("user", "enable", "bob")
     server.machine.run("env", "-u", "LOGNAME", "-u", "USER", "thaniya", "user", "set", "bob", "--max-uploads", "3")
-    assert [event["actor"] for event in events(server)[-3:]] == ["login:jane", "login:root", "login:root"]
+    assert [event["actor"] for event in server.events()[-3:]] == ["login:jane", "login:root", "login:root"]
 
 
 def test_ordinary_account_is_told_what_to_do(server):
@@ -88,14 +83,8 @@ def test_taken_slot_is_not_removed(server):
 
 def test_helper_works_with_the_capabilities_that_the_unit_leaves(server):
     names = CAPABILITIES.lower().replace("cap_", "+").split()
-    limits = [
-        "setpriv",
-        f"--bounding-set=-all,{','.join(names)}",
-        "--reuid=thaniya",
-        "--regid=thaniya",
-        "--init-groups",
-    ]
-    helper = [*limits, "sudo", "--non-interactive", "/usr/local/lib/thaniya/thaniya-root"]
+    limits = ["setpriv", f"--bounding-set=-all,{','.join(names)}", "--", *become("thaniya")]
+    helper = [*limits, "sudo", "--non-interactive", HELPER]
     for verb in ("create", "unlock", "lock", "clean", "remove"):
         server.machine.run(*helper, verb, "thaniya_08")
 
@@ -111,13 +100,18 @@ except CommandFailed as error:
 """
 
 
-def test_program_behind_sudo_that_does_not_end_in_time_is_ended(server):
+@pytest.fixture
+def sleep_by_sudo(server):
+    """The service user may have root sleep."""
     rule = server.machine.path("/etc/sudoers.d/test")
     rule.write_text("thaniya ALL=(root) NOPASSWD: /usr/bin/sleep\n")
-    as_service = ["setpriv", "--reuid=thaniya", "--regid=thaniya", "--init-groups"]
-
-    done = server.machine.run(*as_service, sys.executable, "-c", RUN, check=False, PYTHONPATH=str(REPOSITORY))
-
+    yield
     rule.unlink()
+
+
+@pytest.mark.usefixtures("sleep_by_sudo")
+def test_program_behind_sudo_that_does_not_end_in_time_is_ended(server):
+    done = server.run_as("thaniya", sys.executable, "-c", RUN, check=False, PYTHONPATH=str(REPOSITORY))
+
     assert (done.returncode, "did not end within 0.5 s and was ended" in done.stderr) == (1, True)
     assert server.machine.run("pgrep", "-x", "sleep", check=False).returncode == 1

@@ -277,3 +277,65 @@ def test_the_host_stays_as_it_is(machine):
     assert b"thaniya" not in b"".join(before)
     for made in (*WRITTEN, *PROGRAMS, "/srv/thaniya", "/var/lib/thaniya"):
         assert not Path(made).exists()
+
+
+@pytest.mark.parametrize(
+    ("directory", "content", "told"),
+    [
+        ("/srv/shared", "somebody's.txt", "is not empty and no volume"),
+        ("/srv", "", "lies in it"),
+        ("/", "", "lies in it"),
+    ],
+)
+def test_directory_that_holds_other_things_is_not_given_to_the_service(machine, directory, content, told):
+    machine.run("mkdir", "-p", directory)
+    if content:
+        machine.write(f"{directory}/{content}", "x")
+    before = machine.path(directory).stat()
+
+    done = machine.run("thaniya", "setup", "openssh", "--volume", directory, check=False)
+
+    assert (done.returncode, told in done.stderr) == (1, True), done.stderr
+    assert machine.path(directory).stat() == before
+    assert machine.run("id", "thaniya", check=False).returncode == 1
+
+
+def test_account_of_a_person_is_not_taken(machine):
+    machine.run("useradd", "--create-home", "--home-dir", "/srv/person", "thaniya")
+
+    done = machine.run("thaniya", "setup", "openssh", check=False)
+
+    assert (done.returncode, "it may be a person's" in done.stderr) == (1, True)
+    assert "/srv/person" in machine.run("getent", "passwd", "thaniya").stdout
+
+
+def test_run_again_keeps_the_slots_that_are_there(machine):
+    machine.run("thaniya", "setup", "openssh", "--slots", "3")
+    machine.run("thaniya", "slot", "remove", "thaniya_02")
+
+    assert "all is as it should be" in machine.run("thaniya", "setup", "openssh").stdout
+    slots = json.loads(machine.run("thaniya", "slot", "list", "--json").stdout)
+    assert [slot["name"] for slot in slots] == ["thaniya_01", "thaniya_03"]
+
+
+def test_setup_that_died_before_sshd_read_its_part_is_carried_on(machine, server_on):
+    server = server_on(machine)
+    server.start_sshd("yes")
+    machine.run("thaniya", "setup", "openssh", "--slots", "1")
+    mark = machine.path("/etc/ssh/sshd_config.d/.thaniya.unread")
+    assert not mark.exists()
+    mark.touch()
+
+    done = machine.run("thaniya", "setup", "openssh")
+
+    assert "which was written by a run that did not come to its end" in done.stdout
+    assert "let sshd read its configuration: SIGHUP" in done.stdout
+    assert not mark.exists()
+    assert "all is as it should be" in machine.run("thaniya", "setup", "openssh").stdout
+
+
+def test_what_keeps_the_service_going_is_exchanged(machine):
+    machine.run("thaniya", "setup", "openssh", "--slots", "1", "--run-by", "cron")
+    assert machine.path("/etc/cron.d/thaniya").exists()
+    machine.run("thaniya", "setup", "openssh", "--run-by", "nothing")
+    assert not machine.path("/etc/cron.d/thaniya").exists()

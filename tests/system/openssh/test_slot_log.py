@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from real_server import DEADLINE_S
 
 from thaniya_client import Directory, ThaniyaServer
-
-DEADLINE_S = 60.0
-SHOWN = 20
+from thaniya_core.slots.refusals import SHOWN
 
 # PAM makes no difference to what is logged.
 pytestmark = pytest.mark.parametrize("server", ["yes"], ids=["pam"], indirect=True, scope="module")
@@ -35,25 +36,11 @@ def sshd_logs_to_syslog(server):
 
 
 @pytest.fixture
-def upload(server):
-    """An open upload of alice: its id and its slot."""
-    upload, slot = server.allocate()
-    yield upload, slot
-    if "state=open" in server.ssh("alice", "status", upload).stdout:
-        server.abort(upload)
-
-
-@pytest.fixture
 def refused(server, wait_until):
     """Waits for so many refusals of an upload, and gives them."""
 
     def look(upload, count=0):
-        def found():
-            lines = server.thaniya("log", "--json", "--limit", "1000").stdout.splitlines()
-            events = [event for event in map(json.loads, lines) if event["action"] == "slot.refused"]
-            return [event for event in events if upload in event["detail"]]
-
-        return wait_until(lambda: len(found()) >= count and (found(),))[0]
+        return wait_until(lambda: len(found := server.refusals(upload)) >= count and (found,))[0]
 
     return look
 
@@ -171,9 +158,7 @@ def test_flood_is_capped(server, upload, refused):
 @pytest.mark.parametrize(("account", "counts"), [("root", False), ("thaniya", False), ("", True)])
 def test_datagrams_count_from_the_account_of_the_slot_only(server, upload, refused, account, counts):
     upload, slot = upload
-    uid, gid = (server.machine.run("id", kind, account or slot).stdout.strip() for kind in ("-u", "-g"))
-    sender = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
-    server.machine.run(*sender, sys.executable, "-c", SEND, f"/srv/thaniya/slots/{slot}/dev/log")
+    server.python_as(account or slot, SEND, f"/srv/thaniya/slots/{slot}/dev/log")
 
     told = sync(server, refused, upload, slot, already=int(counts))
     assert [event["detail"].split(":")[0] for event in told][:-1] == ['open "/etc/passwd" for READ'] * counts
@@ -182,22 +167,21 @@ def test_datagrams_count_from_the_account_of_the_slot_only(server, upload, refus
 @pytest.mark.parametrize("command", ["rm -f log", "mv log other", "touch other", "ls", "ln -s /etc/passwd other"])
 def test_account_of_a_slot_cannot_touch_its_socket(server, command):
     slot = "thaniya_02"
-    (uid, gid) = (server.machine.run("id", kind, slot).stdout.strip() for kind in ("-u", "-g"))
-    as_slot = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "sh", "-c"]
-    done = server.machine.run(*as_slot, f"cd /srv/thaniya/slots/{slot}/dev && {command}", check=False)
+    done = server.run_as(slot, "sh", "-c", f"cd /srv/thaniya/slots/{slot}/dev && {command}", check=False)
 
     assert (done.returncode != 0, "Permission denied" in done.stderr) == (True, True), done
     assert socket_of(server, slot).is_socket()
 
 
 def test_account_of_another_slot_does_not_reach_it(server):
-    uid, gid = (server.machine.run("id", kind, "thaniya_01").stdout.strip() for kind in ("-u", "-g"))
-    sender = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
+    look = "import socket, sys; sys.exit(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).connect_ex(sys.argv[1]))"
     path = "/srv/thaniya/slots/thaniya_02/dev/log"
-    done = server.machine.command(*sender, sys.executable, "-c", SEND, path)
-    failed = subprocess.run(done, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    found = [
+        server.run_as(account, sys.executable, "-I", "-c", look, path, check=False).returncode
+        for account in ("thaniya_01", "thaniya_02")
+    ]
 
-    assert "PermissionError" in failed.stderr
+    assert found == [errno.EACCES, 0]
 
 
 def test_slot_that_is_added_later_is_heard_and_a_removed_one_leaves_nothing(server, wait_until):
@@ -213,41 +197,61 @@ def test_socket_that_vanished_is_made_again(server, wait_until):
     wait_until(path.is_socket)
 
 
-def test_account_that_was_made_anew_is_heard(server, refused, wait_until):
-    """Under another number: as when somebody removed it, and setup made it again."""
-    before = socket_of(server, "thaniya_02").stat()
-    server.machine.run("sed", "-i", "-E", "s/^(thaniya_02:[^:]*):[0-9]+:/\\1:4321:/", "/etc/passwd")
-    wait_until(lambda: socket_of(server, "thaniya_02").exists() and _is_another(server, before))
-    held = [server.allocate(name=f"n{number}") for number in range(2)]
-    upload = next(upload for upload, slot in held if slot == "thaniya_02")
-    sync(server, refused, upload, "thaniya_02")
-    for upload, _ in held:
-        server.abort(upload)
+@pytest.fixture
+def renumbered_slot(server, wait_until):
+    """A slot whose account has another number meanwhile: as when somebody removed it, and setup made it again."""
+    slot = "thaniya_02"
+
+    def identity():
+        status = socket_of(server, slot).stat()
+        return status.st_ino, status.st_ctime_ns
+
+    def renumber(uid):
+        before = identity()
+        server.machine.run("sed", "-i", "-E", f"s/^({slot}:[^:]*):[0-9]+:/\\1:{uid}:/", "/etc/passwd")
+        wait_until(lambda: socket_of(server, slot).exists() and identity() != before)
+
+    own = server.machine.run("id", "-u", slot).stdout.strip()
+    renumber("4321")
+    yield slot
+    renumber(own)
 
 
-def _is_another(server, before):
-    status = socket_of(server, "thaniya_02").stat()
-    return (status.st_ino, status.st_ctime_ns) != (before.st_ino, before.st_ctime_ns)
+def test_account_that_was_made_anew_is_heard(server, renumbered_slot, refused):
+    taken = {slot: upload for upload, slot in (server.allocate(name=f"n{number}") for number in range(server.slots))}
+    try:
+        sync(server, refused, taken[renumbered_slot], renumbered_slot)
+    finally:
+        for slot, upload in taken.items():
+            server.abort(upload)
+            server.wait_until_ready(slot)
 
 
-def test_clients_wait_for_a_stopped_service_and_go_on_with_it(server, upload, make_file):
+def test_clients_wait_for_a_stopped_service_and_go_on_with_it(server, upload, make_file, tmp_path, wait_until):
     upload, slot = upload
-    files = [make_file(f"f{number}", 1000) for number in range(100)]
-    with server.paused_service():
-        session = subprocess.Popen(
-            server.sftp_command("alice", slot), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
-        assert session.stdin is not None
-        session.stdin.write("".join(f"put {file} upload/\n" for file in files))
-        session.stdin.close()
-        # As many lines as the queue takes are logged, then the session waits, unless the queue is long.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            session.wait(2)
+    file = make_file("data.bin", 1000)
+    # A queue takes so many lines; each file makes one at the least.
+    queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+    names = {f"f{number}" for number in range(queue + 50)}
+    batch = tmp_path / "batch"
+    batch.write_text("".join(f"put {file} upload/{name}\n" for name in names))
+    counts = []
 
-    assert session.wait(DEADLINE_S) == 0
+    def stands_still():
+        counts.append(len(list(server.upload_directory(slot).iterdir())))
+        return len(counts) > 50 and len(set(counts[-50:])) == 1 and counts[-1] > 0
+
+    command = server.sftp_command("alice", slot)
+    with batch.open() as stdin, ExitStack() as running:
+        with server.paused_service():
+            session = running.enter_context(subprocess.Popen(command, stdin=stdin, stdout=subprocess.DEVNULL))
+            wait_until(stands_still)
+            assert (session.poll(), counts[-1] < len(names)) == (None, True)
+        assert session.wait(DEADLINE_S) == 0
+
     assert server.ssh("alice", "complete", upload).stdout == "state=archived\n"
-    for file in files:
-        assert (server.archived(upload) / file.name).read_bytes() == file.read_bytes()
+    for name in names:
+        assert (server.archived(upload) / name).read_bytes() == file.read_bytes()
 
 
 def test_killed_service_holds_nobody_up_and_the_next_one_hears_again(server, upload, refused, make_file):

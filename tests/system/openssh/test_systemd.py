@@ -8,12 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from real_server import DEADLINE_S, HELPER, REPOSITORY
 
 SYSTEMD = Path("/lib/systemd/systemd")
 HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[2]
 MOVE_AND_RUN = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
-DEADLINE_S = 60.0
 
 
 def find_cgroups():
@@ -172,7 +171,7 @@ def test_slots_can_be_made_and_removed_within_the_limits_of_the_unit(server):
     at = kept.index("[Service]") + 1
 
     def run_within_limits(*words):
-        command = " ".join(["/usr/bin/sudo", "--non-interactive", "/usr/local/lib/thaniya/thaniya-root", *words])
+        command = " ".join(["/usr/bin/sudo", "--non-interactive", HELPER, *words])
         lines = [*kept[:at], "Type=oneshot", f"ExecStart={command}", *kept[at:], ""]
         machine.write("/etc/systemd/system/helper.service", "\n".join(lines))
         machine.run("systemctl", "daemon-reload")
