@@ -28,13 +28,13 @@ from typing import Any, TypeVar
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system" / "openssh"))
 
 from data import add_data_options, make_data
-from real_server import Machine, RealServer, why_no_machine
+from real_server import HELPER, Machine, RealServer, why_no_machine
 
 T = TypeVar("T")
 
 STORE = "/srv"
 """The one place on disk where the server keeps everything."""
-CONFIG = """\
+CONFIG = f"""\
 [paths]
 state = "/srv/thaniya/state"
 spool = "/srv/thaniya/spool"
@@ -42,7 +42,7 @@ slots = "/srv/thaniya/slots"
 
 [gate]
 kind = "openssh"
-root_helper = "/usr/local/lib/thaniya/thaniya-root"
+root_helper = "{HELPER}"
 """
 SLOTS = 8
 CLIENTS = 50

@@ -348,6 +348,9 @@ def test_slot_that_is_added_later_works_alike_and_goes_again(server, make_file):
 
 # Setting it up.
 
+with_pam_only = pytest.mark.parametrize("server", ["yes"], ids=["pam"], indirect=True, scope="module")
+"""Where PAM makes no difference, and a test takes long."""
+
 
 def test_second_run_changes_nothing_and_all_is_well(server):
     done = server.thaniya("setup", "openssh", "--slots", str(server.slots))
@@ -357,6 +360,7 @@ def test_second_run_changes_nothing_and_all_is_well(server):
     assert doctor(server) == []
 
 
+@with_pam_only
 @pytest.mark.parametrize(
     ("sabotage", "words"),
     [
@@ -378,6 +382,7 @@ def test_doctor_finds_what_is_broken_and_its_cure_mends_it(server, sabotage, wor
     assert doctor(server) == []
 
 
+@with_pam_only
 def test_missing_bwrap_is_told_by_setup_doctor_and_to_the_client(server, upload):
     _, slot = upload
     server.machine.run("mount", "--bind", "/dev/null", "/usr/bin/bwrap")
@@ -392,6 +397,7 @@ def test_missing_bwrap_is_told_by_setup_doctor_and_to_the_client(server, upload)
     assert (client.returncode, "bwrap is missing on the server" in client.stderr) == (1, True)
 
 
+@with_pam_only
 def test_forbidden_user_namespaces_are_told_by_setup_with_what_allows_them(server):
     # The limit is of the user namespace in which it is set: the machine's own stays as it is.
     done = server.machine.run("bash", "-c", IN_A_USER_NAMESPACE, SETUP_WITHOUT_NAMESPACES, check=False)

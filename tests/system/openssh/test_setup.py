@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from real_server import HELPER
 
 DROP_IN = "/etc/ssh/sshd_config.d/thaniya.conf"
 WRITTEN = [DROP_IN, "/etc/sudoers.d/thaniya", "/etc/thaniya/thaniya.toml", "/etc/thaniya/root.json"]
-PROGRAMS = ["/usr/local/lib/thaniya/thaniya-root", "/usr/local/lib/thaniya/thaniya-keys"]
+PROGRAMS = [HELPER, "/usr/local/lib/thaniya/thaniya-keys"]
 
 
 def tree(machine, *places):
