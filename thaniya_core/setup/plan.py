@@ -45,12 +45,15 @@ def plan_base(installation: Installation, *, has_volume: bool) -> Sequence[Chang
     """Accounts, directories and files that have to be there before the state is made."""
     user = installation.service_user
     volume = [] if has_volume else [Directory(installation.volume, user, user, 0o750)]
+    # A configuration of one's own choice may lie in a directory that is there and is nobody else's to change.
+    place = installation.config.parent
+    own_place = [] if place == installation.root_config.parent or place.is_dir() else [Directory(place)]
     legacy = [File(installation.slot_program, program_source("gate", "slot_shell.py"), mode=0o755)]
     return [
         Group(SLOT_GROUP),
         ServiceUser(user, installation.state),
         Directory(installation.root_config.parent),
-        *([] if installation.config.parent.is_dir() else [Directory(installation.config.parent)]),
+        *own_place,
         Directory(installation.library),
         Directory(installation.state, user, user, 0o750),
         Directory(installation.spool, user, user, 0o750),

@@ -9,7 +9,7 @@ import sys
 from contextlib import closing
 
 import pytest
-from real_server import HELPER, SPOOL
+from real_server import DEADLINE_S, HELPER, SPOOL
 
 NOBODYS_ID = "20200101T000000Z-000000"
 SUDO_LOG = "/var/log/sudo.log"

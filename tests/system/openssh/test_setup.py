@@ -134,8 +134,8 @@ def test_what_was_changed_by_hand_is_put_right_and_the_configuration_is_kept(mac
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["change"] for line in lines if line["message_type"] == "change"] == [
         "set the mode of /var/lib/thaniya/spool to 0750",
-        "make the slot thaniya_01",
-        "make the slot thaniya_02",
+        "make what is missing of the slot thaniya_01",
+        "make what is missing of the slot thaniya_02",
         "make the slot thaniya_03",
         f"write {DROP_IN} (root:root 0644)",
         "let sshd read its configuration: sshd is not running: nothing to reload",
