@@ -49,6 +49,8 @@ class Excluder:
 
     def matches(self, path: bytes) -> bool:
         """Whether a path below the directory, without a leading `./`, is excluded."""
+        if self._path is None and self._name is None:
+            return False
         text = path.decode("utf-8", "surrogateescape")
         if self._path is not None and self._path.fullmatch(text):
             return True
