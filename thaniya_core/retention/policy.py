@@ -57,6 +57,9 @@ class Policy(Struct, frozen=True):
         """Whether there is no rule at all."""
         return not self.counts and not self.within
 
+    def __bool__(self) -> bool:
+        return not self.keeps_everything
+
     def __str__(self) -> str:
         """The policy as `parse_policy` reads it."""
         return " ".join(f"{key}={value}" for key, value in self._parts())
