@@ -92,7 +92,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     gate: Gate = Gate()
     slots: SlotLimits = SlotLimits()
     jobs: JobLimits = JobLimits()
-    retention: dict[str, object] = msgspec.field(default_factory=dict)
+    retention: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
     """By scope, a policy each; read by `retention.settings.read_configured`."""
 
 
