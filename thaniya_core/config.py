@@ -94,6 +94,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     gate: Gate = Gate()
     slots: SlotLimits = SlotLimits()
     jobs: JobLimits = JobLimits()
+    retention: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
+    """By scope, a policy each; read by `retention.settings.read_configured`."""
 
 
 class Config(Settings, frozen=True):
@@ -140,7 +142,7 @@ def load_config(file: Path) -> Config:
     base = file.absolute().parent
     given = settings.paths
     paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
-    return Config(paths, settings.gate, settings.slots, settings.jobs, file.absolute())
+    return Config(paths, settings.gate, settings.slots, settings.jobs, settings.retention, file.absolute())
 
 
 def _decode_special(kind: type, value: object) -> object:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from thaniya_core.errors import NotAllowed, UserDisabled
 from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.formats.names import Series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.protocol import UploadState as UploadState  # the wire's word, and the model's
 
 
@@ -200,6 +201,7 @@ class Backup(Struct, frozen=True):
     broken: str = ""
     """What the last verification found; empty when it is good or was never verified."""
     verified_at: datetime | None = None
+    notes: Notes = Notes()
 
     @property
     def id(self) -> str:
@@ -208,6 +210,15 @@ class Backup(Struct, frozen=True):
     @property
     def series(self) -> Series:
         return self.document.series
+
+
+class RetentionSetting(Struct, frozen=True):
+    """The retention policy that an administrator set for everything, a user or a series."""
+
+    scope: str
+    """`default`, `alice` or `alice/web1/nightly`."""
+    policy: str
+    """As `parse_policy` reads it; empty keeps everything."""
 
 
 class JobKind(StrEnum):

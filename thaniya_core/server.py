@@ -20,6 +20,7 @@ from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import (
     Allocator,
@@ -68,6 +69,8 @@ class Server:
         self.volumes = Volumes(store, clock)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
+        self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
+        self.retention = Retention(store, self.retention_settings, self.backups)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes

@@ -28,7 +28,7 @@ PROMISED = """
     user.add user.list user.show user.enable user.disable user.remove user.key.add user.key.remove
     slot.list slot.reset slot.enable slot.disable
     upload.list upload.show upload.abort
-    backup.list backup.show backup.files backup.restore backup.verify backup.remove
+    backup.list backup.show backup.files backup.restore backup.verify backup.remove backup.pin backup.unpin backup.tag
     catalog.rebuild job.list job.show job.retry
 """
 

@@ -19,7 +19,7 @@ from thaniya_core.errors import (
 )
 from thaniya_core.formats import protocol
 from thaniya_core.formats.manifest import BackupDocument, Manifest
-from thaniya_core.formats.names import RESERVED_FILES, Series, check_id, is_legal_file
+from thaniya_core.formats.names import DOCUMENT_FILES, Series, check_id, is_legal_file
 from thaniya_core.formats.protocol import UploadState
 
 _WAIT_S = 60.0
@@ -66,7 +66,7 @@ class ThaniyaConnector:
         return reply.document
 
     def open_file(self, backup_id: str, name: str, size_bytes: int | None) -> FetchReader:
-        if not is_legal_file(name) and name not in RESERVED_FILES:
+        if not is_legal_file(name) and name not in DOCUMENT_FILES:
             raise NotFound(f"backup {backup_id} has no file {name!r}")
         return FetchReader(self._session.open_command, check_id(backup_id), name, size_bytes, self._make_retry())
 

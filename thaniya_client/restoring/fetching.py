@@ -12,7 +12,7 @@ from thaniya_client.meter import Meter
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
 from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, Compression, open_reader
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
-from thaniya_core.formats.names import RESERVED_FILES
+from thaniya_core.formats.names import DOCUMENT_FILES
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -106,7 +106,7 @@ def copy_file_to(connector: Connector, backup_id: str, name: str, into: BinaryIO
     """See `Target.fetch`."""
     document = connector.document(backup_id)
     file = next((file for file in document.files if file.name == name), None)
-    if file is None and name not in RESERVED_FILES:
+    if file is None and name not in DOCUMENT_FILES:
         names = ", ".join([file.name for file in document.files][:20])
         raise NotFound(f"backup {backup_id} has no file {name!r}", hint=f"it has {names}")
     reader = connector.open_file(backup_id, name, None if file is None else file.size_bytes)

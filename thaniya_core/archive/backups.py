@@ -11,19 +11,21 @@ from typing import BinaryIO, cast
 from msgspec.structs import replace
 
 from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.notes import change_tags, write_notes
+from thaniya_core.archive.removal import Choose, Removal, Removed
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.verify import find_damage
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import IntegrityFailed, NotFound
+from thaniya_core.errors import IntegrityFailed, NotFound, WrongState
 from thaniya_core.formats.compression import BUFFER_BYTES, DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
 from thaniya_core.formats.manifest import FileKind
-from thaniya_core.formats.names import RESERVED_FILES
-from thaniya_core.formats.volume import removing_directory
+from thaniya_core.formats.names import DOCUMENT_FILES, Series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.model import Backup, Event
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import fsync_directory, make_directories, open_regular, os_errors, remove_tree
+from thaniya_core.system.files import open_regular, os_errors
 
 _DAMAGED: tuple[type[Exception], ...] = (*DECOMPRESSION_ERRORS, ValueError)
 """What reading a damaged contents list raises."""
@@ -35,8 +37,8 @@ class Backups:
     def __init__(self, store: Store, clock: Clock, volumes: Volumes, catalog: Catalog) -> None:
         self._store = store
         self._clock = clock
-        self._volumes = volumes
         self._catalog = catalog
+        self._removal = Removal(store, volumes, catalog)
 
     def open_file(self, backup: Backup, name: str) -> BinaryIO:
         """A file of a backup as it is stored, unbuffered.
@@ -44,7 +46,7 @@ class Backups:
         Raises:
             NotFound: the backup has no such file, or is not there.
         """
-        if name not in RESERVED_FILES and name not in {file.name for file in backup.document.files}:
+        if name not in DOCUMENT_FILES and name not in {file.name for file in backup.document.files}:
             raise NotFound(f"the backup {backup.id} has no file {name[:80]!r}", hint="see the list of its files")
         with os_errors(f"open {name} of {backup.id}"):
             descriptor = open_regular(self._catalog.directory(backup) / name)
@@ -89,16 +91,60 @@ class Backups:
         self._log(actor, "backup.restore", backup, str(target))
 
     def remove(self, backup: Backup, actor: str) -> None:
-        """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part."""
-        directory = self._catalog.directory(backup)
-        grave = removing_directory(self._volumes.present_root(backup.volume), backup.id)
-        with os_errors(f"remove {backup.id}"):
-            make_directories(grave.parent)
-            directory.rename(grave)
-            fsync_directory(directory.parent)
-            self._catalog.remove(backup)
-            remove_tree(grave)
+        """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
+
+        Raises:
+            NotFound: it is not there, or its volume is not.
+            WrongState: it is pinned.
+        """
+        self._catalog.directory(backup)
+
+        def choose(known: Sequence[Backup]) -> list[Backup]:
+            chosen = [each for each in known if each.id == backup.id]
+            if any(each.notes.pinned for each in chosen):
+                raise WrongState(f"the backup {backup.id} is pinned", hint=f"thaniya backup unpin {backup.id}")
+            return chosen
+
+        removed = self._removal.remove_chosen(backup.series, choose, must_agree=False)
+        if not removed.backups:
+            raise NotFound(f"there is no backup {backup.id!r} any more")
         self._log(actor, "backup.remove", backup)
+
+    def remove_chosen(self, series: Series, choose: Choose, actor: str) -> Removed:
+        """Remove some backups of a series; see `Removal.remove_chosen`."""
+        removed = self._removal.remove_chosen(series, choose)
+        for backup in removed.backups:
+            self._log(actor, "backup.remove", backup)
+        return removed
+
+    def pin(self, backup: Backup, pinned: bool, actor: str) -> Backup:
+        """Have retention never remove a backup, or let it again."""
+        action = "backup.pin" if pinned else "backup.unpin"
+        return self._change_notes(backup, lambda notes: replace(notes, pinned=pinned), action, "", actor)
+
+    def tag(self, backup: Backup, add: Sequence[str], remove: Sequence[str], actor: str) -> Backup:
+        """Give a backup tags, and take others away.
+
+        Raises:
+            IllegalName: one is not a legal tag.
+        """
+        detail = " ".join([*(f"+{tag}" for tag in add), *(f"-{tag}" for tag in remove)])
+        return self._change_notes(backup, lambda notes: change_tags(notes, add, remove), "backup.tag", detail, actor)
+
+    def _change_notes(
+        self, backup: Backup, change: Callable[[Notes], Notes], action: str, detail: str, actor: str
+    ) -> Backup:
+        directory = self._catalog.directory(backup)
+        with self._store.catalog_transaction(backup.series) as table:
+            current = table.get(backup.id)
+            if current is None:
+                raise NotFound(f"there is no backup {backup.id!r} any more")
+            changed = replace(current, notes=change(current.notes))
+            with os_errors(f"write the notes of {backup.id}"):
+                write_notes(directory, changed.notes)
+            table.put(changed)
+        self._log(actor, action, changed, detail)
+        return changed
 
     def _log(self, actor: str, action: str, backup: Backup, detail: str = "", ok: bool = True) -> None:
         subject = f"{backup.series}/{backup.id}"

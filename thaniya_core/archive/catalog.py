@@ -9,10 +9,12 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from thaniya_core.archive.notes import read_notes
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import IntegrityFailed, NotFound, StateUnreadable, ThaniyaError
 from thaniya_core.formats.manifest import decode_document
 from thaniya_core.formats.names import BACKUP_FILE, Series, check_id, parse_series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import archive_directory, backup_directory
 from thaniya_core.model import Backup, Volume
 from thaniya_core.store import Store
@@ -86,7 +88,7 @@ class Catalog:
         return directory
 
     def add(self, backup: Backup) -> None:
-        """Enter a backup; one that is known already on its volume keeps what verification found."""
+        """Enter a backup; one that is known already on its volume keeps what verification found and people said."""
         with self._store.catalog_transaction(backup.series) as table:
             known = table.get(backup.id)
             if known is None or known.volume != backup.volume:
@@ -169,9 +171,16 @@ def _scan(volume: Volume, unreadable: list[str]) -> Iterator[Backup]:
         directories = sorted(root.glob("*/*/*/*/"))
     for directory in directories:
         try:
-            yield _read_backup(volume, directory)
+            backup = _read_backup(volume, directory)
         except (ThaniyaError, OSError) as error:
             unreadable.append(f"{directory}: {error}")
+            continue
+        try:
+            yield replace(backup, notes=read_notes(directory))
+        except (ThaniyaError, OSError) as error:
+            # It may have been pinned: better kept too long than not long enough.
+            unreadable.append(f"{error}; {backup.id} counts as pinned until it is pinned or unpinned anew")
+            yield replace(backup, notes=Notes(pinned=True))
 
 
 def _read_backup(volume: Volume, directory: Path) -> Backup:

@@ -14,6 +14,7 @@ from thaniya_core.cli.output import JsonOption, confirm, format_time, print_fact
 from thaniya_core.errors import IntegrityFailed, ThaniyaError, WrongUsage
 from thaniya_core.formats.contents import escape_path
 from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import restore_directory, restored_path
 from thaniya_core.model import Backup
@@ -39,13 +40,19 @@ def list_backups(
     user: Annotated[str, typer.Option(help="Of this user only.")] = "",
     host: Annotated[str, typer.Option(help="Of this host only.")] = "",
     name: Annotated[str, typer.Option(help="Of series of this name only.")] = "",
+    series: Annotated[str, typer.Option(help="Of this series only: user/host/name.")] = "",
+    tag: Annotated[str, typer.Option(help="With this tag only.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List backups, the newest first.
 
     Example: thaniya backup list --user alice --host web1
     """
-    backups = server_of(context).catalog.find(user, host, name)
+    if series:
+        wanted = parse_series(series)
+        user, host, name = wanted.user, wanted.host, wanted.name
+    found = server_of(context).catalog.find(user, host, name)
+    backups = [backup for backup in found if not tag or tag in backup.notes.tags]
     rows = [
         [
             backup.id,
@@ -88,6 +95,8 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
         ("sums by", document.sums_by.value),
         ("client", document.client or "-"),
         ("warnings", str(document.warning_count)),
+        ("pinned", "yes" if backup.notes.pinned else "no"),
+        ("tags", " ".join(backup.notes.tags) or "-"),
     ]
     facts += [("warning", warning) for warning in document.warnings]
     facts += [("file", f"{file.name}, {format_size(file.size_bytes)}, {file.sha256}") for file in document.files]
@@ -204,7 +213,53 @@ def remove(
     print_facts({"removed": backup.id}, [("removed", backup.id), ("freed", size)], as_json)
 
 
+@app.command("pin")
+def pin(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
+    """Keep a backup whatever the retention policy says; it uses up none of the policy's counts.
+
+    Example: thaniya backup pin 20261123T211500Z-7f3a2c
+    """
+    _pin(context, backup_id, True, as_json)
+
+
+@app.command("unpin")
+def unpin(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
+    """Leave a backup to the retention policy again.
+
+    Example: thaniya backup unpin 20261123T211500Z-7f3a2c
+    """
+    _pin(context, backup_id, False, as_json)
+
+
+def _pin(context: typer.Context, backup_id: str, pinned: bool, as_json: bool) -> None:
+    server = server_of(context)
+    backup = server.backups.pin(server.catalog.get(backup_id), pinned, actor())
+    facts = [("backup", backup.id), ("pinned", "yes" if pinned else "no")]
+    print_facts({"id": backup.id, "pinned": pinned}, facts, as_json)
+
+
+@app.command("tag")
+def tag(
+    context: typer.Context,
+    backup_id: Id,
+    add: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a backup tags, or take them away; `backup list --tag` finds it by them.
+
+    Example: thaniya backup tag 20261123T211500Z-7f3a2c before-upgrade
+    """
+    server = server_of(context)
+    backup = server.catalog.get(backup_id)
+    if add or remove:
+        backup = server.backups.tag(backup, add or [], remove or [], actor())
+    facts = [("backup", backup.id), ("tags", " ".join(backup.notes.tags) or "-")]
+    print_facts({"id": backup.id, "tags": backup.notes.tags}, facts, as_json)
+
+
 def _state(backup: Backup) -> str:
     if backup.broken:
         return f"BROKEN: {backup.broken}"
-    return "verified" if backup.verified_at else "archived"
+    state = "verified" if backup.verified_at else "archived"
+    return f"{state}, pinned" if backup.notes.pinned else state

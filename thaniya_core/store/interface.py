@@ -4,7 +4,8 @@ A transaction is the only way to change state. It must not be assumed that one p
 was read before is stale, and everything a decision rests on is read inside the transaction that carries it out.
 Transactions are short and do not nest: no other input or output inside, least of all on a slot or a volume, whose disk
 may hang. One exception: allocation reads its user's catalog inside the transaction of the state, so that an upload
-that moves from there into the catalog meanwhile is counted once.
+that moves from there into the catalog meanwhile is counted once. And one more: removing backups renames their
+directories inside the transaction of their series, so that nobody pins one that is just going.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, Event, Job, Slot, Upload, User, Volume
+from thaniya_core.model import Backup, Event, Job, RetentionSetting, Slot, Upload, User, Volume
 
 R = TypeVar("R")
 
 
 class ReadTable(Protocol[R]):
-    """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id."""
+    """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id, retention by
+    scope."""
 
     def get(self, key: str) -> R | None: ...
 
@@ -61,6 +63,8 @@ class StateView(Protocol):
     def volumes(self) -> ReadTable[Volume]: ...
     @property
     def jobs(self) -> ReadTable[Job]: ...
+    @property
+    def retention(self) -> ReadTable[RetentionSetting]: ...
 
 
 class StateTransaction(Protocol):
@@ -76,6 +80,8 @@ class StateTransaction(Protocol):
     def volumes(self) -> Table[Volume]: ...
     @property
     def jobs(self) -> Table[Job]: ...
+    @property
+    def retention(self) -> Table[RetentionSetting]: ...
 
 
 class Store(Protocol):

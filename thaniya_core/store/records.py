@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from thaniya_core.errors import WrongUsage
-from thaniya_core.model import Backup, Job, Slot, Upload, User, Volume
+from thaniya_core.model import Backup, Job, RetentionSetting, Slot, Upload, User, Volume
 
 R = TypeVar("R", bound=Struct)
 
@@ -57,6 +57,7 @@ SLOTS = Kind("slots", Slot, lambda slot: slot.name)
 UPLOADS = Kind("uploads", Upload, lambda upload: upload.id)
 VOLUMES = Kind("volumes", Volume, lambda volume: volume.id)
 JOBS = Kind("jobs", Job, lambda job: job.id)
+RETENTION = Kind("retention", RetentionSetting, lambda setting: setting.scope)
 BACKUPS = Kind("backups", Backup, lambda backup: backup.id)
 
 

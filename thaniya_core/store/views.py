@@ -8,6 +8,7 @@ from thaniya_core.model import Backup
 from thaniya_core.store.records import (
     BACKUPS,
     JOBS,
+    RETENTION,
     SLOTS,
     UPLOADS,
     USERS,
@@ -19,7 +20,7 @@ from thaniya_core.store.records import (
     Records,
 )
 
-STATE_KINDS: tuple[AnyKind, ...] = (USERS, SLOTS, UPLOADS, VOLUMES, JOBS)
+STATE_KINDS: tuple[AnyKind, ...] = (USERS, SLOTS, UPLOADS, VOLUMES, JOBS, RETENTION)
 CATALOG_KINDS: tuple[AnyKind, ...] = (BACKUPS,)
 HISTORY_KINDS: tuple[AnyKind, ...] = (UPLOADS, JOBS)
 
@@ -33,6 +34,7 @@ class StateSnapshot:
         self.uploads = Records(UPLOADS, content)
         self.volumes = Records(VOLUMES, content)
         self.jobs = Records(JOBS, content)
+        self.retention = Records(RETENTION, content)
 
 
 class StateDraft:
@@ -44,10 +46,11 @@ class StateDraft:
         self.uploads = Draft(UPLOADS, content)
         self.volumes = Draft(VOLUMES, content)
         self.jobs = Draft(JOBS, content)
+        self.retention = Draft(RETENTION, content)
 
     @property
     def drafts(self) -> tuple[AnyDraft, ...]:
-        return (self.users, self.slots, self.uploads, self.volumes, self.jobs)
+        return (self.users, self.slots, self.uploads, self.volumes, self.jobs, self.retention)
 
     def end(self) -> None:
         """Refuse further changes."""

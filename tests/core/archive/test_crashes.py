@@ -12,6 +12,7 @@ import pytest
 from thaniya_core.model import Backup, Upload, UploadState
 from thaniya_core.server import Server
 from thaniya_core.system.run import run
+from thaniya_core.testing import FixedClock
 
 SCRIPT = Path(__file__).parent.parent / "crash_points.py"
 LEAST_POINTS = 10
@@ -93,6 +94,22 @@ def test_removed_backup_is_gone_wherever_the_removal_dies(
     (state,) = end_states("remove", backup.id)
 
     assert state["backups"] == state["half_done"] == state["stored"] == []
+    assert state["rebuilt"] == 0
+
+
+def test_pruned_series_ends_the_same_wherever_the_removal_dies(
+    archived: Callable[..., Backup], end_states: Callable[..., list[dict[str, object]]], clock: FixedClock
+) -> None:
+    made = []
+    for _ in range(4):
+        made.append(archived().id)
+        clock.advance(86400)
+
+    (state,) = end_states("prune", "keep-last=2")
+
+    assert state["backups"] == made[:1:-1]
+    assert state["half_done"] == []
+    assert state["damage"] == ["", ""]
     assert state["rebuilt"] == 0
 
 

@@ -14,7 +14,7 @@ from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.documents import encode_sums
 from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest
-from thaniya_core.formats.names import RESERVED_FILES
+from thaniya_core.formats.names import DOCUMENT_FILES
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_any_flipped_bit_of_any_file_is_found(server, backup, directory):
 
 
 def test_stored_files_are_opened_by_their_names_only(server, backup):
-    for name in ["notes.txt", *RESERVED_FILES]:
+    for name in ["notes.txt", *DOCUMENT_FILES]:
         with server.backups.open_file(backup, name) as stream:
             assert stream.read()
     for name in ["../volume.json", "other", "", ".", "\n"]:

@@ -34,7 +34,15 @@ from thaniya_core.formats.manifest import (
     encode_document,
     make_document,
 )
-from thaniya_core.formats.names import BACKUP_FILE, RESERVED_FILES, RESTORE_FILE, SUMS_FILE, Series, is_legal_file
+from thaniya_core.formats.names import (
+    BACKUP_FILE,
+    DOCUMENT_FILES,
+    RESERVED_FILES,
+    RESTORE_FILE,
+    SUMS_FILE,
+    Series,
+    is_legal_file,
+)
 from thaniya_core.system.run import run
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
@@ -158,7 +166,7 @@ def test_sums_are_read_as_they_are_written(found):
 def test_sums_cover_every_other_file(document):
     written = encode_documents(document)
 
-    assert written.keys() == RESERVED_FILES
+    assert written.keys() == DOCUMENT_FILES
     lines = dict(reversed(line.split("  ")) for line in written[SUMS_FILE].decode().splitlines())
     others = {name: hashlib.sha256(data).hexdigest() for name, data in written.items() if name != SUMS_FILE}
     assert lines == {file.name: file.sha256 for file in document.files} | others
