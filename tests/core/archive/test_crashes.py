@@ -39,10 +39,11 @@ def test_upload_ends_as_one_backup_wherever_its_server_dies(
     server: Server,
     open_upload: Callable[..., Upload],
     put_file: Callable[..., Path],
+    make_tar: Callable[..., bytes],
     end_states: Callable[..., list[dict[str, object]]],
 ) -> None:
     upload = open_upload()
-    put_file(upload, "home.tar.gz", b"not really a tar")
+    put_file(upload, "home.tar.gz", make_tar(notes=b"some notes"))
     put_file(upload, "client.log", b"done")
 
     (state,) = end_states("complete", upload.id)
