@@ -44,12 +44,13 @@ def choose_due(
     total = sum(_bytes(backup) for backup in waiting)
     if every <= timedelta(0) or total == 0:
         return []
-    pace = total / every.total_seconds()
+    # Runs are that far apart, so what is to be read within `every` must be read that much earlier.
+    period_s = max(1.0, (every - horizon).total_seconds())
+    pace = total / period_s
     needed = -math.inf
     before = 0
     for backup in waiting:
-        left_s = (every - horizon).total_seconds() - _age(backup, now)
-        needed = max(needed, before - pace * left_s)
+        needed = max(needed, before - pace * (period_s - _age(backup, now)))
         before += _bytes(backup)
     chosen: list[Backup] = []
     taken = 0

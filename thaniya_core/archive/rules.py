@@ -72,7 +72,7 @@ def read_rules(configured: Mapping[str, str | Mapping[str, str | int]], where: s
         ConfigInvalid: one is not understood.
     """
     return tuple(
-        _read_rule(pattern, value, f"{where}: compression.{pattern!r}") for pattern, value in configured.items()
+        _read_rule(pattern, value, f'{where}: compression."{pattern}"') for pattern, value in configured.items()
     )
 
 
