@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -53,8 +52,8 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
         try:
             unpack_backup(document, directory, target, all_parts(document.files), as_far_as_allowed=True)
         except CommandFailed as error:
-            if os.strerror(errno.ENOSPC) in error.message:
-                raise NoSpace(f"{document.id} cannot be restored on trial: {error.message}") from error
+            if free_bytes(target) < MARGIN_BYTES:  # tar tells of it in many ways
+                raise NoSpace(f"the disk of {scratch} filled while {document.id} was restored on trial") from error
             return (f"it cannot be restored: {error.message}",)
         parts = all_parts(document.files)
         return tuple(found for part in parts for found in _compare(directory, document, part, target))
