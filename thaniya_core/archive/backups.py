@@ -114,6 +114,17 @@ class Backups:
         """Write to the audit log that a backup was restored by other means than `restore`."""
         self._log(actor, "backup.restore", backup, str(target))
 
+    def own_bytes(self, backup: Backup) -> int:
+        """What a backup shares with no other one, and removing it frees.
+
+        Raises:
+            NotFound: it is not there, or its volume is not.
+        """
+        directory = self._catalog.directory(backup)
+        with os_errors(f"look at {backup.id}"):
+            found = [(directory / file.name).stat() for file in backup.document.files]
+        return sum(status.st_size for status in found if status.st_nlink == 1)
+
     def remove(self, backup: Backup, actor: str) -> None:
         """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
 

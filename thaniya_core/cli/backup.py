@@ -80,8 +80,10 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
     server = server_of(context)
     backup = server.catalog.get(backup_id)
     document = backup.document
+    own_bytes: int | None = None
     try:
         place = str(server.catalog.directory(backup))
+        own_bytes = server.backups.own_bytes(backup)
     except ThaniyaError as error:
         place = f"NOT THERE: {error.message}"
     facts = [
@@ -93,6 +95,7 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
         ("archived", format_time(document.archived_at)),
         ("verified", format_time(backup.verified_at)),
         ("stored", _stored(document)),
+        ("own", f"{format_size(own_bytes)}, which removing it frees"),
         ("original", format_size(document.original_bytes)),
         ("sums by", document.sums_by.value),
         ("client", document.client or "-"),
@@ -102,7 +105,7 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
     ]
     facts += [("warning", warning) for warning in document.warnings]
     facts += [("file", _describe(file)) for file in document.files]
-    print_facts({"directory": place, **msgspec.to_builtins(backup)}, facts, as_json)
+    print_facts({"directory": place, "own_bytes": own_bytes, **msgspec.to_builtins(backup)}, facts, as_json)
 
 
 @app.command("files")
@@ -182,8 +185,8 @@ def remove(
     """
     server = server_of(context)
     backup = server.catalog.get(backup_id)
-    size = format_size(backup.document.stored_bytes)
-    confirm(f"Remove {backup.id} of {backup.series} ({size}) for good?", yes)
+    size = format_size(server.backups.own_bytes(backup))
+    confirm(f"Remove {backup.id} of {backup.series} for good? It frees {size}.", yes)
     server.backups.remove(backup, actor())
     print_facts({"removed": backup.id}, [("removed", backup.id), ("freed", size)], as_json)
 
@@ -242,11 +245,8 @@ def _state(backup: Backup) -> str:
 
 def _stored(document: BackupDocument) -> str:
     stored = format_size(document.stored_bytes)
-    if not document.shared_bytes:
-        return stored
-    return (
-        f"{stored}, of which {format_size(document.shared_bytes)} were shared with earlier backups when it was archived"
-    )
+    shared = format_size(document.shared_bytes)
+    return f"{stored}, of which earlier backups had {shared} already" if document.shared_bytes else stored
 
 
 def _describe(file: BackupFile) -> str:

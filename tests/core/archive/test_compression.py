@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -321,3 +322,28 @@ def test_compressed_backup_on_another_file_system(server, spooled, run_jobs, roo
     assert server.backups.verify(backup, "login:root").broken == ""
     server.backups.restore(backup, tmp_path / "target", (), False, "login:test")
     assert _found(tmp_path / "target") == {"dump.sql": SQL, "noise": NOISE}
+
+
+ARCHIVE_IN_LITTLE_MEMORY = r"""
+import re, sys
+from pathlib import Path
+from thaniya_core.server import open_server
+server = open_server(Path(sys.argv[1]))
+while server.worker.run_due():
+    server.worker.drain()
+print(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+@pytest.mark.parametrize("rule", ['{ format = "xz", level = 9, threads = 2 }', '"gzip"', '"bzip2"'])
+def test_memory_of_the_service_does_not_grow_with_level_or_size(server, spooled, root, rule):
+    file = root / "thaniya.toml"
+    file.write_text(file.read_text().replace('"*.sql" = "xz"', f'"*.sql" = {rule}'))
+    noise = os.urandom(3_000_000)
+    spooled(dump__sql=b"".join(noise[start:] + bytes(1_000_000) for start in range(12)))
+
+    done = run([sys.executable, "-c", ARCHIVE_IN_LITTLE_MEMORY, str(file)], timeout_s=300)
+
+    assert int(done.stdout) < 100 * 1024
+    (backup,) = server.catalog.find()
+    assert backup.document.files[0].uploaded_name == "dump.sql"
