@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -190,3 +194,32 @@ def test_setting_of_the_period_is_read_and_a_wrong_one_is_told(command, config):
     assert command("backup", "list")[0] == 0
     config.write_text(text + '\n[verify]\nevry = "90d"\n')
     assert command("backup", "list", told="evry")[0] == 2
+
+
+@pytest.mark.parametrize("trial", [(), ("--test-restore",)])
+def test_interrupted_verification_leaves_nothing(back_up, config, wait_until, trial):
+    backup = back_up(noise__bin=os.urandom(3_000_000))
+    before = open_server(config).catalog.get(backup)
+    command = [sys.executable, "-m", "thaniya_core", "--config", str(config), "backup", "verify", "--all"]
+    process = subprocess.Popen([*command, "--limit-rate", "10K", *trial], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: "noise.bin" in open_files(process.pid), "the reading")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
+
+    assert open_server(config).catalog.get(backup) == before
+    assert list(config.parent.glob("volume/.testing/thaniya*")) == []
+
+
+def open_files(pid):
+    """The names of the files that a process has open."""
+    names = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            names.add(descriptor.readlink().name)
+        except OSError:
+            pass  # it was closed in this moment
+    return names

@@ -7,7 +7,7 @@ carries on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -202,7 +202,8 @@ class Ingest:
             check_room(incoming, DOCUMENTS_BYTES + upload.received_bytes)
         places = sorted(uploaded.directory.iterdir())
         names = frozenset(place.name for place in places)
-        bringer = Bringer(incoming, self._rules, self._find_earlier(upload), names, may_link=may_link)
+        earlier = self._find_earlier(upload, {place.stat().st_size for place in places})
+        bringer = Bringer(incoming, self._rules, earlier, names, may_link=may_link)
         told = {file.name: file for file in uploaded.manifest.files} if uploaded.manifest is not None else {}
         found: dict[str, BackupFile] = {}
         forms: dict[str, Form] = {}
@@ -216,13 +217,14 @@ class Ingest:
                 forms[place.name] = brought.form
         return found, forms
 
-    def _find_earlier(self, upload: Upload) -> EarlierFiles:
-        """The files of the series' newest good backups on the upload's volume."""
+    def _find_earlier(self, upload: Upload, sizes: Collection[int]) -> EarlierFiles:
+        """The files of these sizes in the series' newest good backups on the upload's volume."""
         newest = self._catalog.of_series(upload.series)
         good = [backup for backup in newest if backup.volume == upload.volume and not backup.broken]
-        return EarlierFiles(
-            EarlierFile(backup.id, file, self._catalog.directory(backup), partial(self._on_damage, backup))
-            for backup in good[:BACKUPS_LOOKED_AT]
-            if self._catalog.is_there(backup)
-            for file in backup.document.files
-        )
+        found: list[EarlierFile] = []
+        for backup in good[:BACKUPS_LOOKED_AT]:
+            if self._catalog.is_there(backup):
+                directory, on_damage = self._catalog.directory(backup), partial(self._on_damage, backup)
+                fitting = [file for file in backup.document.files if file.restored_bytes in sizes]
+                found += [EarlierFile(backup.id, file, directory, on_damage) for file in fitting]
+        return EarlierFiles(found)

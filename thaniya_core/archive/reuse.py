@@ -9,6 +9,7 @@ to take its place. An upload thus never becomes a link to bytes that were not se
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
@@ -56,8 +57,11 @@ class EarlierFiles:
     """The files that a new backup may share, the newest first."""
 
     def __init__(self, files: Iterable[EarlierFile] = ()) -> None:
-        self._files = [file for file in files if file.size_bytes]
-        self._sizes = {file.uploaded[1] for file in self._files}
+        self._by_upload: defaultdict[tuple[str, int | None], list[EarlierFile]] = defaultdict(list)
+        for file in files:
+            if file.size_bytes:
+                self._by_upload[file.uploaded].append(file)
+        self._sizes = {size for _, size in self._by_upload}
 
     def may_hold(self, size_bytes: int) -> bool:
         """Whether a file of this size was uploaded before: only then its sum is worth knowing in advance."""
@@ -65,6 +69,5 @@ class EarlierFiles:
 
     def find(self, sha256: str, size_bytes: int, compressions: Collection[Compression]) -> list[EarlierFile]:
         """The files that were uploaded with this sum and are stored in one of these forms."""
-        return [
-            file for file in self._files if file.uploaded == (sha256, size_bytes) and file.compression in compressions
-        ]
+        found = self._by_upload.get((sha256, size_bytes), [])
+        return [file for file in found if file.compression in compressions]
