@@ -21,7 +21,7 @@ from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.compression import Compression, open_file_writer
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.system.background import run_in_background
-from thaniya_core.system.files import copy_file, free_bytes, hash_file, link_file
+from thaniya_core.system.files import copy_file, free_bytes, hash_file, link_file, open_regular
 
 logger = logging.getLogger(__name__)
 
@@ -182,5 +182,5 @@ class _InVain(Exception):
 
 
 def _head(place: Path) -> bytes:
-    with place.open("rb") as stream:
+    with os.fdopen(open_regular(place), "rb") as stream:
         return stream.read(HEAD_BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 from msgspec import Struct
 
@@ -15,6 +16,7 @@ from thaniya_core.archive.volumes import Volumes
 from thaniya_core.config import VerifyLimits
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.model import Backup
+from thaniya_core.system.background import run_in_background
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.throttle import Stopped, Throttle
 
@@ -58,7 +60,7 @@ class Verification:
     def run_due(
         self, horizon: timedelta, should_stop: Callable[[], bool] = lambda: False, actor: str = "service"
     ) -> VerifiedRun:
-        """Read what is due, at the configured rate.
+        """Read what is due, at the configured rate and the lowest priority.
 
         Args:
             horizon: until the next run.
@@ -70,7 +72,7 @@ class Verification:
         for backup in self.due(horizon):
             try:
                 throttle = Throttle(self._clock, self._limits.limit_rate, should_stop)
-                verified.append(self._backups.verify(backup, actor, throttle))
+                verified.append(run_in_background(partial(self._backups.verify, backup, actor, throttle)))
             except Stopped:
                 return VerifiedRun(tuple(verified), tuple(unreadable), was_stopped=True)
             except ThaniyaError as error:

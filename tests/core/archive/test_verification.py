@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 import tarfile
+import threading
 import zlib
 from datetime import timedelta
 from pathlib import Path
@@ -325,6 +326,20 @@ def test_run_that_is_stopped_keeps_what_it_has_done(server, archived, clock, lim
 
     assert (len(done.verified), done.was_stopped) == (1, True)
     assert sum(backup.verified_at is not None for backup in server.catalog.find()) == 1
+
+
+def test_run_has_the_lowest_priority(server, archived, clock):
+    archived()
+    clock.advance(40 * DAY_S)
+    niceness: list[int] = []
+
+    def look() -> bool:
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return False
+
+    server.verification.run_due(timedelta(days=1), look)
+
+    assert set(niceness) == {19}
 
 
 def test_backup_that_is_not_there_keeps_no_other_from_being_read(server, archived, clock):
