@@ -46,24 +46,25 @@ def _read_listing(entries: Iterator[ContentsEntry] | None, listing: BinaryIO) ->
     difference = ""
     unpacked_bytes = 0
     try:
-        members = _members(iter(partial(listing.read, CHUNK_BYTES), b""))
-        for member in members:
+        lines = split_lines(iter(partial(listing.read, CHUNK_BYTES), b""))
+        for member in _members(lines, skip_unknown=entries is None):
             unpacked_bytes += member.size_bytes
             if entries is not None and not difference:
                 difference = _difference(member, next(entries, None))
         if entries is not None and not difference:
             difference = _difference(None, next(entries, None))
-    except ThaniyaError as error:
-        difference = f"does not fit to its contents list: {error.message}"
+    except (ThaniyaError, ValueError) as error:
+        difference = f"cannot be compared with what it should hold: {error}"
     return Listing(difference, unpacked_bytes)
 
 
-def _members(chunks: Iterable[bytes]) -> Iterator[ContentsEntry]:
-    for line in split_lines(chunks):
+def _members(lines: Iterable[bytes], *, skip_unknown: bool) -> Iterator[ContentsEntry]:
+    for line in lines:
         entry = parse_tar_line(line.decode("utf-8", "surrogateescape"))
-        if entry is None:
+        if entry is not None:
+            yield entry
+        elif not skip_unknown:
             raise IntegrityFailed(f"this line of tar is not understood: {line[:120]!r}")
-        yield entry
 
 
 def _difference(member: ContentsEntry | None, entry: ContentsEntry | None) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar, cast
+from typing import IO, BinaryIO, Generic, TypeVar, cast
 
 from msgspec import Struct
 
@@ -124,7 +124,7 @@ class _Feed:
 class _Consumer(Generic[T]):
     """A thread that reads a stream to its end."""
 
-    def __init__(self, stream: BinaryIO | object, consume: Callable[[BinaryIO], T]) -> None:
+    def __init__(self, stream: IO[bytes], consume: Callable[[BinaryIO], T]) -> None:
         self._stream = cast(BinaryIO, stream)
         self._consume = consume
         self._result: list[T] = []

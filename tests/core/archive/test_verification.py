@@ -107,7 +107,10 @@ def with_list(archived, make_tar, manifest_of):
         (_list(A, _entry(b"./b", 6)), "holds -rw-r--r-- 5 ./b, its contents list has -rw-r--r-- 6 ./b"),
         (_list(A, _entry(b"./b", 5, "-rwsr-xr-x")), "its contents list has -rwsr-xr-x 5 ./b"),
         (_list(), "holds ./a, its contents list does not"),
-        (gzip.compress(b"rubbish\n"), "does not fit to its contents list: line 1 of the contents list is malformed"),
+        (
+            gzip.compress(b"rubbish\n"),
+            "cannot be compared with what it should hold: line 1 of",
+        ),
         (_list(A, B)[:-9], "home.files.gz of"),
         (b"no gzip", "home.files.gz of"),
     ],
