@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-from thaniya_core.archive import Catalog, Ingest, UploadedFiles, Volumes
+from thaniya_core.archive import Backups, Catalog, Ingest, Rule, UploadedFiles, Volumes
 from thaniya_core.errors import UploadRejected
 from thaniya_core.jobs import JobQueue
 from thaniya_core.model import Job, JobKind, JobState, Upload, UploadState
@@ -26,6 +27,8 @@ class Archiving:
         jobs: JobQueue,
         volumes: Volumes,
         catalog: Catalog,
+        backups: Backups,
+        rules: Sequence[Rule],
     ) -> None:
         self._store = store
         self._spool = spool
@@ -33,7 +36,7 @@ class Archiving:
         self._jobs = jobs
         self._volumes = volumes
         self._catalog = catalog
-        self._ingest = Ingest(volumes, catalog, clock)
+        self._ingest = Ingest(volumes, catalog, clock, rules, backups.note_damage)
 
     def enqueue(self, state: StateTransaction, upload: Upload) -> None:
         """Within a transaction: queue the job of an upload that is spooled."""

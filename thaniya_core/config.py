@@ -87,6 +87,17 @@ class JobLimits(Struct, frozen=True, forbid_unknown_fields=True):
     longest_delay: Seconds = Seconds(3600)
 
 
+class VerifyLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the archive is read again."""
+
+    every: Seconds = Seconds(30 * 86400)
+    """Each backup is read again within this time; 0: only when somebody asks."""
+    limit_rate: Size = Size(50 * 1024**2)
+    """Bytes a second; 0: no limit."""
+    most_per_run: Size = Size(500 * 1024**3)
+    """Bytes of one run; a larger backup is read alone."""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What the file may hold."""
 
@@ -96,6 +107,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     jobs: JobLimits = JobLimits()
     retention: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
     """By scope, a policy each; read by `retention.settings.read_configured`."""
+    compression: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
+    """By pattern, how such files are compressed; read by `archive.rules.read_rules`."""
+    verify: VerifyLimits = VerifyLimits()
 
 
 class Config(Settings, frozen=True):
@@ -142,7 +156,8 @@ def load_config(file: Path) -> Config:
     base = file.absolute().parent
     given = settings.paths
     paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
-    return Config(paths, settings.gate, settings.slots, settings.jobs, settings.retention, file.absolute())
+    others = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name != "paths"}
+    return Config(paths=paths, file=file.absolute(), **others)
 
 
 def _decode_special(kind: type, value: object) -> object:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
-from thaniya_core.archive import Backups, Catalog, Volumes
+from thaniya_core.archive import Backups, Catalog, Verification, Volumes, read_rules
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
@@ -75,7 +75,11 @@ class Server:
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes
         )
-        self._archiving = Archiving(store, clock, self.spool, self.uploads, self.jobs, self.volumes, self.catalog)
+        self.verification = Verification(clock, self.volumes, self.catalog, self.backups, config.verify)
+        rules = read_rules(config.compression, str(config.file))
+        self._archiving = Archiving(
+            store, clock, self.spool, self.uploads, self.jobs, self.volumes, self.catalog, self.backups, rules
+        )
         self._closer = Closer(
             store,
             clock,

@@ -113,6 +113,10 @@ def look(server: Server, root: Path) -> dict[str, object]:
         "in_slots": [path.name for path in (root / "slots").glob("*/upload/*")],
         "spool": [path.name for path in (root / "spool").iterdir()],
         "half_done": [path.name for path in (root / "volume").glob(".*/*")],
+        "names": max(
+            (path.stat().st_nlink for path in (root / "volume" / "archive").glob("*/*/*/*/*")),
+            default=0,
+        ),
         "stored": sorted(path.name for path in (root / "volume" / "archive").glob("*/*/*/*/*")),
     }
 

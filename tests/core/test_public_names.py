@@ -8,7 +8,18 @@ import pytest
 
 PUBLIC = {
     "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "SlotLog", "Users", "parse_public_key"},
-    "archive": {"Backups", "Catalog", "Ingest", "RebuildReport", "UploadedFiles", "Volumes"},
+    "archive": {
+        "Backups",
+        "Catalog",
+        "Ingest",
+        "RebuildReport",
+        "Rule",
+        "UploadedFiles",
+        "Verification",
+        "VerifiedRun",
+        "Volumes",
+        "read_rules",
+    },
     "gate": set(),
     "jobs": {"JobQueue", "Worker"},
     "retention": {

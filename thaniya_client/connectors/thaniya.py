@@ -18,7 +18,7 @@ from thaniya_core.errors import (
     ThaniyaError,
 )
 from thaniya_core.formats import protocol
-from thaniya_core.formats.manifest import BackupDocument, Manifest
+from thaniya_core.formats.manifest import BackupDocument, Manifest, check_document
 from thaniya_core.formats.names import DOCUMENT_FILES, Series, check_id, is_legal_file
 from thaniya_core.formats.protocol import UploadState
 
@@ -63,7 +63,7 @@ class ThaniyaConnector:
         reply = self._session.request(protocol.Contents(check_id(backup_id)))
         if not isinstance(reply, protocol.BackupContents):
             raise _unexpected(reply)
-        return reply.document
+        return check_document(reply.document, f"what the server says of backup {backup_id}")
 
     def open_file(self, backup_id: str, name: str, size_bytes: int | None) -> FetchReader:
         if not is_legal_file(name) and name not in DOCUMENT_FILES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -55,6 +56,10 @@ class Catalog:
         ]
         return sorted(found, key=lambda backup: (backup.document.created_at, backup.id), reverse=True)
 
+    def of_series(self, series: Series) -> list[Backup]:
+        """The backups of one series, the newest first."""
+        return self._store.read_catalog(series)[::-1]
+
     def get(self, backup_id: str, user: str = "") -> Backup:
         """A backup by its id, or by the beginning of it where only one begins so.
 
@@ -94,11 +99,13 @@ class Catalog:
             if known is None or known.volume != backup.volume:
                 table.put(backup)
 
-    def update(self, backup: Backup) -> None:
-        """Write what is known of a backup anew."""
+    def note_verified(self, backup: Backup, broken: str, at: datetime) -> Backup:
+        """Keep what reading a backup again has found, beside what people said of it meanwhile."""
         with self._store.catalog_transaction(backup.series) as table:
-            if table.get(backup.id) is not None:
-                table.put(backup)
+            current = table.get(backup.id)
+            if current is not None:
+                table.put(replace(current, broken=broken, verified_at=at))
+        return replace(current or backup, broken=broken, verified_at=at)
 
     def remove(self, backup: Backup) -> None:
         """Forget a backup."""
@@ -109,7 +116,7 @@ class Catalog:
         """Forget backups whose removal was interrupted after they had left their place."""
         if backup_ids:
             for backup in self.find():
-                if backup.id in backup_ids and not self._is_there(backup):
+                if backup.id in backup_ids and not self.is_there(backup):
                     self.remove(backup)
 
     def rebuild(self) -> RebuildReport:
@@ -146,18 +153,19 @@ class Catalog:
         with self._store.catalog_transaction(series) as table:
             known = {backup.id: backup for backup in table.all()}
             for backup_id, backup in on_disk.items():
-                if backup_id not in known and not self._is_there(backup):
+                if backup_id not in known and not self.is_there(backup):
                     continue  # it was removed since the volume was read
                 added += backup_id not in known
                 old = known.get(backup_id, backup)
                 table.put(replace(backup, broken=old.broken, verified_at=old.verified_at))
             for backup_id, backup in known.items():
                 # One that was archived or removed meanwhile is looked for once more.
-                if backup_id not in on_disk and backup.volume in present_volumes and not self._is_there(backup):
+                if backup_id not in on_disk and backup.volume in present_volumes and not self.is_there(backup):
                     removed += table.remove(backup_id)
         return added, removed
 
-    def _is_there(self, backup: Backup) -> bool:
+    def is_there(self, backup: Backup) -> bool:
+        """Whether a backup's directory is on its volume, and the volume is there."""
         try:
             return self.directory(backup).is_dir()
         except NotFound:

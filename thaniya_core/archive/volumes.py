@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from thaniya_core.archive.scratch import clean_scratch
 from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError
 from thaniya_core.formats.names import make_id
 from thaniya_core.formats.volume import (
@@ -15,6 +16,7 @@ from thaniya_core.formats.volume import (
     encode_volume,
     incoming_place,
     removing_place,
+    testing_place,
 )
 from thaniya_core.model import Event, Volume
 from thaniya_core.store import Store
@@ -130,8 +132,9 @@ class Volumes:
         return {leftover.name for place in places if place.is_dir() for leftover in place.iterdir()}
 
     def clean_leftovers(self) -> None:
-        """Remove what interrupted work left in `.incoming` and `.removing`; only while no job runs."""
+        """Remove what interrupted work left beside the archive; only while no job runs."""
         for volume in self.present():
+            clean_scratch(testing_place(volume.path))
             for place in (incoming_place(volume.path), removing_place(volume.path)):
                 if place.is_dir():
                     for leftover in place.iterdir():

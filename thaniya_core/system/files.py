@@ -129,14 +129,19 @@ def open_regular(file: Path) -> int:
     return descriptor
 
 
-def hash_file(file: Path, on_chunk: Callable[[int], None] | None = None) -> tuple[str, int]:
+def hash_file(
+    file: Path,
+    on_chunk: Callable[[int], None] | None = None,
+    into: Callable[[memoryview], object] | None = None,
+) -> tuple[str, int]:
     """SHA-256 in lower-case hex and size in bytes of a regular file. Links are not followed.
 
     Args:
         file: what to read.
         on_chunk: called with the number of bytes read since the last call.
+        into: called with the bytes; they hold during the call only.
     """
-    return _read_through(file, None, on_chunk)
+    return _read_through(file, into, on_chunk)
 
 
 def copy_file(source: Path, target: Path) -> tuple[str, int]:
@@ -146,7 +151,7 @@ def copy_file(source: Path, target: Path) -> tuple[str, int]:
     """
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
     try:
-        result = _read_through(source, descriptor, None)
+        result = _read_through(source, lambda data: write_all(descriptor, data), None)
         os.fsync(descriptor)
     except BaseException:
         target.unlink(missing_ok=True)
@@ -156,7 +161,9 @@ def copy_file(source: Path, target: Path) -> tuple[str, int]:
     return result
 
 
-def _read_through(source: Path, target: int | None, on_chunk: Callable[[int], None] | None) -> tuple[str, int]:
+def _read_through(
+    source: Path, into: Callable[[memoryview], object] | None, on_chunk: Callable[[int], None] | None
+) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
     buffer = bytearray(CHUNK_BYTES)
@@ -164,8 +171,8 @@ def _read_through(source: Path, target: int | None, on_chunk: Callable[[int], No
     with os.fdopen(open_regular(source), "rb", buffering=0) as stream:
         while count := stream.readinto(buffer):
             digest.update(view[:count])
-            if target is not None:
-                write_all(target, view[:count])
+            if into is not None:
+                into(view[:count])
             size += count
             if on_chunk is not None:
                 on_chunk(count)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thaniya_core.errors import WrongUsage
-from thaniya_core.formats.quantities import format_duration, format_size, parse_duration, parse_size
+from thaniya_core.formats.quantities import format_duration, format_size, parse_duration, parse_percent, parse_size
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,14 @@ def test_duration_is_shown_for_people(seconds, shown):
 
 def test_unknown_size_is_shown_as_a_dash():
     assert format_size(None) == "-"
+
+
+@pytest.mark.parametrize(("text", "percent"), [("5%", 5), ("0.5 %", 0.5), ("100", 100), (" 7% ", 7)])
+def test_parts_in_a_hundred_are_read(text, percent):
+    assert parse_percent(text) == percent
+
+
+@pytest.mark.parametrize("text", ["", "%", "0%", "100.1%", "-5%", "5 percent", "5%%", "nan"])
+def test_what_is_no_part_in_a_hundred_is_refused(text):
+    with pytest.raises(WrongUsage):
+        parse_percent(text)
