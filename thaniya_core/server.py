@@ -6,6 +6,7 @@ It makes the rooms, wires them, and carries out what takes more than one of them
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +21,8 @@ from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.monitor import Expectations, Notifier, Pings, make_channels
+from thaniya_core.monitoring import Monitoring
 from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Space, Spool, Uploads, Watch
@@ -27,7 +30,7 @@ from thaniya_core.store import Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors
-from thaniya_core.system.privileges import drop_to, owner_of
+from thaniya_core.system.privileges import account, drop_to, owner_of
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -56,6 +59,25 @@ class Server:
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
         self.retention = Retention(store, self.retention_settings, self.backups)
+        self.expectations = Expectations(store, clock)
+        self.notifier = Notifier(
+            store,
+            clock,
+            make_channels(config.notify, account()),
+            server=socket.gethostname(),
+            timeout_s=config.notify.timeout,
+            remind_s=config.notify.remind,
+        )
+        self.monitoring = Monitoring(
+            config,
+            store,
+            clock,
+            self.volumes,
+            self.retention_settings,
+            self._service_lock,
+            self.notifier,
+            Pings(store, clock, config.ping),
+        )
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.accounts, config.slots, self._measure_space, self.catalog.user_bytes
@@ -93,6 +115,10 @@ class Server:
     def as_service(self, wait_s: float = 0.0) -> AbstractContextManager[bool]:
         """Be the service for a while: the only one that closes slots and runs jobs; see `ServiceLock.hold`."""
         return self._service_lock.hold(wait_s)
+
+    def note_alive(self) -> None:
+        """Leave a mark that the service works, for `thaniya check`; only as the service."""
+        self._service_lock.note_alive()
 
     def recover(self) -> None:
         """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""

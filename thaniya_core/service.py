@@ -24,6 +24,9 @@ PASS_S = 0.5
 WATCH_S = 1.0
 """Seconds between two looks at the slots."""
 
+MARK_S = 10.0
+"""Seconds between two marks that the service works."""
+
 TAKE_OVER_S = 5.0
 """How long to wait for a command that is the service for a moment."""
 
@@ -40,6 +43,7 @@ class Service:
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._watched_at: float | None = None
+        self._marked_at: float | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
 
@@ -119,6 +123,9 @@ class Service:
         if self._watched_at is None or now - self._watched_at >= WATCH_S:
             self._watched_at = now
             attempt("watch the uploads", lambda: self._server.watch_uploads(remembers=True))
+        if self._marked_at is None or now - self._marked_at >= MARK_S:
+            self._marked_at = now
+            attempt("mark that the service works", self._server.note_alive)
         attempt("close slots", self._server.close_slots)
         attempt("run jobs", self._server.worker.run_due)
 

@@ -11,6 +11,27 @@ PUBLIC = {
     "archive": {"Backups", "Catalog", "Ingest", "RebuildReport", "UploadedFiles", "Volumes"},
     "gate": set(),
     "jobs": {"JobQueue", "Worker"},
+    "monitor": {
+        "RETENTION_RUN",
+        "Expectations",
+        "Finding",
+        "Notifier",
+        "Pings",
+        "Report",
+        "Rhythm",
+        "Sent",
+        "SeriesFacts",
+        "ServerFacts",
+        "VolumeFacts",
+        "examine",
+        "examine_series",
+        "expected_rhythm",
+        "exposition",
+        "make_channels",
+        "measure",
+        "plugin_output",
+        "status_line",
+    },
     "retention": {
         "Applied",
         "Candidate",
@@ -26,7 +47,7 @@ PUBLIC = {
         "read_configured",
     },
     "slots": {"Allocator", "Closer", "SlotAccounts", "Slots", "Space", "Spool", "Uploads", "Watch"},
-    "store": {"MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
+    "store": {"LogPlace", "MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
 }
 
 

@@ -13,7 +13,7 @@ from thaniya_core.errors import IllegalName
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.model import Backup, Event, Job, Upload
 from thaniya_core.store.cache import ContentCache
-from thaniya_core.store.events import EventLog
+from thaniya_core.store.events import EventLog, LogPlace
 from thaniya_core.store.jsonfile import JsonFile
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Draft, Kind, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
@@ -129,6 +129,9 @@ class TinyStore:
 
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         return self._events.read(since)
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        return self._events.read_after(place)
 
     def _state(self) -> TinyFile:
         return TinyFile(JsonFile(self._directory / "state.json"), STATE_KINDS, self._cache)

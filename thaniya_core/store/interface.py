@@ -16,14 +16,28 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, Event, Job, RetentionSetting, Slot, Upload, User, Volume
+from thaniya_core.model import (
+    Backup,
+    ChannelRecord,
+    Event,
+    Expectation,
+    Job,
+    PingRecord,
+    RetentionSetting,
+    RunRecord,
+    Slot,
+    Upload,
+    User,
+    Volume,
+)
+from thaniya_core.store.events import LogPlace
 
 R = TypeVar("R")
 
 
 class ReadTable(Protocol[R]):
     """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id, retention by
-    scope."""
+    scope, expectations by series, channels and runs by name."""
 
     def get(self, key: str) -> R | None: ...
 
@@ -65,6 +79,14 @@ class StateView(Protocol):
     def jobs(self) -> ReadTable[Job]: ...
     @property
     def retention(self) -> ReadTable[RetentionSetting]: ...
+    @property
+    def expectations(self) -> ReadTable[Expectation]: ...
+    @property
+    def channels(self) -> ReadTable[ChannelRecord]: ...
+    @property
+    def pings(self) -> ReadTable[PingRecord]: ...
+    @property
+    def runs(self) -> ReadTable[RunRecord]: ...
 
 
 class StateTransaction(Protocol):
@@ -82,6 +104,14 @@ class StateTransaction(Protocol):
     def jobs(self) -> Table[Job]: ...
     @property
     def retention(self) -> Table[RetentionSetting]: ...
+    @property
+    def expectations(self) -> Table[Expectation]: ...
+    @property
+    def channels(self) -> Table[ChannelRecord]: ...
+    @property
+    def pings(self) -> Table[PingRecord]: ...
+    @property
+    def runs(self) -> Table[RunRecord]: ...
 
 
 class Store(Protocol):
@@ -135,4 +165,8 @@ class Store(Protocol):
 
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         """Events, the oldest first. A line that cannot be read is passed over."""
+        ...
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        """Events that were appended after a place in the audit log, each with the place after it."""
         ...

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup, Event, Job, Upload
-from thaniya_core.store.events import decode_event, encode_event
+from thaniya_core.store.events import LogPlace, decode_event, encode_event
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
 from thaniya_core.store.views import CatalogDraft, StateDraft, StateSnapshot
@@ -102,3 +102,10 @@ class MemoryStore:
         for event in sorted(events, key=lambda event: month_of(event.at)):
             if since is None or event.at >= since:
                 yield event
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        month, offset = "", 0
+        for event in self.read_events():
+            month, offset = month_of(event.at), (offset + 1 if month_of(event.at) == month else 1)
+            if month > place.month or (month == place.month and offset > place.offset):
+                yield event, LogPlace(month, offset)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 
 CHUNK_BYTES = 1024 * 1024
@@ -232,6 +234,28 @@ def free_bytes(path: Path) -> int:
     """Bytes that an ordinary user can still write on the file system of a path."""
     usage = os.statvfs(path)
     return usage.f_bavail * usage.f_frsize
+
+
+class DiskSpace(Struct, frozen=True):
+    """A file system as an ordinary user finds it."""
+
+    total_bytes: int
+    free_bytes: int
+    total_files: int
+    """Inodes; 0 where the file system has no such limit."""
+    free_files: int
+
+
+def disk_space(path: Path) -> DiskSpace:
+    """How large and how full the file system of a path is. What is kept for root does not count."""
+    usage = os.statvfs(path)
+    kept_for_root = usage.f_bfree - usage.f_bavail
+    return DiskSpace(
+        (usage.f_blocks - kept_for_root) * usage.f_frsize,
+        usage.f_bavail * usage.f_frsize,
+        usage.f_files,
+        usage.f_favail,
+    )
 
 
 @contextmanager

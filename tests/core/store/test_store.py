@@ -24,6 +24,7 @@ class Stopped(Exception):
 
 def test_the_package_names_what_is_public():
     assert set(thaniya_core.store.__all__) == {
+        "LogPlace",
         "MemoryStore",
         "ReadTable",
         "StateTransaction",
