@@ -29,6 +29,7 @@ from thaniya_core.monitor import (
 from thaniya_core.retention import RetentionSettings
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.store import Store
+from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
 from thaniya_core.system.files import DiskSpace, disk_space, make_directories, os_errors, write_atomic
@@ -165,7 +166,7 @@ class Monitoring:
         with self._telling_lock.hold() as is_alone:
             if not is_alone:
                 return None
-            self._pings.send_due()
+            attempt("send the pings", self._pings.send_due)
             return self._notifier.tell(report)
 
     def note_run(self, name: str) -> None:

@@ -74,13 +74,15 @@ class Pings:
         settings = self._settings
         if not (settings.start or settings.success or settings.fail):
             return 0
-        state = self._store.read()
-        on_their_way = state.uploads.all()
+        state, now = self._store.read(), self._clock.now()
         record = state.pings.get(_KEY)
-        if record is None or record.ended_until > self._clock.now():  # the clock was set back
-            self._keep(PingRecord(self._clock.now(), tuple(upload.id for upload in on_their_way)))
+        if record is None or record.ended_until > now:  # the clock was set back
+            self._keep(PingRecord(now, tuple(upload.id for upload in state.uploads.all())))
             return 0
-        ended = list(takewhile(lambda upload: _is_new(upload, record.ended_until), self._store.read_upload_history()))
+        # What ended later than now ended before the clock was set back, and was told then.
+        on_their_way = [upload for upload in state.uploads.all() if upload.ended_at is None or upload.ended_at <= now]
+        history = takewhile(lambda upload: _is_new(upload, record.ended_until), self._store.read_upload_history())
+        ended = [upload for upload in history if upload.ended_at is not None and upload.ended_at <= now]
         ended.reverse()
         due = due_pings(settings, record, on_their_way, ended)
         times = [upload.ended_at for upload in [*on_their_way, *ended] if upload.ended_at is not None]
