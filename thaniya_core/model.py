@@ -94,6 +94,23 @@ class Slot(Struct, frozen=True):
     """When an upload took it last; the slots take turns by it."""
 
 
+class EndedUpload(Struct, frozen=True, gc=False):
+    """An upload that has ended, in few words: quick to read where there are very many."""
+
+    id: str
+    user: str
+    host: str
+    name: str
+    state: UploadState
+    created_at: datetime
+    ended_at: datetime
+    reason: str = ""
+
+    @property
+    def series(self) -> Series:
+        return Series(self.user, self.host, self.name)
+
+
 class Upload(Struct, frozen=True):
     """One use of a slot by one user."""
 
@@ -135,6 +152,14 @@ class Upload(Struct, frozen=True):
     @property
     def series(self) -> Series:
         return Series(self.user, self.host, self.name)
+
+    def in_few_words(self) -> EndedUpload | None:
+        """What there is to say of it once it has ended; None before."""
+        if self.ended_at is None:
+            return None
+        return EndedUpload(
+            self.id, self.user, self.host, self.name, self.state, self.created_at, self.ended_at, self.reason
+        )
 
 
 class SlotUsage(Struct, frozen=True):

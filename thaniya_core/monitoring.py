@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 
 from thaniya_core.archive import Volumes
 from thaniya_core.config import Config
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series, parse_series
-from thaniya_core.model import RunRecord, Upload, Volume
+from thaniya_core.model import EndedUpload, RunRecord, Upload, Volume
 from thaniya_core.monitor import (
     Notifier,
     Pings,
@@ -24,6 +24,7 @@ from thaniya_core.monitor import (
     VolumeFacts,
     examine,
     exposition,
+    make_channels,
     measure,
 )
 from thaniya_core.retention import RetentionSettings
@@ -33,6 +34,7 @@ from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
 from thaniya_core.system.files import DiskSpace, disk_space, make_directories, os_errors, write_atomic
+from thaniya_core.system.privileges import account
 
 LOOK_BACK = timedelta(days=35)
 """Uploads that ended before are no sign of anything."""
@@ -64,7 +66,7 @@ class Monitoring:
         self._volumes = volumes
         self._retention = retention
         self._service_lock = service_lock
-        self._notifier = notifier
+        self.notifier = notifier
         self._pings = pings
         # Of two that tell at the same time each would tell the same.
         self._telling_lock = ServiceLock(config.paths.state / "notify.lock", clock)
@@ -87,7 +89,7 @@ class Monitoring:
         state = self._store.read()
         enabled = {user.name for user in state.users.all() if user.enabled}
         expectations = {parse_series(each.series): each for each in state.expectations.all()}
-        ended: defaultdict[Series, list[Upload]] = defaultdict(list)
+        ended: defaultdict[Series, list[EndedUpload]] = defaultdict(list)
         for upload in self._ended_lately(state.uploads.all()):
             ended[upload.series].append(upload)
         known = {*self._store.catalog_series(), *expectations, *ended}
@@ -102,11 +104,10 @@ class Monitoring:
                 user_is_enabled=series.user in enabled,
             )
 
-    def _ended_lately(self, on_their_way: list[Upload]) -> Iterable[Upload]:
+    def _ended_lately(self, on_their_way: list[Upload]) -> Iterable[EndedUpload]:
         since = self._clock.now() - LOOK_BACK
-        history = takewhile(lambda upload: _end(upload) >= since, self._store.read_upload_history())
-        failed = [upload for upload in on_their_way if upload.ended_at is not None and upload.ended_at >= since]
-        return {upload.id: upload for upload in [*failed, *history]}.values()
+        failed = [ended for upload in on_their_way if (ended := upload.in_few_words()) and ended.ended_at >= since]
+        return {upload.id: upload for upload in [*failed, *self._store.read_ended_uploads(since)]}.values()
 
     def _server_facts(self) -> ServerFacts:
         state = self._store.read()
@@ -120,7 +121,7 @@ class Monitoring:
             uploads=tuple(state.uploads.all()),
             jobs=tuple(state.jobs.all()),
             volumes=tuple(self._look_at_volumes(state.volumes.all())),
-            channels=tuple(record for record in state.channels.all() if record.name in self._notifier.channels),
+            channels=tuple(record for record in state.channels.all() if record.name in self.notifier.channels),
             pings=next(iter(state.pings.all()), None),
             service_runs=is_fresh or self._service_lock.is_held(),
             service_seen_at=seen_at,
@@ -167,7 +168,7 @@ class Monitoring:
             if not is_alone:
                 return None
             attempt("send the pings", self._pings.send_due)
-            return self._notifier.tell(report)
+            return self.notifier.tell(report)
 
     def note_run(self, name: str) -> None:
         """Remember that a part of the schedule ran to its end now."""
@@ -175,5 +176,22 @@ class Monitoring:
             state.runs.put(RunRecord(name, self._clock.now()))
 
 
-def _end(upload: Upload) -> datetime:
-    return upload.ended_at or upload.created_at
+def make_monitoring(
+    config: Config,
+    store: Store,
+    clock: Clock,
+    volumes: Volumes,
+    retention: RetentionSettings,
+    service_lock: ServiceLock,
+) -> Monitoring:
+    """Monitoring with the channels and pings of the configuration."""
+    notifier = Notifier(
+        store,
+        clock,
+        make_channels(config.notify, account()),
+        server=socket.gethostname(),
+        timeout_s=config.notify.timeout,
+        remind_s=config.notify.remind,
+    )
+    pings = Pings(store, clock, config.ping)
+    return Monitoring(config, store, clock, volumes, retention, service_lock, notifier, pings)

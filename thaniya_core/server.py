@@ -6,13 +6,13 @@ It makes the rooms, wires them, and carries out what takes more than one of them
 from __future__ import annotations
 
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
 from thaniya_core.archive import Backups, Catalog, Volumes
@@ -21,8 +21,6 @@ from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
-from thaniya_core.monitor import Expectations, Notifier, Pings, make_channels
-from thaniya_core.monitoring import Monitoring
 from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Space, Spool, Uploads, Watch
@@ -30,7 +28,11 @@ from thaniya_core.store import Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors
-from thaniya_core.system.privileges import account, drop_to, owner_of
+from thaniya_core.system.privileges import drop_to, owner_of
+
+if TYPE_CHECKING:
+    from thaniya_core.monitor import Expectations
+    from thaniya_core.monitoring import Monitoring
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -59,25 +61,6 @@ class Server:
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
         self.retention = Retention(store, self.retention_settings, self.backups)
-        self.expectations = Expectations(store, clock)
-        self.notifier = Notifier(
-            store,
-            clock,
-            make_channels(config.notify, account()),
-            server=socket.gethostname(),
-            timeout_s=config.notify.timeout,
-            remind_s=config.notify.remind,
-        )
-        self.monitoring = Monitoring(
-            config,
-            store,
-            clock,
-            self.volumes,
-            self.retention_settings,
-            self._service_lock,
-            self.notifier,
-            Pings(store, clock, config.ping),
-        )
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.accounts, config.slots, self._measure_space, self.catalog.user_bytes
@@ -102,6 +85,23 @@ class Server:
             return OpensshAccounts(self.config.paths.slots, self.config.gate.root_helper)
         self.embedded = EmbeddedAccounts(self.config.paths.slots, self.upload_in)
         return self.embedded
+
+    @cached_property
+    def expectations(self) -> Expectations:
+        """What administrators expect of series."""
+        from thaniya_core.monitor import Expectations
+
+        return Expectations(self.store, self.clock)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        """Whether all is well, and telling people."""
+        # Imported here: what every client waits for, the broker, does without it.
+        from thaniya_core.monitoring import make_monitoring
+
+        return make_monitoring(
+            self.config, self.store, self.clock, self.volumes, self.retention_settings, self._service_lock
+        )
 
     def upload_in(self, slot_name: str) -> str | None:
         """The open upload that holds a slot now."""

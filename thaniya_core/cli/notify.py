@@ -22,7 +22,7 @@ def test(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: thaniya notify test
     """
-    notifier = server_of(context).notifier
+    notifier = server_of(context).monitoring.notifier
     if not notifier.channels:
         raise WrongState("no channel is configured", hint="name one in [notify] of thaniya.toml")
     _show(notifier.try_out(), as_json)

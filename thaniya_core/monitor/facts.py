@@ -8,7 +8,18 @@ from datetime import datetime
 from msgspec import Struct
 
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, ChannelRecord, Expectation, Job, PingRecord, Slot, Upload, User, Volume
+from thaniya_core.model import (
+    Backup,
+    ChannelRecord,
+    EndedUpload,
+    Expectation,
+    Job,
+    PingRecord,
+    Slot,
+    Upload,
+    User,
+    Volume,
+)
 from thaniya_core.system.files import DiskSpace
 
 
@@ -18,7 +29,7 @@ class SeriesFacts(Struct, frozen=True):
     series: Series
     backups: tuple[Backup, ...] = ()
     """In the catalog."""
-    ended: tuple[Upload, ...] = ()
+    ended: tuple[EndedUpload, ...] = ()
     """Its uploads that ended lately, archived or not."""
     expectation: Expectation | None = None
     """What an administrator said."""

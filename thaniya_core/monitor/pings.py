@@ -6,16 +6,14 @@ sent once, whether it comes through or not; who is not pinged raises the alarm, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import takewhile
 
 from msgspec import Struct
 
 from thaniya_core.config import Ping, fill_template
 from thaniya_core.errors import ThaniyaError
-from thaniya_core.model import Event, PingRecord, Upload, UploadState
+from thaniya_core.model import EndedUpload, Event, PingRecord, Upload, UploadState
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
@@ -31,33 +29,35 @@ class Due(Struct, frozen=True):
     url: str
 
 
-def due_pings(settings: Ping, record: PingRecord, on_their_way: list[Upload], ended: list[Upload]) -> list[Due]:
+def due_pings(
+    settings: Ping, record: PingRecord, on_their_way: Iterable[Upload], ended: Iterable[EndedUpload]
+) -> list[Due]:
     """The pings that are due, in the order of what they tell.
 
     Args:
         settings: `[ping]`.
         record: how far they had come.
-        on_their_way: uploads in the state; the failed ones among them have ended.
-        ended: uploads that ended since, the oldest first.
+        on_their_way: uploads that have not ended.
+        ended: uploads that have.
     """
-    due = []
-    known = set(record.started)
-    both = {upload.id: upload for upload in [*on_their_way, *ended]}
-    for upload in both.values():
-        if settings.start and upload.id not in known and _is_new(upload, record.ended_until):
-            due.append(_ping(settings.start, upload))
-    for upload in both.values():
+    new = sorted(
+        (upload for upload in ended if upload.ended_at > record.ended_until),
+        key=lambda upload: (upload.ended_at, upload.id),
+    )
+    begun: list[Upload | EndedUpload] = [*new, *on_their_way]
+    due = [
+        _ping(settings.start, upload)
+        for upload in sorted(begun, key=lambda upload: upload.id)
+        if settings.start and upload.id not in record.started
+    ]
+    for upload in new:
         template = settings.success if upload.state is UploadState.ARCHIVED else settings.fail
-        if template and upload.ended_at is not None and upload.ended_at > record.ended_until:
+        if template:
             due.append(_ping(template, upload))
     return due
 
 
-def _is_new(upload: Upload, ended_until: datetime) -> bool:
-    return upload.ended_at is None or upload.ended_at > ended_until
-
-
-def _ping(template: str, upload: Upload) -> Due:
+def _ping(template: str, upload: Upload | EndedUpload) -> Due:
     return Due(str(upload.series), fill_template(template, upload.user, upload.host, upload.name))
 
 
@@ -79,15 +79,15 @@ class Pings:
         if record is None or record.ended_until > now:  # the clock was set back
             self._keep(PingRecord(now, tuple(upload.id for upload in state.uploads.all())))
             return 0
-        # What ended later than now ended before the clock was set back, and was told then.
-        on_their_way = [upload for upload in state.uploads.all() if upload.ended_at is None or upload.ended_at <= now]
-        history = takewhile(lambda upload: _is_new(upload, record.ended_until), self._store.read_upload_history())
-        ended = [upload for upload in history if upload.ended_at is not None and upload.ended_at <= now]
-        ended.reverse()
-        due = due_pings(settings, record, on_their_way, ended)
-        times = [upload.ended_at for upload in [*on_their_way, *ended] if upload.ended_at is not None]
+        on_their_way = [upload for upload in state.uploads.all() if upload.ended_at is None]
+        waiting = [each for upload in state.uploads.all() if (each := upload.in_few_words())]
+        history = self._store.read_ended_uploads(record.ended_until)
+        # One that moves into the history meanwhile is in both. What ended later than now ended before the clock was
+        # set back, and was told then.
+        ended = {each.id: each for each in [*waiting, *history] if each.ended_at <= now}
+        due = due_pings(settings, record, (upload for upload in on_their_way if upload.id not in ended), ended.values())
+        until = max([record.ended_until, *(each.ended_at for each in ended.values())])
         # Noted before they are sent: killed half way, none is sent twice.
-        until = max([record.ended_until, *times])
         self._keep(PingRecord(until, tuple(upload.id for upload in on_their_way), record.failed))
         failed = dict(record.failed)
         came_through = 0

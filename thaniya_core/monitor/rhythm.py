@@ -9,6 +9,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from thaniya_core.model import UploadState
 from thaniya_core.monitor.facts import SeriesFacts
 
 _GAPS = 10
@@ -57,7 +58,7 @@ def expected_rhythm(facts: SeriesFacts, *, learn: bool) -> Rhythm | None:
 def arrivals(facts: SeriesFacts) -> list[datetime]:
     """When backups of a series came, the oldest first; those that retention has removed lately too."""
     by_id = {backup.id: backup.document.created_at for backup in facts.backups}
-    by_id |= {upload.id: upload.created_at for upload in facts.ended if upload.stored_bytes is not None}
+    by_id |= {upload.id: upload.created_at for upload in facts.ended if upload.state is UploadState.ARCHIVED}
     return sorted(by_id.values())
 
 

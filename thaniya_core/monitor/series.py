@@ -9,7 +9,7 @@ from statistics import median
 from thaniya_core.config import CheckLimits
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.quantities import format_duration, format_size
-from thaniya_core.model import Backup, Severity, Upload, UploadState
+from thaniya_core.model import Backup, EndedUpload, Severity, UploadState
 from thaniya_core.monitor.facts import SeriesFacts
 from thaniya_core.monitor.findings import Finding
 from thaniya_core.monitor.rhythm import expected_rhythm
@@ -88,7 +88,7 @@ def _find_failing(facts: SeriesFacts, last: Backup | None) -> Iterator[Finding]:
     )
 
 
-def _reason(upload: Upload) -> str:
+def _reason(upload: EndedUpload) -> str:
     return f", {upload.reason}" if upload.reason else ""
 
 

@@ -19,6 +19,7 @@ from thaniya_core.formats.names import Series
 from thaniya_core.model import (
     Backup,
     ChannelRecord,
+    EndedUpload,
     Event,
     Expectation,
     Job,
@@ -153,6 +154,10 @@ class Store(Protocol):
 
     def read_upload_history(self) -> Iterator[Upload]:
         """Ended uploads, the newest `ended_at` first, read month by month."""
+        ...
+
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        """Uploads of the history that ended at or after `since`, in no order; faster than `read_upload_history`."""
         ...
 
     def read_job_history(self) -> Iterator[Job]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, Event, Job, Upload
+from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.events import LogPlace, decode_event, encode_event
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
@@ -85,6 +85,12 @@ class MemoryStore:
         with self._log_lock:
             records = sorted(self._uploads.values(), key=newest_last, reverse=True)
         yield from records
+
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        for upload in self.read_upload_history():
+            ended = upload.in_few_words()
+            if ended is not None and ended.ended_at >= since:
+                yield ended
 
     def read_job_history(self) -> Iterator[Job]:
         with self._log_lock:

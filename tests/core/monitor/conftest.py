@@ -61,8 +61,9 @@ def upload(at: datetime, state: UploadState, *, series: Series = SERIES, number:
     )
 
 
-def facts(*backups: Backup, series: Series = SERIES, **fields: Any) -> SeriesFacts:
-    return SeriesFacts(series, backups, **fields)
+def facts(*backups: Backup, series: Series = SERIES, ended: tuple[Upload, ...] = (), **fields: Any) -> SeriesFacts:
+    few_words = tuple(each for upload in ended if (each := upload.in_few_words()))
+    return SeriesFacts(series, backups, few_words, **fields)
 
 
 def expect(every: timedelta, grace: timedelta = timedelta(), since: datetime = NOW, series: Series = SERIES) -> Any:
