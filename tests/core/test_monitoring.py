@@ -56,8 +56,11 @@ def test_service_of_another_process_is_seen(server, root, clock):
         assert codes(server) == {}
 
 
-def test_backup_that_came_and_one_that_was_rejected_are_both_seen(serving, archived, spooled, run_jobs, manifest_of):
+def test_backup_that_came_and_one_that_was_rejected_are_both_seen(
+    serving, archived, spooled, run_jobs, manifest_of, clock
+):
     archived()
+    clock.advance(60)
     rejected = spooled(manifest_of(notes__txt=b"something else"))
     run_jobs()
     assert serving.uploads.get(rejected.id).state is UploadState.REJECTED

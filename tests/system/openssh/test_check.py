@@ -1,0 +1,65 @@
+"""`thaniya check` on a real server: as root, as a monitor, as somebody who may not; the commands are the manual's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+MANUAL = (Path(__file__).resolve().parents[3] / "docs" / "monitoring.md").read_text()
+
+pytestmark = pytest.mark.parametrize("server", ["yes"], ids=["pam"], indirect=True, scope="module")
+
+
+def status(done):
+    return done.returncode, done.stdout.partition(" - ")[0]
+
+
+def test_running_server_is_well_for_root_and_for_the_service_user(server):
+    for before in ((), ("setpriv", "--reuid=thaniya", "--regid=thaniya", "--init-groups")):
+        done = server.machine.run(*before, "thaniya", "check", check=False)
+        assert status(done) == (0, "THANIYA OK"), (done.stdout, done.stderr)
+
+
+def test_who_may_not_read_the_state_gets_unknown(server):
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    done = server.machine.run(*nobody, "thaniya", "check", check=False)
+    assert status(done) == (3, "THANIYA UNKNOWN")
+    assert done.stdout.count("\n") == 1
+    assert "ermission denied" in done.stdout
+
+
+def test_monitor_gets_in_by_the_manuals_line_of_sudoers(server):
+    (line,) = re.findall(r"^ {4}(nagios ALL=.*)$", MANUAL, re.MULTILINE)
+    (call,) = re.findall(r"^ {4}command\[check_thaniya\]=(.*)$", MANUAL, re.MULTILINE)
+    program = server.machine.run("which", "thaniya").stdout.strip()
+    server.machine.run("useradd", "--system", "nagios")
+    server.machine.write("/etc/sudoers.d/nagios", line.replace("/usr/local/bin/thaniya", program) + "\n")
+    server.machine.run("chmod", "0440", "/etc/sudoers.d/nagios")
+    command = call.replace("/usr/local/bin/thaniya", program)
+    done = server.machine.run(
+        "setpriv", "--reuid=nagios", "--regid=nagios", "--init-groups", "sh", "-c", command, check=False
+    )
+    assert status(done) == (0, "THANIYA OK"), (done.stdout, done.stderr)
+
+
+def test_service_that_stopped_is_found_and_metrics_and_notices_come_all_the_same(server, wait_until):
+    server.stop_service()
+    server.machine.run("touch", "-d", "2 hours ago", "/var/lib/thaniya/service.lock")
+    done = server.machine.run("thaniya", "check", check=False)
+    assert status(done) == (2, "THANIYA CRITICAL")
+    assert "service_not_running" in done.stdout
+    (place,) = re.findall(r"^ {4}(install -d -o thaniya .*)$", MANUAL, re.MULTILINE)
+    server.machine.run("sh", "-c", place)
+    (cron,) = re.findall(r"root {2}(thaniya metrics --textfile .*)$", MANUAL, re.MULTILINE)
+    server.machine.run("sh", "-c", cron)
+    file = server.machine.path(cron.split()[-1])
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert 'thaniya_check_findings{severity="critical"} 1' in file.read_text()
+    (cron,) = re.findall(r"root {2}(thaniya notify send .*)$", MANUAL, re.MULTILINE)
+    server.machine.run("sh", "-c", cron)
+    (cron,) = re.findall(r"thaniya {2}(out=.*)$", MANUAL, re.MULTILINE)
+    assert "service_not_running" in server.machine.run("sh", "-c", cron).stdout
+    server.start_service()
+    wait_until(lambda: server.machine.run("thaniya", "check", check=False).returncode == 0)
