@@ -22,7 +22,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
-_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+(@[A-Za-z0-9.-]+)?")
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._+=&'#~-]+(@[A-Za-z0-9.-]+)?")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s\x00-\x1f\x7f]*")
 
 
@@ -39,7 +39,7 @@ class Seconds(int):
 
 
 class MailAddress(str):
-    """`admin@example.org`, or a local account."""
+    """`admin@example.org`, or a local account; no sign that makes a mail server see a program or a file in it."""
 
 
 class Url(str):

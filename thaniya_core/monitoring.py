@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from thaniya_core.archive import Volumes
-from thaniya_core.config import Config
+from thaniya_core.config import Config, Ping
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.model import EndedUpload, RunRecord, Upload, Volume
@@ -68,6 +68,7 @@ class Monitoring:
         self._service_lock = service_lock
         self.notifier = notifier
         self._pings = pings
+        self._looks: dict[str, LateCall[DiskSpace | None]] = {}
         # Of two that tell at the same time each would tell the same.
         self._telling_lock = ServiceLock(config.paths.state / "notify.lock", clock)
 
@@ -122,7 +123,7 @@ class Monitoring:
             jobs=tuple(state.jobs.all()),
             volumes=tuple(self._look_at_volumes(state.volumes.all())),
             channels=tuple(record for record in state.channels.all() if record.name in self.notifier.channels),
-            pings=next(iter(state.pings.all()), None),
+            pings=next(iter(state.pings.all()), None) if self._config.ping != Ping() else None,
             service_runs=is_fresh or self._service_lock.is_held(),
             service_seen_at=seen_at,
             runs={run.name: run.ran_at for run in state.runs.all()},
@@ -131,7 +132,7 @@ class Monitoring:
 
     def _look_at_volumes(self, volumes: Iterable[Volume]) -> Iterator[VolumeFacts]:
         """All at the same time, each with a deadline: a network disk that is gone may hang whoever looks at it."""
-        for volume, call in [(volume, LateCall(partial(self._measure, volume))) for volume in volumes]:
+        for volume, call in [(volume, self._begin_look(volume)) for volume in volumes]:
             try:
                 space = call.result(VOLUME_WAIT_S, "it")
             except ThaniyaError as error:
@@ -140,6 +141,13 @@ class Monitoring:
                 yield VolumeFacts(volume, problem=f"{volume.path}: {error.strerror or error}")
             else:
                 yield VolumeFacts(volume, space)
+
+    def _begin_look(self, volume: Volume) -> LateCall[DiskSpace | None]:
+        """A look that hangs is waited for again, not joined by another one at each check."""
+        call = self._looks.get(volume.id)
+        if call is None or call.has_ended:
+            call = self._looks[volume.id] = LateCall(partial(self._measure, volume))
+        return call
 
     def _measure(self, volume: Volume) -> DiskSpace | None:
         return disk_space(volume.path) if self._volumes.is_present(volume) else None

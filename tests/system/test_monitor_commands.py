@@ -92,6 +92,13 @@ def test_check_tells_what_is_wrong_and_what_to_do(command, serving):
     assert set(findings[0]) == {"code", "subject", "severity", "text", "cure"}
 
 
+def test_tick_is_a_sign_of_life(command):
+    exit_code, out, _ = command("check")
+    assert (exit_code, "service_not_running" in out) == (2, True)
+    assert command("tick")[0] == 0
+    assert command("check")[0] == 0
+
+
 def test_warning_has_its_own_exit_code(command, serving):
     assert command("slot", "disable", "thaniya_02")[0] == 0
     exit_code, out, _ = command("check")
@@ -239,6 +246,7 @@ def test_channels_are_tried_and_told_what_changes(command, serving, config, tmp_
     [
         ('[notify]\nmail = ["a b@example.org"]\n', "$.notify.mail"),
         ('[notify]\nmail = ["-oQ/tmp"]\n', "$.notify.mail"),
+        ('[notify]\nmail = ["|/bin/sh"]\n', "$.notify.mail"),
         ('[notify]\nwebhooks = ["file:///etc/passwd"]\n', "http://"),
         ('[notify]\nwebhooks = [""]\n', "http://"),
         ('[notify]\nmai = ["root"]\n', "mai"),

@@ -81,5 +81,5 @@ def examine_server(server: ServerFacts, series: Sequence[SeriesSummary], limits:
         *examine_service(server, limits),
         *examine_retention(server, series, limits),
         *examine_clock(server, series),
-        *examine_telling(server),
+        *examine_telling(server, series),
     ]

@@ -45,6 +45,8 @@ class SeriesSummary(Struct, frozen=True):
     """The newest time in it."""
     is_pruned: bool
     """A retention policy removes its old backups."""
+    is_retired: bool
+    """An administrator expects nothing any more."""
     rhythm: Rhythm | None
     unverified: int
     """Backups that were not read again for too long."""
@@ -87,6 +89,7 @@ def summarise(
         oldest_at=min((backup.document.created_at for backup in facts.backups), default=None),
         is_pruned=facts.is_pruned,
         newest_at=max((backup.document.archived_at for backup in facts.backups), default=None),
+        is_retired=facts.expectation is not None and facts.expectation.every_s is None,
         rhythm=expected_rhythm(facts, learn=learn),
         unverified=sum(
             not backup.broken and (backup.verified_at or backup.document.archived_at) < oldest_verified

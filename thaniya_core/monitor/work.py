@@ -190,8 +190,8 @@ def examine_clock(facts: ServerFacts, series: Iterable[SeriesSummary]) -> Iterat
         )
 
 
-def examine_telling(facts: ServerFacts) -> Iterator[Finding]:
-    """Whether those who are to be told are reached."""
+def examine_telling(facts: ServerFacts, series: Iterable[SeriesSummary]) -> Iterator[Finding]:
+    """Whether those who are to be told are reached. Of a series that is retired or forgotten no ping will come."""
     for channel in facts.channels:
         if channel.failed_at is not None:
             since = format_duration((facts.now - channel.failed_at).total_seconds())
@@ -199,6 +199,8 @@ def examine_telling(facts: ServerFacts) -> Iterator[Finding]:
             cure = "mend it, then thaniya notify test"
             yield Finding("notification_failed", channel.name, Severity.WARNING, text, cure)
     failed = facts.pings.failed if facts.pings is not None else {}
-    for series, reason in sorted(failed.items()):
+    for subject in sorted(failed.keys() & {str(each.series) for each in series if not each.is_retired}):
         cure = "compare [ping] in thaniya.toml with the service that is pinged"
-        yield Finding("ping_failed", series, Severity.WARNING, f"the last ping did not come through: {reason}", cure)
+        yield Finding(
+            "ping_failed", subject, Severity.WARNING, f"the last ping did not come through: {failed[subject]}", cure
+        )

@@ -22,6 +22,11 @@ class LateCall(Generic[R]):
         self._thread = threading.Thread(target=self._run, name="late call", daemon=True)
         self._thread.start()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it returned or failed."""
+        return not self._thread.is_alive()
+
     def result(self, timeout_s: float, what: str) -> R:
         """What the call gives, or raises.
 

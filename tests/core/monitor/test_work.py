@@ -13,6 +13,7 @@ from thaniya_core.config import CheckLimits
 from thaniya_core.formats.names import Series
 from thaniya_core.model import (
     ChannelRecord,
+    Expectation,
     Job,
     JobKind,
     JobState,
@@ -149,14 +150,15 @@ def test_clock_that_was_set_back_is_told(check, make):
 
 
 def test_who_cannot_be_told_is_told(check, make):
-    record = ChannelRecord("mail", failed_at=make.now - HOUR, reason="sendmail ended with exit code 75")
+    record = ChannelRecord("mail", failed_at=make.now - 2 * HOUR, reason="sendmail ended with exit code 75")
     pings = PingRecord(make.now, failed={"alice/web1/nightly": "hc.example.org answered 404 Not Found"})
-    codes = check(channels=(record, ChannelRecord("command")), pings=pings)
+    series = make.facts(*make.daily(3))
+    codes = check(series, channels=(record, ChannelRecord("command")), pings=pings)
     assert codes["notification_failed"].subject == "mail"
-    assert "nothing came through for 60 min: sendmail ended" in codes["notification_failed"].text or "1 h" in (
-        codes["notification_failed"].text
-    )
+    assert "nothing came through for 2 h: sendmail ended" in codes["notification_failed"].text
     assert codes["ping_failed"].subject == "alice/web1/nightly"
+    retired = replace(series, expectation=Expectation(str(make.series), make.now))
+    assert check(retired, pings=pings) == check(pings=pings) == {}
 
 
 def test_success_of_one_series_hides_no_failure_of_another(check, make):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -62,4 +63,6 @@ def test_service_that_stopped_is_found_and_metrics_and_notices_come_all_the_same
     (cron,) = re.findall(r"thaniya {2}(out=.*)$", MANUAL, re.MULTILINE)
     assert "service_not_running" in server.machine.run("sh", "-c", cron).stdout
     server.start_service()
-    wait_until(lambda: server.machine.run("thaniya", "check", check=False).returncode == 0)
+    assert status(server.machine.run("thaniya", "check", check=False)) == (0, "THANIYA OK")
+    mark = server.machine.path("/var/lib/thaniya/service.lock")
+    wait_until(lambda: mark.stat().st_mtime > time.time() - 600)
