@@ -156,16 +156,6 @@ class Monitoring:
         """A report as Prometheus reads it."""
         return exposition(measure(report))
 
-    def write_metrics(self, report: Report, file: Path) -> None:
-        """Write the metrics for node_exporter's textfile collector, which may read them at any instant.
-
-        Raises:
-            ThaniyaError: the file cannot be written.
-        """
-        with os_errors("write the metrics"):
-            make_directories(file.parent, 0o755)
-            write_atomic(file, self.metrics(report).encode(), 0o644)
-
     def tell(self, report: Report) -> list[Sent] | None:
         """Tell people what has changed, and send the pings that are due.
 
@@ -182,6 +172,17 @@ class Monitoring:
         """Remember that a part of the schedule ran to its end now."""
         with self._store.transaction() as state:
             state.runs.put(RunRecord(name, self._clock.now()))
+
+
+def write_textfile(file: Path, metrics: str) -> None:
+    """Write metrics for node_exporter's textfile collector, which may read them at any instant.
+
+    Raises:
+        ThaniyaError: the file cannot be written.
+    """
+    with os_errors("write the metrics"):
+        make_directories(file.parent, 0o755)
+        write_atomic(file, metrics.encode(), 0o644)
 
 
 def make_monitoring(

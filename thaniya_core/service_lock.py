@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import from_os_error, os_errors, try_lock
+from thaniya_core.system.files import from_os_error, is_locked, os_errors, try_lock
 
 _POLL_S = 0.1
 
@@ -61,14 +61,13 @@ class ServiceLock:
         return datetime.fromtimestamp(status.st_mtime, UTC)
 
     def is_held(self) -> bool:
-        """Whether a process is the service in this moment.
+        """Whether a process, this one too, is the service in this moment. Who may read the state may ask.
 
-        It takes the lock for an instant: ask only where there is reason to think that nobody is.
+        It shares the lock for an instant, which nobody can take meanwhile: ask only where there is reason to think that
+        nobody holds it.
         """
-        if not self._file.exists():
-            return False  # and asking must not make it
-        with self.hold() as was_free, self._guard:
-            return not was_free or self._holders > 1
+        with os_errors("look at the lock of the service"):
+            return is_locked(self._file)
 
     def _take(self) -> bool:
         with self._guard:

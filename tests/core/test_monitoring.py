@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from thaniya_core.errors import NotFound, StateUnreadable, WrongUsage
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Severity, UploadState
+from thaniya_core.monitoring import write_textfile
 from thaniya_core.retention import parse_policy
 from thaniya_core.server import open_server
 from thaniya_core.system.run import Process, run
@@ -156,7 +157,7 @@ def test_metrics_are_written_at_once_and_readable_by_all(serving, archived, tmp_
     file = tmp_path / "collector" / "thaniya.prom"
     old_umask = os.umask(0o077)
     try:
-        serving.monitoring.write_metrics(serving.monitoring.check(), file)
+        write_textfile(file, serving.monitoring.metrics(serving.monitoring.check()))
     finally:
         os.umask(old_umask)
     assert file.stat().st_mode & 0o777 == 0o644

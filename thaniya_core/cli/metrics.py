@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from thaniya_core.cli.context import server_of
+from thaniya_core.cli.context import call_with_server, server_of
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.monitor import measure
+from thaniya_core.monitoring import write_textfile
+from thaniya_core.server import Server
 from thaniya_core.system.terminal import show_json
 
 
@@ -25,11 +27,15 @@ def metrics(
 
     Example: thaniya metrics --textfile /var/lib/prometheus/node-exporter/thaniya.prom
     """
-    monitoring = server_of(context).monitoring
-    report = monitoring.check()
     if textfile is not None:
-        monitoring.write_metrics(report, textfile)
+        # Root goes on with its rights: the collector's directory is none of the service user's business.
+        write_textfile(textfile, call_with_server(context, _measure))
     elif as_json:
+        report = server_of(context).monitoring.check()
         show_json([gauge for gauge in measure(report) if gauge.samples])
     else:
-        print(monitoring.metrics(report), end="")
+        print(_measure(server_of(context)), end="")
+
+
+def _measure(server: Server) -> str:
+    return server.monitoring.metrics(server.monitoring.check())

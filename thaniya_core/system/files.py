@@ -281,3 +281,18 @@ def try_lock(file: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_locked(file: Path) -> bool:
+    """Whether anybody, this process too, holds the kernel's exclusive lock of a file; False while there is no file."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
