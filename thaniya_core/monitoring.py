@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from thaniya_core.archive import Volumes
 from thaniya_core.config import Config, Ping
@@ -33,7 +36,7 @@ from thaniya_core.store import Store
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
-from thaniya_core.system.files import DiskSpace, disk_space, make_directories, os_errors, write_atomic
+from thaniya_core.system.files import DiskSpace, disk_space, make_directories, os_errors, try_lock, write_atomic
 from thaniya_core.system.privileges import account
 
 LOOK_BACK = timedelta(days=35)
@@ -44,6 +47,14 @@ VOLUME_WAIT_S = 5.0
 
 _ALIVE = timedelta(minutes=1)
 """A mark of the service that is no older needs no further question."""
+
+
+class Told(Struct, frozen=True):
+    """What people were told."""
+
+    report: Report
+    sent: tuple[Sent, ...]
+    """A message for each channel that had something to hear."""
 
 
 class Monitoring:
@@ -69,8 +80,6 @@ class Monitoring:
         self.notifier = notifier
         self._pings = pings
         self._looks: dict[str, LateCall[DiskSpace | None]] = {}
-        # Of two that tell at the same time each would tell the same.
-        self._telling_lock = ServiceLock(config.paths.state / "notify.lock", clock)
 
     def check(self) -> Report:
         """Examine everything; nothing is changed.
@@ -156,17 +165,22 @@ class Monitoring:
         """A report as Prometheus reads it."""
         return exposition(measure(report))
 
-    def tell(self, report: Report) -> list[Sent] | None:
-        """Tell people what has changed, and send the pings that are due.
+    def tell(self) -> Told | None:
+        """Check, tell people what has changed since they were told last, and send the pings that are due.
 
         Returns:
-            What became of the messages; None while another process is about it.
+            What was found and what became of the messages; None while another process is about it: it tells the same.
         """
-        with self._telling_lock.hold() as is_alone:
-            if not is_alone:
-                return None
+        with os_errors("lock what was told"):
+            lock = try_lock(self._config.paths.state / "notify.lock")
+        if lock is None:
+            return None
+        try:
             attempt("send the pings", self._pings.send_due)
-            return self.notifier.tell(report)
+            report = self.check()
+            return Told(report, tuple(self.notifier.tell(report)))
+        finally:
+            os.close(lock)
 
     def note_run(self, name: str) -> None:
         """Remember that a part of the schedule ran to its end now."""

@@ -186,23 +186,21 @@ def told(tmp_path, root):
 
 def test_changes_are_told_and_a_channel_that_fails_is_found_by_the_next_check(told, root, clock):
     server = open_server(root / "thaniya.toml", clock)
-    results = {sent.channel: sent.reason for sent in server.monitoring.tell(server.monitoring.check())}
+    results = {sent.channel: sent.reason for sent in server.monitoring.tell().sent}
     assert [bool(results[name]) for name in sorted(results)] == [False, True]
     assert "service_not_running" in told.read_text()
     failed = codes(server)["notification_failed"]
     assert (failed.subject, "no-sendmail" in failed.text) == ("mail", True)
     clock.advance(60)
-    again = open_server(root / "thaniya.toml", clock)
-    again.monitoring.tell(again.monitoring.check())
+    assert open_server(root / "thaniya.toml", clock).monitoring.tell().report.findings
     assert told.read_text().count("\n") == 2
     assert '"code":"notification_failed"' in told.read_text().splitlines()[1]
 
 
 def test_two_that_tell_at_the_same_time_tell_once(told, root, clock, in_threads):
     servers = [open_server(root / "thaniya.toml", clock) for _ in range(2)]
-    reports = [server.monitoring.check() for server in servers]
-    results = in_threads(*(lambda s=s, r=r: s.monitoring.tell(r) for s, r in zip(servers, reports, strict=True)))
-    assert all(result is None or isinstance(result, list) for result in results)
+    results = in_threads(*(server.monitoring.tell for server in servers))
+    assert not [result for result in results if isinstance(result, Exception)]
     assert told.read_text().count("\n") == 1
 
 

@@ -36,8 +36,8 @@ def send(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: thaniya notify send
     """
-    monitoring = server_of(context).monitoring
-    _show(monitoring.tell(monitoring.check()) or [], as_json)
+    told = server_of(context).monitoring.tell()
+    _show(told.sent if told is not None else [], as_json)
 
 
 def _show(sent: Sequence[Sent], as_json: bool) -> None:
