@@ -71,6 +71,14 @@ def test_backup_that_came_and_one_that_was_rejected_are_both_seen(
     assert "rejected" in failing.text
 
 
+def test_upload_that_was_given_up_counts_as_a_failure_of_its_series_though_it_waits(serving, spooled):
+    upload = spooled()
+    with serving.store.transaction() as state:
+        serving.uploads.fail_spooled(state, upload.id, "no space")
+    found = codes(serving)
+    assert found["series_failing"].severity is found["upload_failed"].severity is Severity.CRITICAL
+
+
 def test_series_that_only_ever_failed_and_one_that_is_only_expected_are_known(serving, alice, open_upload, clock):
     upload = open_upload()
     serving.uploads.end_open(upload.id, UploadState.EXPIRED, "silence", "service")

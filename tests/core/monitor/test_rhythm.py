@@ -31,6 +31,8 @@ def test_daily_series_is_learned_with_a_quarter_as_grace():
         [],
         at(0),
         at(*range(6)),
+        at(*range(8)),  # one weekend at most
+        at(*(hour / 24 for hour in range(40))),
         at(0, 1, 2, 3, 4, 4.1, 4.2, 4.3),  # a week has not passed
         at(0, 1, 5, 5.2, 9, 20, 21, 40, 41.5, 44, 60),  # by hand, now and then
         at(0, 10, *[10] * 9),  # many at the same moment

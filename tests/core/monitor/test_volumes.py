@@ -37,6 +37,7 @@ def arrived(make, *sizes_by_age):
         ([5] * 8, 5),
         ([5] * 28, 5),
         ([0] * 27 + [900], 0),  # the first full backup alone
+        ([100, *[0] * 8, 1], 450 / 82.5),  # today counts
         ([7] * 14 + [0] * 13 + [900], None),  # None: only that it is between
     ],
 )
@@ -117,6 +118,11 @@ def test_volume_that_will_be_full_soon_is_told(make):
     assert filling.text == "it is full in 13 d: 13.0 GiB are free, and 1.0 GiB a day come to stay"
     assert check(make, space(15 * GIB), [growing(make)]) == {}
     assert check(make, space(13 * GIB), [growing(make)], CheckLimits(full_within=0, service_within=0)) == {}
+
+
+def test_volume_out_of_use_may_be_full(make):
+    inactive = VolumeFacts(replace(DISK, active=False), DiskSpace(100 * GIB, GIB, 0, 0))
+    assert check(make, inactive, [growing(make)]) == {}
 
 
 def test_series_whose_old_backups_are_removed_does_not_fill_a_volume(make):

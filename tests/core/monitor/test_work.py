@@ -116,6 +116,8 @@ def test_backups_that_nobody_read_for_long_are_told_together(check, make):
     verified = [replace(each, verified_at=make.now) for each in old]
     assert check(make.facts(*verified, *make.daily(2))) == {}
     assert check(make.facts(*old, *make.daily(2)), limits=CheckLimits(verified_within=0)) == {}
+    broken = [replace(each, broken="damaged") for each in old]  # is told to be that
+    assert set(check(make.facts(*broken, *make.daily(2)))) == {"backup_broken"}
 
 
 def test_service_that_does_not_run_is_told(check, make):
