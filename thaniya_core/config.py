@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,6 +20,10 @@ _LONGEST_S = 3653 * 86400
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._+=&'#~-]+(@[A-Za-z0-9.-]+)?")
+_URL = re.compile(r"https?://[^\s/?#]+[^\s\x00-\x1f\x7f]*")
 
 
 class Account(str):
@@ -30,6 +36,18 @@ class Size(int):
 
 class Seconds(int):
     """Seconds; in TOML a number or `"15m"`."""
+
+
+class MailAddress(str):
+    """`admin@example.org`, or a local account; no sign that makes a mail server see a program or a file in it."""
+
+
+class Url(str):
+    """An address that begins with http:// or https://."""
+
+
+class UrlTemplate(str):
+    """A Url with {user}, {host} and {name} in it."""
 
 
 class Paths(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +116,59 @@ class VerifyLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes of one run; a larger backup is read alone."""
 
 
+class CheckLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """When `thaniya check` finds something worth telling."""
+
+    learn: bool = True
+    """Expect of a series without a setting what its own rhythm shows."""
+    first_backup: Seconds = Seconds(7 * 86400)
+    """A user is to have a backup so long after it was added."""
+    shrunk_to: Share = 0.5
+    """A backup of less than this share of the usual size is told; 0 tells none."""
+    grown_to: Annotated[float, Meta(ge=0, le=1000)] = 3.0
+    """A backup of more than so many times the usual size is told; 0 tells none."""
+    stuck: Seconds = Seconds(6 * 3600)
+    """An upload or job that has not got on for so long is stuck."""
+    verified_within: Seconds = Seconds(90 * 86400)
+    """A backup is to be verified so often; 0 asks for nothing."""
+    free_warning: Share = 0.10
+    """A volume with less than this share free is told; 0 for none."""
+    free_critical: Share = 0.03
+    full_within: Seconds = Seconds(14 * 86400)
+    """A volume that will be full within this time is told; 0 for none."""
+    retention_within: Seconds = Seconds(7 * 86400)
+    """Where a policy is set it is to be applied so often; 0 asks for nothing."""
+    service_within: Seconds = Seconds(3600)
+    """While no service runs, a tick is to come so often; 0 asks for nothing."""
+
+
+class Notify(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told when the state changes."""
+
+    mail: tuple[MailAddress, ...] = ()
+    mail_from: MailAddress = MailAddress("")
+    """Empty: the account that runs Thaniya, at this host."""
+    sendmail: Path = Path("/usr/sbin/sendmail")
+    command: tuple[str, ...] = ()
+    """A program and its arguments."""
+    webhooks: tuple[Url, ...] = ()
+    apprise: tuple[str, ...] = ()
+    """Addresses as Apprise writes them."""
+    timeout: Seconds = Seconds(30)
+    """Nobody waits longer for one of these."""
+    remind: Seconds = Seconds(86400)
+    """What is critical is told again so often; 0 tells it once."""
+
+
+class Ping(Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses to fetch when an upload starts and ends; {user}, {host} and {name} stand for its series."""
+
+    start: UrlTemplate = UrlTemplate("")
+    success: UrlTemplate = UrlTemplate("")
+    fail: UrlTemplate = UrlTemplate("")
+    timeout: Seconds = Seconds(10)
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What the file may hold."""
 
@@ -110,6 +181,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     compression: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
     """By pattern, how such files are compressed; read by `archive.rules.read_rules`."""
     verify: VerifyLimits = VerifyLimits()
+    check: CheckLimits = CheckLimits()
+    notify: Notify = Notify()
+    ping: Ping = Ping()
 
 
 class Config(Settings, frozen=True):
@@ -156,8 +230,7 @@ def load_config(file: Path) -> Config:
     base = file.absolute().parent
     given = settings.paths
     paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
-    others = {name: getattr(settings, name) for name in Settings.__struct_fields__ if name != "paths"}
-    return Config(paths=paths, file=file.absolute(), **others)
+    return Config(**{**msgspec.structs.asdict(settings), "paths": paths, "file": file.absolute()})
 
 
 def _decode_special(kind: type, value: object) -> object:
@@ -168,6 +241,8 @@ def _decode_special(kind: type, value: object) -> object:
         return Path(value)
     if kind is Account:
         return _decode_account(value)
+    if kind is MailAddress or kind is Url or kind is UrlTemplate:
+        return _decode_address(kind, value)
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise ValueError(f'expected a number or text such as "10G", got {value!r}')
     try:
@@ -188,3 +263,30 @@ def _decode_account(value: object) -> Account:
         return Account(check_user(value))
     except IllegalName as exc:
         raise ValueError(str(exc)) from exc
+
+
+def _decode_address(kind: type[str], value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, got {value!r}")
+    if kind is MailAddress:
+        if value and (not _MAIL_ADDRESS.fullmatch(value) or value.startswith("-")):
+            raise ValueError(f"expected an address such as admin@example.org, got {value!r}")
+        return kind(value)
+    if not (_URL.fullmatch(value) or (kind is UrlTemplate and not value)):
+        raise ValueError(f"expected an address that begins with http:// or https://, got {value!r}")
+    if kind is UrlTemplate:
+        fill_template(value, "user", "host", "name")
+    return kind(value)
+
+
+def fill_template(template: str, user: str, host: str, name: str) -> str:
+    """The address for a series.
+
+    Raises:
+        ValueError: the template has braces that are none of {user}, {host} and {name}.
+    """
+    values = {"user": user, "host": host, "name": name}
+    filled = re.sub(r"\{(user|host|name)\}", lambda match: quote(values[match[1]], safe=""), template)
+    if re.search(r"[{}]", filled):
+        raise ValueError(f"expected no braces but {{user}}, {{host}} and {{name}}, got {template!r}")
+    return filled

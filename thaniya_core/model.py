@@ -94,6 +94,23 @@ class Slot(Struct, frozen=True):
     """When an upload took it last; the slots take turns by it."""
 
 
+class EndedUpload(Struct, frozen=True, gc=False):
+    """An upload that has ended, in few words: quick to read where there are very many."""
+
+    id: str
+    user: str
+    host: str
+    name: str
+    state: UploadState
+    created_at: datetime
+    ended_at: datetime
+    reason: str = ""
+
+    @property
+    def series(self) -> Series:
+        return Series(self.user, self.host, self.name)
+
+
 class Upload(Struct, frozen=True):
     """One use of a slot by one user."""
 
@@ -142,6 +159,14 @@ class Upload(Struct, frozen=True):
     def shown_reason(self) -> str:
         """What is told to those who ask how it is getting on."""
         return self.reason or (self.refused_login if self.state is UploadState.OPEN else "")
+
+    def in_few_words(self) -> EndedUpload | None:
+        """What there is to say of it once it has ended; None before."""
+        if self.ended_at is None:
+            return None
+        return EndedUpload(
+            self.id, self.user, self.host, self.name, self.state, self.created_at, self.ended_at, self.reason
+        )
 
 
 class SlotUsage(Struct, frozen=True):
@@ -192,7 +217,7 @@ class Volume(Struct, frozen=True):
     """Takes new backups."""
 
 
-class Backup(Struct, frozen=True):
+class Backup(Struct, frozen=True, gc=False):  # no cycle can be made of it, and there are many
     """An archived upload, as the catalog knows it."""
 
     document: BackupDocument
@@ -219,6 +244,81 @@ class RetentionSetting(Struct, frozen=True):
     """`default`, `alice` or `alice/web1/nightly`."""
     policy: str
     """As `parse_policy` reads it; empty keeps everything."""
+
+
+class Expectation(Struct, frozen=True):
+    """How often backups of a series are expected, as an administrator said."""
+
+    series: str
+    """`alice/web1/nightly`."""
+    since: datetime
+    """When it was said; a series without any backup is missing from then on."""
+    every_s: int | None = None
+    """None: the series is retired, and nothing is expected any more."""
+    grace_s: int = 0
+    """So much later than expected is still in time."""
+
+
+class Severity(StrEnum):
+    """How bad it is: the states of a monitoring plugin."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+    """It could not be found out."""
+
+    @property
+    def exit_code(self) -> int:
+        """As Nagios knows it: 0, 1, 2, 3."""
+        return list(Severity).index(self)
+
+    @property
+    def rank(self) -> int:
+        """The higher the worse; what is known to be critical is worse than what is not known."""
+        return (Severity.OK, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL).index(self)
+
+
+class Alert(Struct, frozen=True):
+    """A finding that people were told of, as long as it lasts."""
+
+    code: str
+    subject: str
+    severity: Severity
+    since: datetime
+    told_at: datetime
+
+
+class ChannelRecord(Struct, frozen=True):
+    """A way to tell people: what came through, and what is wrong with it."""
+
+    name: str
+    alerts: tuple[Alert, ...] = ()
+    """What it was told, and not yet told to be over."""
+    failed_at: datetime | None = None
+    """Since when nothing comes through; None while it works."""
+    reason: str = ""
+    """Why."""
+
+
+class PingRecord(Struct, frozen=True):
+    """How far the pings of the series have come, and which did not come through."""
+
+    ended_until: datetime
+    """Uploads that ended until then are told."""
+    started: tuple[str, ...] = ()
+    """Uploads on their way whose start is told."""
+    failed: dict[str, str] = {}
+    """By series: why its last ping did not come through."""
+    key: str = "pings"
+
+
+class RunRecord(Struct, frozen=True):
+    """When a part of the schedule ran last to its end."""
+
+    name: str
+    """`retention`."""
+    ran_at: datetime
 
 
 class JobKind(StrEnum):

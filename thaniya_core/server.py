@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
 from thaniya_core.archive import Backups, Catalog, Verification, Volumes, read_rules
@@ -39,6 +40,10 @@ from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors
 from thaniya_core.system.privileges import drop_to, owner_of
+
+if TYPE_CHECKING:
+    from thaniya_core.monitor import Expectations
+    from thaniya_core.monitoring import Monitoring
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -108,6 +113,23 @@ class Server:
         self.embedded = EmbeddedAccounts(self.config.paths.slots, self.upload_in)
         return self.embedded
 
+    @cached_property
+    def expectations(self) -> Expectations:
+        """What administrators expect of series."""
+        from thaniya_core.monitor import Expectations
+
+        return Expectations(self.store, self.clock)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        """Whether all is well, and telling people."""
+        # Imported here: what every client waits for, the broker, does without it.
+        from thaniya_core.monitoring import make_monitoring
+
+        return make_monitoring(
+            self.config, self.store, self.clock, self.volumes, self.retention_settings, self._service_lock
+        )
+
     def upload_in(self, slot_name: str) -> str | None:
         """The open upload that holds a slot now."""
         slot = self.store.read().slots.get(slot_name)
@@ -120,6 +142,10 @@ class Server:
     def as_service(self, wait_s: float = 0.0) -> AbstractContextManager[bool]:
         """Be the service for a while: the only one that closes slots and runs jobs; see `ServiceLock.hold`."""
         return self._service_lock.hold(wait_s)
+
+    def note_alive(self) -> None:
+        """Leave a mark that the service works, for `thaniya check`; only as the service."""
+        self._service_lock.note_alive()
 
     def recover(self) -> None:
         """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""

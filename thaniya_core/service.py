@@ -35,6 +35,9 @@ WATCH_S = 1.0
 UNTOLD = 1000
 """So many refusals wait for an audit log that cannot be written; older ones are lost."""
 
+MARK_S = 10.0
+"""Seconds between two marks that the service works."""
+
 TAKE_OVER_S = 5.0
 """How long to wait for a command that is the service for a moment."""
 
@@ -51,6 +54,7 @@ class Service:
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._watched_at: float | None = None
+        self._marked_at: float | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
         self._untold: deque[Refusal] = deque(maxlen=UNTOLD)
@@ -141,6 +145,9 @@ class Service:
             self._watched_at = now
             steps.append(("listen to the slots", self._listen_to_slots))
             steps.append(("watch the uploads", lambda: self._server.watch_uploads(remembers=True)))
+        if self._marked_at is None or now - self._marked_at >= MARK_S:
+            self._marked_at = now
+            steps.append(("mark that the service works", self._server.note_alive))
         steps += [("close slots", self._server.close_slots), ("run jobs", self._server.worker.run_due)]
         done = [attempt(what, step) for what, step in steps]
         return all(done)

@@ -14,6 +14,7 @@ def run_pass(server: Server) -> int | None:
     with server.as_service() as is_service:
         if not is_service:
             return None
+        server.note_alive()
         server.recover()
         server.watch_uploads(remembers=False)
         server.close_slots()

@@ -22,6 +22,27 @@ PUBLIC = {
     },
     "gate": set(),
     "jobs": {"JobQueue", "Worker"},
+    "monitor": {
+        "RETENTION_RUN",
+        "Expectations",
+        "Finding",
+        "Notifier",
+        "Pings",
+        "Report",
+        "Rhythm",
+        "Sent",
+        "SeriesFacts",
+        "ServerFacts",
+        "VolumeFacts",
+        "examine",
+        "examine_series",
+        "expected_rhythm",
+        "exposition",
+        "make_channels",
+        "measure",
+        "plugin_output",
+        "status_line",
+    },
     "retention": {
         "Applied",
         "Candidate",
@@ -48,7 +69,7 @@ PUBLIC = {
         "Uploads",
         "Watch",
     },
-    "store": {"MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
+    "store": {"LogPlace", "MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
 }
 
 

@@ -15,12 +15,16 @@ from thaniya_core.cli import (
     backup,
     broker,
     catalog,
+    check,
     demo,
     doctor,
     init,
     job,
     log,
+    metrics,
+    notify,
     retention,
+    series,
     serve,
     setup,
     slot,
@@ -47,10 +51,14 @@ app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("check", cls=check.PluginCommand)(check.check)
+app.command("metrics")(metrics.metrics)
+app.add_typer(notify.app, name="notify")
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")
 app.add_typer(upload.app, name="upload")
 app.add_typer(backup.app, name="backup")
+app.add_typer(series.app, name="series")
 app.add_typer(retention.app, name="retention")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(job.app, name="job")

@@ -17,6 +17,7 @@ from thaniya_core.cli.output import JsonOption, format_time, print_facts, print_
 from thaniya_core.errors import NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.monitor import RETENTION_RUN
 from thaniya_core.retention import Candidate, SeriesPlan, make_plan, parse_policy
 from thaniya_core.server import Server
 from thaniya_core.system.files import os_errors
@@ -111,6 +112,8 @@ def apply(
             _show_plan(planned, True, as_json)
         return
     failures = [failure for each in chosen if (failure := _apply_one(server, each, as_json)) is not None]
+    if not failures and not user and not series:
+        server.monitoring.note_run(RETENTION_RUN)
     if failures:
         raise failures[0] if len(failures) == 1 else ThaniyaError(f"{len(failures)} of {len(chosen)} series failed")
 

@@ -75,7 +75,7 @@ def open_file_writer(target: BinaryIO, compression: Compression, level: int, thr
     Raises:
         OSError: on a later write or on close, the program failed or the disk is full.
     """
-    return xopen(target, "wb", compresslevel=level, threads=threads, format=_XOPEN_NAMES[compression])
+    return _xopen(target, "wb", compression, threads, level)
 
 
 def open_writer(target: IO[bytes], compression: Compression, level: int | None = None) -> BinaryIO:

@@ -41,7 +41,7 @@ class FileKind(StrEnum):
     """Any other file: restored as it was uploaded."""
 
 
-class BackupFile(Struct, frozen=True, omit_defaults=True):
+class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     """One file of an upload or backup."""
 
     name: str
@@ -116,7 +116,7 @@ class SumsBy(StrEnum):
     SERVER = "server"
 
 
-class BackupDocument(Struct, frozen=True, kw_only=True):
+class BackupDocument(Struct, frozen=True, kw_only=True, gc=False):
     """backup.json: all that is known of a backup."""
 
     format: int = FORMAT

@@ -17,7 +17,7 @@ FORMAT = 1
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=:-]{0,63}")
 
 
-class Notes(Struct, frozen=True, omit_defaults=True):
+class Notes(Struct, frozen=True, omit_defaults=True, gc=False):
     """What people said of a backup."""
 
     pinned: bool = False

@@ -9,11 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import Struct
+
 from thaniya_core.errors import IllegalName
 from thaniya_core.formats.names import Series, parse_series
-from thaniya_core.model import Backup, Event, Job, Upload
+from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.cache import ContentCache
-from thaniya_core.store.events import EventLog
+from thaniya_core.store.events import EventLog, LogPlace
 from thaniya_core.store.jsonfile import JsonFile
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Draft, Kind, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
@@ -24,6 +26,12 @@ from thaniya_core.system.files import locked, make_directories, os_errors
 _Ended = TypeVar("_Ended", Upload, Job)
 
 _HISTORY_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.json")
+
+
+class _HistoryOutline(Struct, frozen=True):
+    """Of a month's history what `EndedUpload` needs."""
+
+    uploads: dict[str, EndedUpload] = {}
 
 
 class TinyStore:
@@ -116,6 +124,14 @@ class TinyStore:
     def read_upload_history(self) -> Iterator[Upload]:
         return self._read_history(UPLOADS)
 
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        for month in reversed(self._months()):
+            if month < month_of(since):
+                return
+            outline = JsonFile(self._directory / "history" / f"{month}.json").read_as(_HistoryOutline)
+            if outline is not None:
+                yield from (upload for upload in outline.uploads.values() if upload.ended_at >= since)
+
     def read_job_history(self) -> Iterator[Job]:
         return self._read_history(JOBS)
 
@@ -129,6 +145,9 @@ class TinyStore:
 
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         return self._events.read(since)
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        return self._events.read_after(place)
 
     def _state(self) -> TinyFile:
         return TinyFile(JsonFile(self._directory / "state.json"), STATE_KINDS, self._cache)

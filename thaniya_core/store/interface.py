@@ -16,14 +16,29 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, Event, Job, RetentionSetting, Slot, Upload, User, Volume
+from thaniya_core.model import (
+    Backup,
+    ChannelRecord,
+    EndedUpload,
+    Event,
+    Expectation,
+    Job,
+    PingRecord,
+    RetentionSetting,
+    RunRecord,
+    Slot,
+    Upload,
+    User,
+    Volume,
+)
+from thaniya_core.store.events import LogPlace
 
 R = TypeVar("R")
 
 
 class ReadTable(Protocol[R]):
     """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id, retention by
-    scope."""
+    scope, expectations by series, channels and runs by name."""
 
     def get(self, key: str) -> R | None: ...
 
@@ -65,6 +80,14 @@ class StateView(Protocol):
     def jobs(self) -> ReadTable[Job]: ...
     @property
     def retention(self) -> ReadTable[RetentionSetting]: ...
+    @property
+    def expectations(self) -> ReadTable[Expectation]: ...
+    @property
+    def channels(self) -> ReadTable[ChannelRecord]: ...
+    @property
+    def pings(self) -> ReadTable[PingRecord]: ...
+    @property
+    def runs(self) -> ReadTable[RunRecord]: ...
 
 
 class StateTransaction(Protocol):
@@ -82,6 +105,14 @@ class StateTransaction(Protocol):
     def jobs(self) -> Table[Job]: ...
     @property
     def retention(self) -> Table[RetentionSetting]: ...
+    @property
+    def expectations(self) -> Table[Expectation]: ...
+    @property
+    def channels(self) -> Table[ChannelRecord]: ...
+    @property
+    def pings(self) -> Table[PingRecord]: ...
+    @property
+    def runs(self) -> Table[RunRecord]: ...
 
 
 class Store(Protocol):
@@ -125,6 +156,10 @@ class Store(Protocol):
         """Ended uploads, the newest `ended_at` first, read month by month."""
         ...
 
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        """Uploads of the history that ended at or after `since`, in no order; faster than `read_upload_history`."""
+        ...
+
     def read_job_history(self) -> Iterator[Job]:
         """Ended jobs, in the order of `read_upload_history`."""
         ...
@@ -135,4 +170,8 @@ class Store(Protocol):
 
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         """Events, the oldest first. A line that cannot be read is passed over."""
+        ...
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        """Events that were appended after a place in the audit log, each with the place after it."""
         ...

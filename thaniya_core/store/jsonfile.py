@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -24,6 +24,9 @@ Tables = dict[str, dict[str, dict[str, object]]]
 
 Identity = tuple[int, int, int]
 """Inode, time of change in ns and size in bytes: no two states of one file have the same."""
+
+
+_Part = TypeVar("_Part")
 
 
 class JsonFile:
@@ -126,6 +129,21 @@ class JsonFile:
             if self.path.parent.exists():
                 self._remove_torn()
                 fsync_directory(self.path.parent)
+
+    def read_as(self, kind: type[_Part]) -> _Part | None:
+        """A part of the file, decoded straight into a type that has fields for what is wanted; None without a file.
+
+        Raises:
+            StateUnreadable: the file cannot be read, or holds something else.
+        """
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise self._inaccessible(exc) from exc
+        except (msgspec.MsgspecError, UnicodeError) as exc:
+            raise self.unreadable(str(exc)) from exc
 
     def _remove_torn(self) -> None:
         """Remove what killed writers left; nobody else writes while this process holds the lock."""

@@ -11,7 +11,19 @@ import msgspec
 from msgspec import Struct
 
 from thaniya_core.errors import WrongUsage
-from thaniya_core.model import Backup, Job, RetentionSetting, Slot, Upload, User, Volume
+from thaniya_core.model import (
+    Backup,
+    ChannelRecord,
+    Expectation,
+    Job,
+    PingRecord,
+    RetentionSetting,
+    RunRecord,
+    Slot,
+    Upload,
+    User,
+    Volume,
+)
 
 R = TypeVar("R", bound=Struct)
 
@@ -58,6 +70,10 @@ UPLOADS = Kind("uploads", Upload, lambda upload: upload.id)
 VOLUMES = Kind("volumes", Volume, lambda volume: volume.id)
 JOBS = Kind("jobs", Job, lambda job: job.id)
 RETENTION = Kind("retention", RetentionSetting, lambda setting: setting.scope)
+EXPECTATIONS = Kind("expectations", Expectation, lambda expectation: expectation.series)
+CHANNELS = Kind("channels", ChannelRecord, lambda record: record.name)
+PINGS = Kind("pings", PingRecord, lambda record: record.key)
+RUNS = Kind("runs", RunRecord, lambda record: record.name)
 BACKUPS = Kind("backups", Backup, lambda backup: backup.id)
 
 

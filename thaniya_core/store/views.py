@@ -7,8 +7,12 @@ from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup
 from thaniya_core.store.records import (
     BACKUPS,
+    CHANNELS,
+    EXPECTATIONS,
     JOBS,
+    PINGS,
     RETENTION,
+    RUNS,
     SLOTS,
     UPLOADS,
     USERS,
@@ -20,7 +24,18 @@ from thaniya_core.store.records import (
     Records,
 )
 
-STATE_KINDS: tuple[AnyKind, ...] = (USERS, SLOTS, UPLOADS, VOLUMES, JOBS, RETENTION)
+STATE_KINDS: tuple[AnyKind, ...] = (
+    USERS,
+    SLOTS,
+    UPLOADS,
+    VOLUMES,
+    JOBS,
+    RETENTION,
+    EXPECTATIONS,
+    CHANNELS,
+    PINGS,
+    RUNS,
+)
 CATALOG_KINDS: tuple[AnyKind, ...] = (BACKUPS,)
 HISTORY_KINDS: tuple[AnyKind, ...] = (UPLOADS, JOBS)
 
@@ -35,6 +50,10 @@ class StateSnapshot:
         self.volumes = Records(VOLUMES, content)
         self.jobs = Records(JOBS, content)
         self.retention = Records(RETENTION, content)
+        self.expectations = Records(EXPECTATIONS, content)
+        self.channels = Records(CHANNELS, content)
+        self.pings = Records(PINGS, content)
+        self.runs = Records(RUNS, content)
 
 
 class StateDraft:
@@ -47,10 +66,25 @@ class StateDraft:
         self.volumes = Draft(VOLUMES, content)
         self.jobs = Draft(JOBS, content)
         self.retention = Draft(RETENTION, content)
+        self.expectations = Draft(EXPECTATIONS, content)
+        self.channels = Draft(CHANNELS, content)
+        self.pings = Draft(PINGS, content)
+        self.runs = Draft(RUNS, content)
 
     @property
     def drafts(self) -> tuple[AnyDraft, ...]:
-        return (self.users, self.slots, self.uploads, self.volumes, self.jobs, self.retention)
+        return (
+            self.users,
+            self.slots,
+            self.uploads,
+            self.volumes,
+            self.jobs,
+            self.retention,
+            self.expectations,
+            self.channels,
+            self.pings,
+            self.runs,
+        )
 
     def end(self) -> None:
         """Refuse further changes."""

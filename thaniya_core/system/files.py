@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 
 CHUNK_BYTES = 1024 * 1024
@@ -241,6 +243,28 @@ def free_bytes(path: Path) -> int:
     return usage.f_bavail * usage.f_frsize
 
 
+class DiskSpace(Struct, frozen=True):
+    """A file system as an ordinary user finds it."""
+
+    total_bytes: int
+    free_bytes: int
+    total_files: int
+    """Inodes; 0 where the file system has no such limit."""
+    free_files: int
+
+
+def disk_space(path: Path) -> DiskSpace:
+    """How large and how full the file system of a path is. What is kept for root does not count."""
+    usage = os.statvfs(path)
+    kept_for_root = usage.f_bfree - usage.f_bavail
+    return DiskSpace(
+        (usage.f_blocks - kept_for_root) * usage.f_frsize,
+        usage.f_bavail * usage.f_frsize,
+        usage.f_files,
+        usage.f_favail,
+    )
+
+
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the kernel's exclusive lock (flock) of a file, made when missing. A killed process holds none."""
@@ -264,3 +288,18 @@ def try_lock(file: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_locked(file: Path) -> bool:
+    """Whether anybody, this process too, holds the kernel's exclusive lock of a file; False while there is no file."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

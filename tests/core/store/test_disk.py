@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from thaniya_core.errors import NoSpace, StateUnreadable
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Event, Slot, User
-from thaniya_core.store import TinyStore
+from thaniya_core.model import Event, Slot, UploadState, User
+from thaniya_core.store import LogPlace, TinyStore
+from thaniya_core.store.events import encode_event
 from thaniya_core.store.jsonfile import JsonFile
 
 SERIES = Series("alice", "web1", "nightly")
@@ -324,3 +325,22 @@ def test_a_record_of_the_cache_is_what_the_file_says(tiny, directory, now):
     with tiny.transaction() as state:
         state.users.put(user)
     assert tiny.read().users.get("alice") == TinyStore(directory).read().users.get("alice") == replace(user, keys=())
+
+
+def test_line_that_is_being_written_is_left_for_the_next_look(tiny, directory, now):
+    tiny.add_event(Event(now, "test", "act", "one"))
+    ((_, place),) = tiny.read_events_after(LogPlace.at_month(now))
+    whole = encode_event(Event(now, "test", "act", "two")) + b"\n"
+    with (directory / "log" / "2026-11.jsonl").open("ab") as log:
+        log.write(whole[:20])
+        log.flush()
+        assert list(tiny.read_events_after(place)) == []
+        log.write(whole[20:])
+    assert [event.subject for event, _ in tiny.read_events_after(place)] == ["two"]
+
+
+def test_a_broken_history_is_told_to_who_reads_it_in_few_words(tiny, directory, make_upload, now):
+    tiny.add_history(make_upload(1, state=UploadState.EXPIRED, ended_at=now))
+    (directory / "history" / "2026-11.json").write_text("{")
+    with pytest.raises(StateUnreadable, match=r"2026-11\.json"):
+        list(tiny.read_ended_uploads(now))

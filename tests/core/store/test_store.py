@@ -12,8 +12,24 @@ from msgspec.structs import replace
 import thaniya_core.store
 from thaniya_core.errors import IllegalName, WrongUsage
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Event, JobState, PublicKey, Role, Slot, SlotState, UploadState, User, Volume
-from thaniya_core.store import MemoryStore
+from thaniya_core.model import (
+    Alert,
+    ChannelRecord,
+    Event,
+    Expectation,
+    JobState,
+    PingRecord,
+    PublicKey,
+    Role,
+    RunRecord,
+    Severity,
+    Slot,
+    SlotState,
+    UploadState,
+    User,
+    Volume,
+)
+from thaniya_core.store import LogPlace, MemoryStore
 
 SERIES = Series("alice", "web1", "nightly")
 
@@ -24,6 +40,7 @@ class Stopped(Exception):
 
 def test_the_package_names_what_is_public():
     assert set(thaniya_core.store.__all__) == {
+        "LogPlace",
         "MemoryStore",
         "ReadTable",
         "StateTransaction",
@@ -327,3 +344,57 @@ def test_an_event_that_could_not_be_read_back_is_refused(store, now):
     with pytest.raises(WrongUsage, match="no zone"):
         store.add_event(Event(now.replace(tzinfo=None), "service", "user.disable"))
     assert list(store.read_events()) == []
+
+
+def test_what_people_are_told_and_expect_comes_back_as_it_was_put(store, now):
+    expectation = Expectation("alice/web1/nightly", now, 86400, 3600)
+    alert = Alert("series_late", "alice/web1/nightly", Severity.CRITICAL, now, now)
+    channel = ChannelRecord("mail", (alert,), now, "größer als erlaubt")
+    pings = PingRecord(now, ("a", "b"), {"alice/web1/nightly": "404"})
+    with store.transaction() as state:
+        state.expectations.put(expectation)
+        state.channels.put(channel)
+        state.pings.put(pings)
+        state.runs.put(RunRecord("retention", now))
+    view = store.read()
+    assert view.expectations.get("alice/web1/nightly") == expectation
+    assert view.channels.all() == [channel]
+    assert view.pings.all() == [pings]
+    assert view.runs.all() == [RunRecord("retention", now)]
+
+
+def test_ended_uploads_are_read_in_few_words_from_an_instant_on(store, now, make_upload, make_job):
+    ends = {1: now - timedelta(days=70), 2: now, 3: now - timedelta(days=1), 4: now - timedelta(days=35)}
+    for number, end in ends.items():
+        store.add_history(make_upload(number, state=UploadState.REJECTED, created_at=end, ended_at=end, reason="no"))
+    store.add_history(make_job(9, ended_at=now))
+    found = {int(upload.id[-6:], 16): upload for upload in store.read_ended_uploads(now - timedelta(days=35))}
+    assert sorted(found) == [2, 3, 4]
+    assert (
+        found[3]
+        == make_upload(3, state=UploadState.REJECTED, created_at=ends[3], ended_at=ends[3], reason="no").in_few_words()
+    )
+    assert (found[3].series, found[3].state, found[3].reason) == (SERIES, UploadState.REJECTED, "no")
+
+
+def test_events_after_a_place_are_those_that_were_added_since(store, now):
+    def add(subject, at=now):
+        store.add_event(Event(at, "test", "act", subject))
+
+    def after(place):
+        events = list(store.read_events_after(place))
+        return [event.subject for event, _ in events], events[-1][1] if events else place
+
+    subjects, place = after(LogPlace.at_month(now))
+    assert subjects == []
+    add("an earlier month", now - timedelta(days=60))
+    add("one")
+    add("two")
+    subjects, place = after(place)
+    assert subjects == ["one", "two"]
+    assert after(place)[0] == []
+    add("three")
+    add("a later month", now + timedelta(days=20))
+    subjects, place = after(place)
+    assert subjects == ["three", "a later month"]
+    assert after(place) == ([], place)

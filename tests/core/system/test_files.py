@@ -15,8 +15,11 @@ from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.system import files
 from thaniya_core.system.files import (
     copy_file,
+    disk_space,
+    free_bytes,
     from_os_error,
     hash_file,
+    is_locked,
     link_file,
     locked,
     make_directories,
@@ -237,3 +240,22 @@ def test_killed_process_holds_no_lock(tmp_path):
     descriptor = try_lock(tmp_path / "lock")
     assert descriptor is not None
     os.close(descriptor)
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_making_or_taking_it(tmp_path):
+    file = tmp_path / "lock"
+    assert not is_locked(file)
+    assert not file.exists()
+    with locked(file):
+        assert is_locked(file)
+    assert not is_locked(file)
+    descriptor = try_lock(file)
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+def test_space_of_a_disk_is_what_an_ordinary_user_finds(tmp_path):
+    space = disk_space(tmp_path)
+    assert 0 <= space.free_bytes <= space.total_bytes
+    assert abs(space.free_bytes - free_bytes(tmp_path)) < 1024**3
+    assert 0 <= space.free_files <= space.total_files
