@@ -49,6 +49,14 @@ class MemoryStore:
     def read_catalog(self, series: Series) -> list[Backup]:
         return list(records_of(BACKUPS, self._catalog.get(check_series(series), {})).values())
 
+    def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
+        for series in self.catalog_series():
+            if not user or series.user == user:
+                yield from (backup for backup in self.read_catalog(series) if backup.id.startswith(id_prefix))
+
+    def stored_bytes(self, user: str) -> int:
+        return sum(backup.document.stored_bytes for backup in self.find_backups("", user))
+
     @contextmanager
     def catalog_transaction(self, series: Series) -> Iterator[CatalogDraft]:
         check_series(series)
