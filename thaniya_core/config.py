@@ -9,10 +9,11 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from thaniya_core.errors import ConfigInvalid, IllegalName, WrongUsage
 from thaniya_core.formats.names import check_user
-from thaniya_core.formats.quantities import parse_duration, parse_size
+from thaniya_core.formats.quantities import parse_duration, parse_level, parse_size
 
 _LONGEST_S = 3653 * 86400
 
@@ -22,6 +23,14 @@ Count = Annotated[int, Meta(ge=1, le=100_000)]
 
 class Account(str):
     """An account's name; the rule is that of users' names."""
+
+
+class Level(str):
+    """Free space; in TOML `"5%"` of a disk, or a size."""
+
+    def bytes_of(self, whole_bytes: int) -> int:
+        """The level in bytes on a disk of some size."""
+        return parse_level(self, whole_bytes)
 
 
 class Size(int):
@@ -85,6 +94,15 @@ class JobLimits(Struct, frozen=True, forbid_unknown_fields=True):
     longest_delay: Seconds = Seconds(3600)
 
 
+class VolumeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How volumes are looked at."""
+
+    low: Level = Level("5%")
+    """With less than this free a volume counts as nearly full, which is told before uploads have to be refused."""
+    search: tuple[Path, ...] = ()
+    """Below these `volume rescan` looks for volumes that are mounted elsewhere now."""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What the file may hold."""
 
@@ -92,6 +110,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     gate: Gate = Gate()
     slots: SlotLimits = SlotLimits()
     jobs: JobLimits = JobLimits()
+    volumes: VolumeSettings = VolumeSettings()
     retention: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
     """By scope, a policy each; read by `retention.settings.read_configured`."""
 
@@ -140,7 +159,10 @@ def load_config(file: Path) -> Config:
     base = file.absolute().parent
     given = settings.paths
     paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
-    return Config(paths, settings.gate, settings.slots, settings.jobs, settings.retention, file.absolute())
+    volumes = replace(settings.volumes, search=tuple(base / place for place in settings.volumes.search))
+    return Config(
+        paths, settings.gate, settings.slots, settings.jobs, volumes, settings.retention, file=file.absolute()
+    )
 
 
 def _decode_special(kind: type, value: object) -> object:
@@ -151,6 +173,8 @@ def _decode_special(kind: type, value: object) -> object:
         return Path(value)
     if kind is Account:
         return _decode_account(value)
+    if kind is Level:
+        return _decode_level(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise ValueError(f'expected a number or text such as "10G", got {value!r}')
     try:
@@ -162,6 +186,16 @@ def _decode_special(kind: type, value: object) -> object:
     if kind is Seconds and number > _LONGEST_S:
         raise ValueError(f"expected at most ten years, got {value!r}")
     return kind(number)
+
+
+def _decode_level(value: object) -> Level:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f'expected text such as "5%" or "50G", got {value!r}')
+    try:
+        parse_level(str(value), 0)
+    except WrongUsage as exc:
+        raise ValueError(str(exc)) from exc
+    return Level(value)
 
 
 def _decode_account(value: object) -> Account:

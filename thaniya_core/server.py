@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, Users
-from thaniya_core.archive import Backups, Catalog, Volumes
+from thaniya_core.archive import Backups, Catalog, Volumes, VolumeWatch, forget_volume
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
@@ -52,6 +52,7 @@ class Server:
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.volumes = Volumes(store, clock)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
@@ -103,6 +104,17 @@ class Server:
         """Look at the open uploads once; see `Watch.look`."""
         self._watch.look(remembers=remembers)
 
+    def look_at_volumes(self) -> None:
+        """Tell which volumes are not there any more, nearly full, or all right again; see `VolumeWatch`."""
+        self.volume_watch.tell_changes()
+
+    def remove_volume(self, name: str, actor: str, *, with_backups: bool) -> int:
+        """Forget a volume; see `forget_volume`."""
+        volume = self.volumes.get(name)
+        return forget_volume(
+            self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
+        )
+
     def close_slots(self) -> None:
         """Carry every closing slot on."""
         self._closer.close_all()
@@ -135,7 +147,7 @@ class Server:
         Raises:
             AlreadyExists: there are backups of that name.
         """
-        inherited = len(self.catalog.find(name))
+        inherited = sum(1 for _ in self.store.find_backups("", name))
         if inherited and self.store.read().users.get(name) is None:
             raise AlreadyExists(
                 f"the archive holds {inherited} backups of an earlier user {name}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ PASS_S = 0.5
 WATCH_S = 1.0
 """Seconds between two looks at the slots."""
 
+VOLUMES_S = 60.0
+"""Seconds between two looks at the volumes."""
+
 TAKE_OVER_S = 5.0
 """How long to wait for a command that is the service for a moment."""
 
@@ -40,6 +44,8 @@ class Service:
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._watched_at: float | None = None
+        self._looked_at_volumes_at: float | None = None
+        self._looking: threading.Thread | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
 
@@ -119,8 +125,18 @@ class Service:
         if self._watched_at is None or now - self._watched_at >= WATCH_S:
             self._watched_at = now
             attempt("watch the uploads", lambda: self._server.watch_uploads(remembers=True))
+            self._look_at_volumes(now)
         attempt("close slots", self._server.close_slots)
         attempt("run jobs", self._server.worker.run_due)
+
+    def _look_at_volumes(self, now: float) -> None:
+        """Look at the volumes from time to time, in a thread of its own: a disk that hangs holds up nothing else."""
+        is_due = self._looked_at_volumes_at is None or now - self._looked_at_volumes_at >= VOLUMES_S
+        if is_due and (self._looking is None or not self._looking.is_alive()):
+            self._looked_at_volumes_at = now
+            look = partial(attempt, "look at the volumes", self._server.look_at_volumes)
+            self._looking = threading.Thread(target=look, name="volumes", daemon=True)
+            self._looking.start()
 
 
 def _make_gate(server: Server) -> EmbeddedServer | None:

@@ -71,7 +71,9 @@ def _with_content(file: BackupFile, data: bytes) -> tuple[BackupFile, bytes]:
     return replace(file, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)), data
 
 
-def make_documents(series: Series, number: int, backups: int, files: tuple[BackupFile, ...]) -> Iterator[BackupDocument]:
+def make_documents(
+    series: Series, number: int, backups: int, files: tuple[BackupFile, ...]
+) -> Iterator[BackupDocument]:
     """backup.json of each backup of a series, the oldest first.
 
     Args:

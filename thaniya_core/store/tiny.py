@@ -1,8 +1,8 @@
 """Tables of records in a file, by TinyDB. No other module knows TinyDB.
 
 TinyDB by itself rewrites its file in place at each change and has no lock. Here it works on a storage that holds the
-tables in memory; the file below is read once, and written at most once, atomically, at the end of a transaction. What is
-only read is decoded straight into records: TinyDB's way over dictionaries takes several times as long.
+tables in memory; the file below is read once, and written at most once, atomically, at the end of a transaction. What
+is only read is decoded straight into records: TinyDB's way over dictionaries takes several times as long.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 
 CHUNK_BYTES = 1024 * 1024
@@ -228,10 +230,25 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path)
 
 
+class Usage(Struct, frozen=True):
+    """How full a file system is, in bytes."""
+
+    size_bytes: int
+    """What ordinary users can use of it, written or not."""
+    free_bytes: int
+    """What an ordinary user can still write."""
+
+
+def usage_of(path: Path) -> Usage:
+    """How full the file system of a path is; as `df` counts it, without what is reserved for root."""
+    usage = os.statvfs(path)
+    free = usage.f_bavail * usage.f_frsize
+    return Usage((usage.f_blocks - usage.f_bfree) * usage.f_frsize + free, free)
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that an ordinary user can still write on the file system of a path."""
-    usage = os.statvfs(path)
-    return usage.f_bavail * usage.f_frsize
+    return usage_of(path).free_bytes
 
 
 @contextmanager
