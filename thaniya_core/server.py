@@ -19,7 +19,7 @@ from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
-from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User, Volume
 from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import Allocator, Closer, SlotAccounts, Slots, Space, Spool, Uploads, Watch
@@ -108,9 +108,8 @@ class Server:
         """Tell which volumes are not there any more, nearly full, or all right again; see `VolumeWatch`."""
         self.volume_watch.tell_changes()
 
-    def remove_volume(self, name: str, actor: str, *, with_backups: bool) -> int:
+    def remove_volume(self, volume: Volume, actor: str, *, with_backups: bool) -> int:
         """Forget a volume; see `forget_volume`."""
-        volume = self.volumes.get(name)
         return forget_volume(
             self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
         )

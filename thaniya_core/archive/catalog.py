@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -116,15 +116,15 @@ class Catalog:
         """What a user's backups take on the volumes."""
         return self._store.stored_bytes(user)
 
-    def usage_by_volume(self) -> dict[str, VolumeUsage]:
-        """What the catalog knows to be on each volume, by the volume's id."""
-        counts: Counter[str] = Counter()
-        sizes: Counter[str] = Counter()
-        for series in self._store.catalog_series():
-            for backup in self._store.read_catalog(series):
-                counts[backup.volume] += 1
-                sizes[backup.volume] += backup.document.stored_bytes
-        return {volume: VolumeUsage(counts[volume], sizes[volume]) for volume in counts}
+    def usage_of(self, volume: Volume) -> VolumeUsage:
+        """What is on a volume by the catalog, whether it is there or not."""
+        sizes = [
+            backup.document.stored_bytes
+            for series in self._store.catalog_series()
+            for backup in self._store.read_catalog(series)
+            if backup.volume == volume.id
+        ]
+        return VolumeUsage(len(sizes), sum(sizes))
 
     def directory(self, backup: Backup) -> Path:
         """Where a backup lies.

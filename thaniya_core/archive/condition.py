@@ -19,8 +19,8 @@ from thaniya_core.system.files import Usage, usage_of
 
 logger = logging.getLogger(__name__)
 
-_RELIEF = 1.1
-"""A volume counts as nearly full until it has so much more free, so that nothing is told to and fro."""
+_RELIEF_PERCENT = 110
+"""A volume counts as nearly full until it has so much of the bound free, so that nothing is told to and fro."""
 
 
 class VolumeStatus(Struct, frozen=True):
@@ -49,7 +49,7 @@ def judge(volume: Volume, usage: Usage, low_bytes: int) -> VolumeCondition:
         usage: of its disk.
         low_bytes: with less than this free it is.
     """
-    bound = low_bytes * _RELIEF if volume.condition is VolumeCondition.LOW else low_bytes
+    bound = low_bytes * _RELIEF_PERCENT // 100 if volume.condition is VolumeCondition.LOW else low_bytes
     return VolumeCondition.LOW if usage.free_bytes < bound else VolumeCondition.OK
 
 

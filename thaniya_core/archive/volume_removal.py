@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thaniya_core.archive.catalog import Catalog, VolumeUsage
+from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import NotFound, WrongState
 from thaniya_core.model import Event, Volume
@@ -27,12 +27,12 @@ def forget_volume(
         WrongState: backups are on it, or one is being archived there; nothing was changed.
         NotFound: it was removed already.
     """
-    count = catalog.usage_by_volume().get(volume.id, VolumeUsage()).backups
+    count = catalog.usage_of(volume).backups
     if count and not with_backups:
         raise WrongState(
-            f"{count} backups in the catalog are on the volume {volume.label}",
-            hint=f"have it take no more: thaniya volume deactivate {volume.label}; or say --forget-backups, "
-            "which removes nothing from the volume itself",
+            f"{count} backups in the catalog are on the volume {volume.label}; nothing was changed",
+            hint=f"have it take no more: thaniya volume deactivate {volume.label}; or forget them too with "
+            "--forget-backups, which removes nothing from the volume itself",
         )
     with store.transaction() as state:
         _check_unused(state, volume)

@@ -114,7 +114,8 @@ class Volumes:
                 # Most likely the mount point of a disk that is not mounted: nothing may be written into it.
                 raise NotFound(
                     f"{path} is the place of the volume {known.label}, and another one or none is there",
-                    hint=f"mount its disk, or forget it: thaniya volume remove {known.id}",
+                    hint="mount its disk; or look where it is now: thaniya volume rescan DIRECTORY; or forget it: "
+                    f"thaniya volume remove {known.id}",
                 )
             if known.path in path.parents:
                 raise WrongState(f"{path} lies within the volume {known.label} at {known.path}")

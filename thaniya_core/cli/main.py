@@ -27,6 +27,7 @@ from thaniya_core.cli import (
     slot,
     upload,
     user,
+    volume,
 )
 from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.files import from_os_error
@@ -51,6 +52,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")
+app.add_typer(volume.app, name="volume")
 app.add_typer(upload.app, name="upload")
 app.add_typer(backup.app, name="backup")
 app.add_typer(retention.app, name="retention")
