@@ -8,7 +8,18 @@ import pytest
 
 PUBLIC = {
     "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "Users", "parse_public_key"},
-    "archive": {"Backups", "Catalog", "Ingest", "RebuildReport", "UploadedFiles", "Volumes"},
+    "archive": {
+        "Backups",
+        "Catalog",
+        "Ingest",
+        "RebuildReport",
+        "Rescanned",
+        "UploadedFiles",
+        "VolumeStatus",
+        "VolumeWatch",
+        "Volumes",
+        "forget_volume",
+    },
     "gate": set(),
     "jobs": {"JobQueue", "Worker"},
     "retention": {

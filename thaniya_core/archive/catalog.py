@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -34,7 +34,7 @@ class RebuildReport(Struct, frozen=True):
     removed: int
     """Entries whose backup is on none of these volumes any more."""
     unreadable: tuple[str, ...]
-    """Directories that look like a backup and are none, each with the reason."""
+    """What does not count: directories that look like a backup and are none, each with the reason; copies."""
     missing_volumes: tuple[str, ...]
     """Volumes that are not there; their entries stay as they are."""
 
@@ -181,11 +181,7 @@ class Catalog:
                 places["/".join(directory.parts[-3:])].append((volume, directory))
         found = added = removed = 0
         for name in sorted({*places, *map(str, self._store.catalog_series())}):
-            on_disk = {
-                backup.id: backup
-                for volume, directory in places.get(name, ())
-                for backup in _scan(volume, directory, unreadable)
-            }
+            on_disk = self._gather(places.get(name, ()), unreadable)
             try:
                 series = parse_series(name)
             except IllegalName:
@@ -205,6 +201,28 @@ class Catalog:
             unreadable=tuple(unreadable),
             missing_volumes=tuple(volume.label for volume in self._volumes.all() if volume.id not in present_ids),
         )
+
+    def _gather(self, places: Iterable[tuple[Volume, Path]], unreadable: list[str]) -> dict[str, Backup]:
+        """A series' backups on all volumes; of one that lies on two, the one that the catalog knows."""
+        on_disk: dict[str, Backup] = {}
+        for volume, directory in places:
+            for backup in _scan(volume, directory, unreadable):
+                other = on_disk.get(backup.id)
+                if other is not None:
+                    if self._known_volume(backup) != backup.volume:
+                        backup, other = other, backup
+                    unreadable.append(
+                        f"{backup.series}/{backup.id} lies on the volume {other.volume} too, where it does not count"
+                    )
+                on_disk[backup.id] = backup
+        return on_disk
+
+    def _known_volume(self, backup: Backup) -> str:
+        try:
+            known = self._store.find_backups(backup.id, backup.series.user)
+            return next((found.volume for found in known if found.id == backup.id), "")
+        except StateUnreadable:
+            return ""
 
     def _bring_up_to_date(
         self, series: Series, on_disk: dict[str, Backup], present_volumes: set[str]

@@ -122,7 +122,7 @@ class Volumes:
             if is_same and known.path != path and is_there(known) and not known.path.samefile(path):
                 raise WrongState(
                     f"the volume {known.label} is at {known.path} and, as a copy, at {path}",
-                    hint=f"unmount one of them; or remove {path / VOLUME_FILE} to make the copy a volume of its own",
+                    hint="a copy can take the place of the volume, but not stand beside it: unmount one of them",
                 )
 
     def _take_up(self, document: VolumeDocument, path: Path, action: str, actor: str) -> Volume:

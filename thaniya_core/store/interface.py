@@ -107,7 +107,10 @@ class Store(Protocol):
         ...
 
     def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
-        """The backups whose id begins so, of all series or those of one user; faster than reading them all."""
+        """The backups whose id begins so, of all series or those of one user; faster than reading them all.
+
+        A file that is broken is told when nothing is found: what was looked for may be in there.
+        """
         ...
 
     def stored_bytes(self, user: str) -> int:

@@ -125,14 +125,13 @@ def test_volume_that_moved_stays_as_it_was_set(server, volume, away, first):
 def test_copy_of_a_volume_is_refused(server, volume, tmp_path, first):
     shutil.copytree(volume, tmp_path / "copy")
 
-    with pytest.raises(WrongState, match="as a copy, at") as caught:
+    with pytest.raises(WrongState, match="as a copy, at"):
         server.volumes.add(tmp_path / "copy", "copy", "login:root")
     assert first().path == volume
 
-    assert str(tmp_path / "copy" / "volume.json") in caught.value.hint
-    (tmp_path / "copy" / "volume.json").unlink()
-    original = first()
-    assert server.volumes.add(tmp_path / "copy", "copy", "login:root").id != original.id
+    shutil.rmtree(volume)
+    server.volumes.add(tmp_path / "copy", "copy", "login:root")
+    assert first().path == tmp_path / "copy"
 
 
 def test_another_path_to_the_same_directory_is_no_copy(server, volume, tmp_path, first):
@@ -327,3 +326,38 @@ def test_list_in_parts_is_the_whole_list(server, archived, clock, monkeypatch):
         clock.advance(60)
     monkeypatch.setattr("thaniya_core.archive.catalog._HELD_BACKUPS", 2)
     assert [backup.id for backup in server.catalog.each()] == made[::-1]
+
+
+def test_backup_that_lies_on_two_volumes_counts_once(server, archived, volume, tmp_path, first, clock):
+    backups = [archived(), archived()]
+    shutil.copytree(volume / "archive", tmp_path / "second/archive")
+    second = server.volumes.add(tmp_path / "second", "second", "login:root")
+
+    for _ in range(2):
+        report = server.catalog.rebuild()
+        assert (report.found, report.added, report.removed) == (2, 0, 0)
+        assert sorted(report.unreadable) == sorted(
+            f"alice/web1/nightly/{backup.id} lies on the volume {second.id} too, where it does not count"
+            for backup in backups
+        )
+    assert {backup.volume for backup in server.catalog.find()} == {backups[0].volume}
+
+
+def test_volume_that_is_removed_while_it_is_chosen_is_not_taken(
+    server, spooled, run_jobs, tmp_path, clock, monkeypatch
+):
+    other = server.volumes.add(tmp_path / "other", "other", "login:root")
+    real = server.volumes.choose
+
+    def choose_then_remove(*arguments: object) -> Volume:
+        monkeypatch.setattr(server.volumes, "choose", real)
+        server.remove_volume(other, "login:root", with_backups=True)
+        return other
+
+    monkeypatch.setattr(server.volumes, "choose", choose_then_remove)
+    upload = spooled()
+    run_jobs()
+    assert server.uploads.get(upload.id).volume == ""
+    clock.advance(5)
+    run_jobs()
+    assert server.catalog.get(upload.id).volume == server.volumes.get("first").id
