@@ -1,4 +1,7 @@
-"""What both commands print the same way: tables, errors, JSON lines. Foreign text is never markup."""
+"""What both commands print the same way: tables, errors, JSON lines. Foreign text is never markup.
+
+rich is imported where it is used: most commands draw nothing, and it takes longer to load than many of them to run.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,6 @@ from contextlib import contextmanager
 from itertools import islice
 
 import msgspec
-from rich.cells import cell_len
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
-from rich.text import Text
 
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.system.harmless import make_harmless
@@ -54,11 +52,19 @@ def _align(columns: Sequence[str], row: Sequence[str], widths: Sequence[int]) ->
 
 def _width(text: str) -> int:
     """The columns that a text takes on a screen."""
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _show_folded(columns: Sequence[str], rows: Iterable[Sequence[str]], *, with_heading: bool) -> None:
     """A table as wide as the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=with_heading)
     for column in columns:
         table.add_column(
@@ -119,6 +125,9 @@ def progress_bar(what: str, total_bytes: int) -> Iterator[Callable[[int], None]]
     Yields:
         What takes the number of bytes done since the last call.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
