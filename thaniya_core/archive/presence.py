@@ -73,7 +73,8 @@ def held(volume: Volume) -> Iterator[Path]:
 def not_there(volume: Volume) -> NotFound:
     """The error for a volume whose directory does not hold it."""
     return NotFound(
-        f"the volume {volume.label} is not at {volume.path}", hint="is its disk mounted? nothing was written"
+        f"the volume {volume.label} is not at {volume.path}",
+        hint="is its disk mounted? nothing was written; see `thaniya volume list`",
     )
 
 
