@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from thaniya_core.errors import ConfigInvalid, IllegalName, WrongUsage
 from thaniya_core.formats.names import check_user
-from thaniya_core.formats.quantities import parse_duration, parse_size
+from thaniya_core.formats.quantities import parse_duration, parse_level, parse_size
 
 _LONGEST_S = 3653 * 86400
 
@@ -28,6 +29,14 @@ _URL = re.compile(r"https?://[^\s/?#]+[^\s\x00-\x1f\x7f]*")
 
 class Account(str):
     """An account's name; the rule is that of users' names."""
+
+
+class Level(str):
+    """Free space; in TOML `"5%"` of a disk, or a size."""
+
+    def bytes_of(self, whole_bytes: int) -> int:
+        """The level in bytes on a disk of some size."""
+        return parse_level(self, whole_bytes)
 
 
 class Size(int):
@@ -169,6 +178,15 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Seconds = Seconds(10)
 
 
+class VolumeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How volumes are looked at."""
+
+    low: Level = Level("5%")
+    """With less than this free a volume counts as nearly full, which is told before uploads have to be refused."""
+    search: tuple[Path, ...] = ()
+    """Below these `volume rescan` looks for volumes that are mounted elsewhere now."""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What the file may hold."""
 
@@ -176,6 +194,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     gate: Gate = Gate()
     slots: SlotLimits = SlotLimits()
     jobs: JobLimits = JobLimits()
+    volumes: VolumeSettings = VolumeSettings()
     retention: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
     """By scope, a policy each; read by `retention.settings.read_configured`."""
     compression: dict[str, str | dict[str, str | int]] = msgspec.field(default_factory=dict)
@@ -230,7 +249,9 @@ def load_config(file: Path) -> Config:
     base = file.absolute().parent
     given = settings.paths
     paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
-    return Config(**{**msgspec.structs.asdict(settings), "paths": paths, "file": file.absolute()})
+    volumes = replace(settings.volumes, search=tuple(base / place for place in settings.volumes.search))
+    located = {"paths": paths, "volumes": volumes, "file": file.absolute()}
+    return Config(**{**msgspec.structs.asdict(settings), **located})
 
 
 def _decode_special(kind: type, value: object) -> object:
@@ -243,6 +264,8 @@ def _decode_special(kind: type, value: object) -> object:
         return _decode_account(value)
     if kind is MailAddress or kind is Url or kind is UrlTemplate:
         return _decode_address(kind, value)
+    if kind is Level:
+        return _decode_level(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise ValueError(f'expected a number or text such as "10G", got {value!r}')
     try:
@@ -254,6 +277,16 @@ def _decode_special(kind: type, value: object) -> object:
     if kind is Seconds and number > _LONGEST_S:
         raise ValueError(f"expected at most ten years, got {value!r}")
     return kind(number)
+
+
+def _decode_level(value: object) -> Level:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f'expected text such as "5%" or "50G", got {value!r}')
+    try:
+        parse_level(str(value), 0)
+    except WrongUsage as exc:
+        raise ValueError(str(exc)) from exc
+    return Level(value)
 
 
 def _decode_account(value: object) -> Account:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
-from thaniya_core.archive import Backups, Catalog, Verification, Volumes, read_rules
+from thaniya_core.archive import Backups, Catalog, Verification, Volumes, VolumeWatch, forget_volume, read_rules
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Worker
-from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User, Volume
 from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import (
@@ -72,6 +72,7 @@ class Server:
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
         self.volumes = Volumes(store, clock)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
@@ -156,6 +157,16 @@ class Server:
         """Look at the open uploads once; see `Watch.look`."""
         self._watch.look(remembers=remembers)
 
+    def look_at_volumes(self) -> None:
+        """Tell which volumes are not there any more, nearly full, or all right again; see `VolumeWatch`."""
+        self.volume_watch.tell_changes()
+
+    def remove_volume(self, volume: Volume, actor: str, *, with_backups: bool) -> int:
+        """Forget a volume; see `forget_volume`."""
+        return forget_volume(
+            self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
+        )
+
     def close_slots(self) -> None:
         """Carry every closing slot on."""
         self._closer.close_all()
@@ -188,7 +199,7 @@ class Server:
         Raises:
             AlreadyExists: there are backups of that name.
         """
-        inherited = len(self.catalog.find(name))
+        inherited = sum(1 for _ in self.store.find_backups("", name))
         if inherited and self.store.read().users.get(name) is None:
             raise AlreadyExists(
                 f"the archive holds {inherited} backups of an earlier user {name}",

@@ -18,6 +18,7 @@ def run_pass(server: Server) -> int | None:
         server.recover()
         server.watch_uploads(remembers=False)
         server.close_slots()
+        server.look_at_volumes()
         ran = 0
         while started := server.worker.run_due():
             server.worker.drain()

@@ -115,3 +115,19 @@ def test_file_in_the_working_directory_is_found(file, monkeypatch):
     monkeypatch.chdir(file.parent)
 
     assert find_config(None) == file
+
+
+def test_low_space_is_a_part_of_the_disk_or_a_size(file):
+    assert _load(file, "").volumes.low.bytes_of(2000) == 100
+    assert _load(file, '[volumes]\nlow = "2G"').volumes.low.bytes_of(1) == 2 * 1024**3
+    assert _load(file, "[volumes]\nlow = 7").volumes.low.bytes_of(1) == 7
+    for wrong in ('"much"', "true", "[]", '"100%"'):
+        with pytest.raises(ConfigInvalid, match=r"volumes\.low"):
+            _load(file, f"[volumes]\nlow = {wrong}")
+
+
+def test_places_of_volumes_count_from_the_directory_of_the_file(file):
+    assert _load(file, '[volumes]\nsearch = ["disks", "/media"]').volumes.search == (
+        file.parent / "disks",
+        Path("/media"),
+    )

@@ -26,6 +26,7 @@ COMMANDS = dict(all_commands(typer.main.get_command(app)))
 PROMISED = """
     init serve tick demo log
     user.add user.list user.show user.enable user.disable user.remove user.key.add user.key.remove
+    volume.list volume.show volume.add volume.activate volume.deactivate volume.rescan volume.remove
     slot.list slot.reset slot.enable slot.disable
     upload.list upload.show upload.abort
     backup.list backup.show backup.files backup.restore backup.verify backup.remove backup.pin backup.unpin backup.tag

@@ -17,10 +17,11 @@ from msgspec.structs import replace
 from thaniya_core import __version__
 from thaniya_core.archive.bringing import Bringer, Form, as_stored
 from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.choice import DOCUMENTS_BYTES
 from thaniya_core.archive.reuse import BACKUPS_LOOKED_AT, EarlierFile, EarlierFiles
 from thaniya_core.archive.rules import Rule
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import NoSpace, UploadRejected
+from thaniya_core.errors import NoSpace, ThaniyaError, UploadRejected
 from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import (
     ARCHIVE_FIELDS,
@@ -47,9 +48,6 @@ from thaniya_core.system.files import (
     remove_tree,
     write_atomic,
 )
-
-DOCUMENTS_BYTES = 4 * 1024 * 1024
-"""What is kept free for backup.json, SHA256SUMS and RESTORE.txt."""
 
 _READ_ONLY = 0o440
 
@@ -132,12 +130,19 @@ class Ingest:
             UploadRejected: files are missing, too many, or not as the client said. Nothing was archived.
             NoSpace, NotFound, NotAllowed, ThaniyaError: it is not possible now; it may be tried again.
         """
-        root = self._volumes.present_root(upload.volume)
-        with os_errors(f"archive {upload.id}"):
+        with self._volumes.hold(upload.volume) as root, os_errors(f"archive {upload.id}"):
             document = self._find_in_place(upload, root) or self._put_into_place(upload, uploaded, root)
         backup = Backup(document, upload.volume)
         self._catalog.add(backup)
         return backup
+
+    def is_in_place(self, upload: Upload) -> bool:
+        """Whether an attempt that failed had come so far that the backup is, or may be, in its place already."""
+        try:
+            root = self._volumes.present_root(upload.volume)
+        except ThaniyaError:
+            return True
+        return backup_directory(root, upload.series, upload.id).exists()
 
     def _find_in_place(self, upload: Upload, root: Path) -> BackupDocument | None:
         """The backup, when an earlier attempt was interrupted after the rename."""

@@ -52,7 +52,10 @@ class Removal:
             WrongState: catalog and volumes disagree about the series; nothing was removed.
             ThaniyaError: one could not be removed; those before it are gone.
         """
-        roots = {volume.id: volume.path for volume in self._volumes.present()}
+        with self._volumes.hold_present() as roots:
+            return self._remove_chosen(series, choose, roots, must_agree)
+
+    def _remove_chosen(self, series: Series, choose: Choose, roots: dict[str, Path], must_agree: bool) -> Removed:
         self._finish_interrupted(series, roots.values())
         removed: list[Backup] = []
         failure: ThaniyaError | None = None

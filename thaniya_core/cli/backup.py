@@ -52,9 +52,9 @@ def list_backups(
     if series:
         wanted = parse_series(series)
         user, host, name = wanted.user, wanted.host, wanted.name
-    found = server_of(context).catalog.find(user, host, name)
-    backups = [backup for backup in found if not tag or tag in backup.notes.tags]
-    rows = [
+    found = server_of(context).catalog.each(user, host, name)
+    backups = (backup for backup in found if not tag or tag in backup.notes.tags)
+    rows = (
         [
             backup.id,
             str(backup.series),
@@ -66,7 +66,7 @@ def list_backups(
             _state(backup),
         ]
         for backup in backups
-    ]
+    )
     columns = ["id", "series", ">files", ">stored", ">shared", ">original", ">warnings", "state"]
     print_records(backups, columns, rows, as_json, "no backup fits")
 

@@ -30,6 +30,7 @@ from thaniya_core.cli import (
     slot,
     upload,
     user,
+    volume,
 )
 from thaniya_core.cli.process import set_up_log, tell_failure
 from thaniya_core.errors import ExitCode, ThaniyaError
@@ -56,6 +57,7 @@ app.command("metrics")(metrics.metrics)
 app.add_typer(notify.app, name="notify")
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")
+app.add_typer(volume.app, name="volume")
 app.add_typer(upload.app, name="upload")
 app.add_typer(backup.app, name="backup")
 app.add_typer(series.app, name="series")

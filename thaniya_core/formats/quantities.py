@@ -8,6 +8,7 @@ from fractions import Fraction
 from thaniya_core.errors import WrongUsage
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_PART_OF_WHOLE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3})?)\s*%")
 _UNITS = ["", "k", "m", "g", "t", "p"]
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%?")
 _SECONDS_ONLY = re.compile(r"[0-9]{1,12}")
@@ -27,6 +28,21 @@ def parse_size(text: str | int) -> int:
     if match is None:
         raise WrongUsage(f"{text!r} is not a size", hint="write it like 500M, 10G or 1.5T")
     return int(Fraction(match["number"]) * 1024 ** _UNITS.index(match["unit"].lower()))
+
+
+def parse_level(text: str, whole_bytes: int) -> int:
+    """Bytes of a level: `5%` of the whole, or a size such as `50G`.
+
+    Raises:
+        WrongUsage: the text is neither.
+    """
+    match = _PART_OF_WHOLE.fullmatch(text.strip())
+    if match is not None:
+        return int(Fraction(match[1]) * whole_bytes / 100)
+    try:
+        return parse_size(text)
+    except WrongUsage:
+        raise WrongUsage(f"{text!r} is no level", hint="write it like 5% or 50G") from None
 
 
 def format_size(size_bytes: int | None) -> str:

@@ -137,6 +137,17 @@ class Store(Protocol):
         """A series' backups, the oldest first; empty for an unknown series."""
         ...
 
+    def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
+        """The backups whose id begins so, of all series or those of one user; faster than reading them all.
+
+        A file that is broken is told when nothing is found: what was looked for may be in there.
+        """
+        ...
+
+    def stored_bytes(self, user: str) -> int:
+        """What a user's backups take on the volumes, by the catalog; faster than reading them."""
+        ...
+
     def catalog_transaction(self, series: Series) -> AbstractContextManager[Table[Backup]]:
         """Change one series' backups. A series whose last backup is removed vanishes."""
         ...

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from thaniya_core.formats.names import Series
+from thaniya_core.formats.names import Series, check_user
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.events import LogPlace, decode_event, encode_event
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
@@ -48,6 +48,16 @@ class MemoryStore:
 
     def read_catalog(self, series: Series) -> list[Backup]:
         return list(records_of(BACKUPS, self._catalog.get(check_series(series), {})).values())
+
+    def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
+        if user:
+            check_user(user)
+        for series in self.catalog_series():
+            if not user or series.user == user:
+                yield from (backup for backup in self.read_catalog(series) if backup.id.startswith(id_prefix))
+
+    def stored_bytes(self, user: str) -> int:
+        return sum(backup.document.stored_bytes for backup in self.find_backups("", check_user(user)))
 
     @contextmanager
     def catalog_transaction(self, series: Series) -> Iterator[CatalogDraft]:

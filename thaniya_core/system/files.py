@@ -237,10 +237,25 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path)
 
 
+class Usage(Struct, frozen=True):
+    """How full a file system is, in bytes."""
+
+    size_bytes: int
+    """What ordinary users can use of it, written or not."""
+    free_bytes: int
+    """What an ordinary user can still write."""
+
+
+def usage_of(path: Path) -> Usage:
+    """How full the file system of a path is; as `df` counts it, without what is reserved for root."""
+    usage = os.statvfs(path)
+    free = usage.f_bavail * usage.f_frsize
+    return Usage((usage.f_blocks - usage.f_bfree) * usage.f_frsize + free, free)
+
+
 def free_bytes(path: Path) -> int:
     """Bytes that an ordinary user can still write on the file system of a path."""
-    usage = os.statvfs(path)
-    return usage.f_bavail * usage.f_frsize
+    return usage_of(path).free_bytes
 
 
 class DiskSpace(Struct, frozen=True):

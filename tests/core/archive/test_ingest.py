@@ -173,7 +173,7 @@ def test_backup_that_was_renamed_but_not_synced_is_synced_before_it_counts(
     assert server.catalog.find() == []
     synced: list[Path] = []
     real = ingest.fsync_directory
-    monkeypatch.setattr(ingest, "fsync_directory", lambda path: (synced.append(path), real(path)))
+    monkeypatch.setattr(ingest, "fsync_directory", lambda path: (synced.append(path.resolve()), real(path)))
 
     clock.advance(5)
     run_jobs()

@@ -344,3 +344,29 @@ def test_a_broken_history_is_told_to_who_reads_it_in_few_words(tiny, directory, 
     (directory / "history" / "2026-11.json").write_text("{")
     with pytest.raises(StateUnreadable, match=r"2026-11\.json"):
         list(tiny.read_ended_uploads(now))
+
+
+def test_looking_for_an_id_decodes_only_the_file_that_holds_it(tiny, directory, make_backup):
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    tiny.replace_catalog(Series("alice", "web1", "other"), [make_backup(2, name="other")])
+    (directory / "catalog/alice/web1/other.json").write_bytes(b"broken")
+
+    assert [backup.id for backup in TinyStore(directory).find_backups(make_backup(1).id)] == [make_backup(1).id]
+    with pytest.raises(StateUnreadable, match="other"):  # the one that is missing may be in there
+        list(tiny.find_backups(make_backup(2).id))
+    with pytest.raises(StateUnreadable, match="other"):
+        tiny.stored_bytes("alice")
+
+
+def test_sums_are_read_anew_only_from_files_that_changed(tiny, directory, make_backup, monkeypatch):
+    other = Series("alice", "web1", "other")
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    tiny.replace_catalog(other, [make_backup(2, name="other")])
+    reader = TinyStore(directory)
+    readings = []
+    read = JsonFile.read
+    monkeypatch.setattr(JsonFile, "read", lambda self: readings.append(self.path.stem) or read(self))
+    assert (reader.stored_bytes("alice"), sorted(readings)) == (20, ["nightly", "other"])
+    tiny.replace_catalog(other, [make_backup(2, name="other", stored_bytes=5)])
+    readings.clear()
+    assert (reader.stored_bytes("alice"), readings) == (15, ["other"])

@@ -398,3 +398,40 @@ def test_events_after_a_place_are_those_that_were_added_since(store, now):
     subjects, place = after(place)
     assert subjects == ["three", "a later month"]
     assert after(place) == ([], place)
+
+
+def test_backups_are_found_by_the_beginning_of_their_id(store, make_backup):
+    other = Series("alice", "web1", "other")
+    bobs = Series("bob", "web1", "nightly")
+    store.replace_catalog(SERIES, [make_backup(1), make_backup(0xABC001)])
+    store.replace_catalog(other, [make_backup(2, name="other")])
+    store.replace_catalog(bobs, [make_backup(0xABC002, user="bob")])
+
+    def found(*arguments):
+        return sorted(backup.id[-6:] for backup in store.find_backups(*arguments))
+
+    assert found(make_backup(1).id) == ["000001"]
+    assert found("20261123T211500Z-abc") == ["abc001", "abc002"]
+    assert found("20261123T211500Z-abc", "bob") == ["abc002"]
+    assert found("", "alice") == ["000001", "000002", "abc001"]
+    assert found("alice") == found('"') == found("2027") == found("\n") == found("2026", "carol") == []
+
+
+def test_what_a_user_stores_is_summed(store, make_backup):
+    store.replace_catalog(SERIES, [make_backup(1), make_backup(2)])
+    store.replace_catalog(Series("alice", "web2", "x"), [make_backup(3, host="web2", name="x", stored_bytes=7)])
+    store.replace_catalog(Series("bob", "web1", "nightly"), [make_backup(4, user="bob")])
+    assert (store.stored_bytes("alice"), store.stored_bytes("bob"), store.stored_bytes("carol")) == (27, 10, 0)
+    with store.catalog_transaction(SERIES) as table:
+        table.remove(make_backup(1).id)
+    assert store.stored_bytes("alice") == 17
+    store.replace_catalog(SERIES, [])
+    assert store.stored_bytes("alice") == 7
+
+
+@pytest.mark.parametrize("user", ["../alice", "*", "Alice"])
+def test_a_name_that_is_no_users_is_refused(store, user):
+    with pytest.raises(IllegalName):
+        store.stored_bytes(user)
+    with pytest.raises(IllegalName):
+        list(store.find_backups("2026", user))
