@@ -48,7 +48,8 @@ def shell_commands(program: str) -> list[str]:
 
 def test_shell_and_python_of_the_readme_do_what_it_says(place: Path, here: Callable[..., str], capsys: Capture) -> None:
     client_init, check, backup, list_all, restore = shell_commands("thaniya-client")
-    server_init, add_user, serve = shell_commands("thaniya")
+    server_init, add_user, serve, *of_a_whole_machine = shell_commands("thaniya")
+    assert all(line.split()[1] in ("setup", "doctor") for line in of_a_whole_machine)
 
     assert run_client(shlex.split(here(client_init))[1:]) == 0
     public_key = Path.home() / ".config/thaniya/id_ed25519.pub"
@@ -60,7 +61,7 @@ def test_shell_and_python_of_the_readme_do_what_it_says(place: Path, here: Calla
 
     with Service(open_server(Path(config))) as service:
         settings = Path.home() / ".config/thaniya/client.toml"
-        settings.write_text(settings.read_text().replace("port = 2222", f"port = {service.gate.port}"))
+        settings.write_text(f"port = {service.gate.port}\n{settings.read_text()}")
         assert run_client([*shlex.split(here(check))[1:], "--accept-new"]) == 0
         assert run_client(shlex.split(here(backup))[1:]) == 0
         capsys.readouterr()
