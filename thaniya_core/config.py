@@ -38,6 +38,10 @@ class Level(str):
         """The level in bytes on a disk of some size."""
         return parse_level(self, whole_bytes)
 
+    def part_of(self, whole: int) -> int:
+        """The level of what is not counted in bytes; 0 where the level is a size."""
+        return self.bytes_of(whole) if self.strip().endswith("%") else 0
+
 
 class Size(int):
     """Bytes; in TOML a number or `"10G"`."""
@@ -140,9 +144,8 @@ class CheckLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """An upload or job that has not got on for so long is stuck."""
     verified_within: Seconds = Seconds(90 * 86400)
     """A backup is to be verified so often; 0 asks for nothing."""
-    free_warning: Share = 0.10
-    """A volume with less than this share free is told; 0 for none."""
     free_critical: Share = 0.03
+    """A volume with less than this share free is critical; it is told from `low` of [volumes] on."""
     full_within: Seconds = Seconds(14 * 86400)
     """A volume that will be full within this time is told; 0 for none."""
     retention_within: Seconds = Seconds(7 * 86400)

@@ -149,7 +149,15 @@ class Monitoring:
             except OSError as error:
                 yield VolumeFacts(volume, problem=f"{volume.path}: {error.strerror or error}")
             else:
-                yield VolumeFacts(volume, space)
+                yield self._measured(volume, space)
+
+    def _measured(self, volume: Volume, space: DiskSpace | None) -> VolumeFacts:
+        if space is None:
+            return VolumeFacts(volume)
+        low = self._config.volumes.low
+        return VolumeFacts(
+            volume, space, low_bytes=low.bytes_of(space.total_bytes), low_files=low.part_of(space.total_files)
+        )
 
     def _begin_look(self, volume: Volume) -> LateCall[DiskSpace | None]:
         """A look that hangs is waited for again, not joined by another one at each check."""

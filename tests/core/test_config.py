@@ -121,6 +121,8 @@ def test_low_space_is_a_part_of_the_disk_or_a_size(file):
     assert _load(file, "").volumes.low.bytes_of(2000) == 100
     assert _load(file, '[volumes]\nlow = "2G"').volumes.low.bytes_of(1) == 2 * 1024**3
     assert _load(file, "[volumes]\nlow = 7").volumes.low.bytes_of(1) == 7
+    assert _load(file, "").volumes.low.part_of(200) == 10
+    assert _load(file, '[volumes]\nlow = "2G"').volumes.low.part_of(200) == 0  # a size says nothing of inodes
     for wrong in ('"much"', "true", "[]", '"100%"'):
         with pytest.raises(ConfigInvalid, match=r"volumes\.low"):
             _load(file, f"[volumes]\nlow = {wrong}")

@@ -52,6 +52,10 @@ class VolumeFacts(Struct, frozen=True):
     """None when it is not there."""
     problem: str = ""
     """Why it is not there."""
+    low_bytes: int = 0
+    """With less free than this it is nearly full."""
+    low_files: int = 0
+    """The same in inodes."""
 
 
 class ServerFacts(Struct, frozen=True):

@@ -77,8 +77,8 @@ def _performance(report: Report, limits: CheckLimits) -> Iterator[str]:
     for facts in report.server.volumes:
         if facts.space is not None:
             total, free = facts.space.total_bytes, facts.space.free_bytes
-            warning, critical = round(total * limits.free_warning), round(total * limits.free_critical)
-            yield f"{_label(f'free_{facts.volume.label}')}={free}B;{warning}:;{critical}:;0;{total}"
+            critical = round(total * limits.free_critical)
+            yield f"{_label(f'free_{facts.volume.label}')}={free}B;{facts.low_bytes}:;{critical}:;0;{total}"
 
 
 def _label(text: str) -> str:

@@ -43,17 +43,20 @@ def _gone(facts: VolumeFacts) -> Finding:
 
 
 def _find_low(facts: VolumeFacts, space: DiskSpace, limits: CheckLimits) -> Iterator[Finding]:
-    share = space.free_bytes / space.total_bytes if space.total_bytes else 0.0
-    what = f"{format_size(space.free_bytes)} of {format_size(space.total_bytes)} are free"
-    if space.total_files and space.free_files / space.total_files < share:
-        share = space.free_files / space.total_files
-        what = f"{space.free_files} of {space.total_files} inodes are free"
-    if facts.volume.active and (share < limits.free_warning or share < limits.free_critical):
+    bytes_free = f"{format_size(space.free_bytes)} of {format_size(space.total_bytes)} are free"
+    inodes_free = f"{space.free_files} of {space.total_files} inodes are free"
+    rooms = [(space.free_bytes, space.total_bytes, facts.low_bytes, bytes_free)]
+    if space.total_files:
+        rooms.append((space.free_files, space.total_files, facts.low_files, inodes_free))
+    shares = [(free / total if total else 0.0, free < low, text) for free, total, low, text in rooms]
+    scarce = [(share, text) for share, is_low, text in shares if is_low or share < limits.free_critical]
+    if facts.volume.active and scarce:
+        share, text = min(scarce)
         yield Finding(
             "volume_full",
             facts.volume.label,
             Severity.CRITICAL if share < limits.free_critical else Severity.WARNING,
-            f"{what} ({share:.1%})",
+            f"{text} ({share:.1%})",
             "enlarge it, add another volume, or let retention remove more: thaniya retention plan",
         )
 

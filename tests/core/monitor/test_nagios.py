@@ -20,7 +20,9 @@ PERFORMANCE = re.compile(
 
 
 def report(make, *findings: Finding, label: str = "first") -> Report:
-    volumes = (VolumeFacts(Volume("disk", label, Path("/disk")), DiskSpace(10**12, 5 * 10**11, 0, 0)),)
+    volumes = (
+        VolumeFacts(Volume("disk", label, Path("/disk")), DiskSpace(10**12, 5 * 10**11, 0, 0), low_bytes=5 * 10**10),
+    )
     well = examine(
         [make.facts(*make.daily(20))], ServerFacts(make.now, slots=(Slot("thaniya_01"),), volumes=volumes), LIMITS
     )
@@ -33,7 +35,7 @@ def test_good_state_is_one_line(make):
     text, _, performance = line.partition(" | ")
     assert text == "THANIYA OK - 20 backups in 1 series, the last 9 h 54 min ago"
     assert "backups=20;;;0" in performance
-    assert "'free_first'=500000000000B;100000000000:;30000000000:;0;1000000000000" in performance
+    assert "'free_first'=500000000000B;50000000000:;30000000000:;0;1000000000000" in performance
 
 
 LATE = Finding("series_late", "alice/web1/nightly", Severity.WARNING, "no good backup for 2 d", "look at it")

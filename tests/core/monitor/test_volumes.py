@@ -79,7 +79,8 @@ def check(make, facts, series=(), limits=LIMITS):
 
 
 def space(free, total=100 * GIB, free_files=900, total_files=1000):
-    return VolumeFacts(DISK, DiskSpace(total, free, total_files, free_files))
+    low_bytes, low_files = 10 * GIB, total_files // 10
+    return VolumeFacts(DISK, DiskSpace(total, free, total_files, free_files), low_bytes=low_bytes, low_files=low_files)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,9 @@ def space(free, total=100 * GIB, free_files=900, total_files=1000):
         (space(9 * GIB), Severity.WARNING, "9.0 GiB of 100.0 GiB are free (9.0%)"),
         (space(2 * GIB), Severity.CRITICAL, "2.0%"),
         (space(0, total=0), Severity.CRITICAL, ""),
+        (space(50 * GIB, free_files=90), Severity.WARNING, "90 of 1000 inodes are free (9.0%)"),
         (space(50 * GIB, free_files=20), Severity.CRITICAL, "20 of 1000 inodes are free"),
+        (space(9 * GIB, total=15 * GIB, free_files=500), Severity.WARNING, "9.0 GiB of 15.0 GiB are free (60.0%)"),
         (space(50 * GIB, free_files=0, total_files=0), None, ""),  # a file system without that limit
     ],
 )
