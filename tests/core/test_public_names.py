@@ -25,7 +25,7 @@ PUBLIC = {
         "read_rules",
     },
     "gate": set(),
-    "jobs": {"JobQueue", "Worker"},
+    "jobs": {"JobQueue", "Schedule", "ScheduledTask", "Task", "TaskState", "Worker"},
     "monitor": {
         "RETENTION_RUN",
         "Expectations",
