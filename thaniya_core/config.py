@@ -190,6 +190,28 @@ class VolumeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Below these `volume rescan` looks for volumes that are mounted elsewhere now."""
 
 
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the service writes what `thaniya metrics` prints."""
+
+    textfile: Path | None = None
+    """A file of node_exporter's textfile collector."""
+
+
+class ScheduleIntervals(Struct, frozen=True, forbid_unknown_fields=True):
+    """How often the parts of the schedule run; 0 switches one off. The names are those of the parts."""
+
+    volumes: Seconds = Seconds(60)
+    """Look whether volumes are there and have room."""
+    health: Seconds = Seconds(300)
+    """Check, tell people what has changed, send pings."""
+    metrics: Seconds = Seconds(300)
+    """Write the metrics' file."""
+    retention: Seconds = Seconds(86400)
+    """Remove what policies do not keep."""
+    verify: Seconds = Seconds(86400)
+    """Read again what is due."""
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """What the file may hold."""
 
@@ -206,6 +228,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     check: CheckLimits = CheckLimits()
     notify: Notify = Notify()
     ping: Ping = Ping()
+    metrics: Metrics = Metrics()
+    schedule: ScheduleIntervals = ScheduleIntervals()
 
 
 class Config(Settings, frozen=True):
@@ -253,7 +277,9 @@ def load_config(file: Path) -> Config:
     given = settings.paths
     paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
     volumes = replace(settings.volumes, search=tuple(base / place for place in settings.volumes.search))
-    located = {"paths": paths, "volumes": volumes, "file": file.absolute()}
+    textfile = settings.metrics.textfile
+    metrics = Metrics(None if textfile is None else base / textfile)
+    located = {"paths": paths, "volumes": volumes, "metrics": metrics, "file": file.absolute()}
     return Config(**{**msgspec.structs.asdict(settings), **located})
 
 

@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from thaniya_core.archive import Volumes
 from thaniya_core.config import Config, Ping
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series, parse_series
-from thaniya_core.model import EndedUpload, RunRecord, Upload, Volume
+from thaniya_core.model import EndedUpload, Upload, Volume
 from thaniya_core.monitor import (
     Notifier,
     Pings,
@@ -135,7 +136,8 @@ class Monitoring:
             pings=next(iter(state.pings.all()), None) if self._config.ping != Ping() else None,
             service_runs=is_fresh or self._service_lock.is_held(),
             service_seen_at=seen_at,
-            runs={run.name: run.ran_at for run in state.runs.all()},
+            runs={run.name: run for run in state.runs.all()},
+            every_s=asdict(self._config.schedule),
             silence_s=self._config.slots.silence,
         )
 
@@ -189,11 +191,6 @@ class Monitoring:
             return Told(report, tuple(self.notifier.tell(report)))
         finally:
             os.close(lock)
-
-    def note_run(self, name: str) -> None:
-        """Remember that a part of the schedule ran to its end now."""
-        with self._store.transaction() as state:
-            state.runs.put(RunRecord(name, self._clock.now()))
 
 
 def write_textfile(file: Path, metrics: str) -> None:

@@ -19,7 +19,7 @@ from thaniya_core.archive import Backups, Catalog, Verification, Volumes, Volume
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
-from thaniya_core.jobs import JobQueue, Worker
+from thaniya_core.jobs import JobQueue, Schedule, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User, Volume
 from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
@@ -131,6 +131,22 @@ class Server:
             self.config, self.store, self.clock, self.volumes, self.retention_settings, self._service_lock
         )
 
+    @cached_property
+    def schedule(self) -> Schedule:
+        """What is done again and again."""
+        from thaniya_core.scheduling import make_tasks
+
+        tasks = make_tasks(
+            self.config,
+            self.store,
+            self.retention_settings,
+            self.retention,
+            self.verification,
+            self.volume_watch,
+            lambda: self.monitoring,
+        )
+        return Schedule(self.store, self.clock, tasks)
+
     def upload_in(self, slot_name: str) -> str | None:
         """The open upload that holds a slot now."""
         slot = self.store.read().slots.get(slot_name)
@@ -156,10 +172,6 @@ class Server:
     def watch_uploads(self, *, remembers: bool) -> None:
         """Look at the open uploads once; see `Watch.look`."""
         self._watch.look(remembers=remembers)
-
-    def look_at_volumes(self) -> None:
-        """Tell which volumes are not there any more, nearly full, or all right again; see `VolumeWatch`."""
-        self.volume_watch.tell_changes()
 
     def remove_volume(self, volume: Volume, actor: str, *, with_backups: bool) -> int:
         """Forget a volume; see `forget_volume`."""

@@ -6,12 +6,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from thaniya_core.callers import CallerServices
 from thaniya_core.errors import Busy
+from thaniya_core.jobs.schedule import STOP_S
 from thaniya_core.model import Refusal
 from thaniya_core.server import Server
 from thaniya_core.system.attempts import attempt
@@ -32,9 +32,6 @@ FAILED_PASS_S = 1.0
 
 WATCH_S = 1.0
 """Seconds between two looks at the slots."""
-
-VOLUMES_S = 60.0
-"""Seconds between two looks at the volumes."""
 
 UNTOLD = 1000
 """So many refusals wait for an audit log that cannot be written; older ones are lost."""
@@ -59,8 +56,6 @@ class Service:
         self._thread: threading.Thread | None = None
         self._watched_at: float | None = None
         self._marked_at: float | None = None
-        self._looked_at_volumes_at: float | None = None
-        self._looking: threading.Thread | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
         self._untold: deque[Refusal] = deque(maxlen=UNTOLD)
@@ -99,8 +94,11 @@ class Service:
                     self.gate.stop()
                 if self._server.slot_log is not None:
                     self._server.slot_log.stop()
+                self._server.schedule.stop()
                 if not self._server.worker.drain(_DRAIN_S):
                     logger.warning("a job still runs; it will be taken up at the next start")
+                if not self._server.schedule.drain(STOP_S):
+                    logger.warning("a part of the schedule still runs; it is done again after the next start")
 
     def stop(self) -> None:
         """Make `run` return; harmless when it has."""
@@ -151,7 +149,7 @@ class Service:
             self._watched_at = now
             steps.append(("listen to the slots", self._listen_to_slots))
             steps.append(("watch the uploads", lambda: self._server.watch_uploads(remembers=True)))
-            steps.append(("look at the volumes", lambda: self._look_at_volumes(now)))
+            steps.append(("run the schedule", self._server.schedule.run_due))
         if self._marked_at is None or now - self._marked_at >= MARK_S:
             self._marked_at = now
             steps.append(("mark that the service works", self._server.note_alive))
@@ -168,15 +166,6 @@ class Service:
             self._untold.extend(self._server.slot_log.take())
             if self._untold:
                 self._server.refusals.tell(self._untold)
-
-    def _look_at_volumes(self, now: float) -> None:
-        """Look at the volumes from time to time, in a thread of its own: a disk that hangs holds up nothing else."""
-        is_due = self._looked_at_volumes_at is None or now - self._looked_at_volumes_at >= VOLUMES_S
-        if is_due and (self._looking is None or not self._looking.is_alive()):
-            self._looked_at_volumes_at = now
-            look = partial(attempt, "look at the volumes", self._server.look_at_volumes)
-            self._looking = threading.Thread(target=look, name="volumes", daemon=True)
-            self._looking.start()
 
 
 def _make_gate(server: Server) -> EmbeddedServer | None:

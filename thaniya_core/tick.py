@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thaniya_core.jobs.schedule import STOP_S
 from thaniya_core.server import Server
 
 
@@ -18,9 +19,23 @@ def run_pass(server: Server) -> int | None:
         server.recover()
         server.watch_uploads(remembers=False)
         server.close_slots()
-        server.look_at_volumes()
         ran = 0
         while started := server.worker.run_due():
             server.worker.drain()
             ran += started
         return ran
+
+
+def run_schedule(server: Server) -> int:
+    """Do what of the schedule is due, and wait for its end; gives how many parts ran.
+
+    Not as the service: a long run keeps no other tick from closing slots, and what it does is claimed.
+    """
+    started = server.schedule.run_due()
+    try:
+        server.schedule.wait()
+    except BaseException:
+        server.schedule.stop()
+        server.schedule.drain(STOP_S)
+        raise
+    return started

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thaniya_core.config import Config, find_config, load_config
+from thaniya_core.config import Config, ScheduleIntervals, find_config, load_config
 from thaniya_core.errors import ConfigInvalid
 
 
@@ -133,3 +133,18 @@ def test_places_of_volumes_count_from_the_directory_of_the_file(file):
         file.parent / "disks",
         Path("/media"),
     )
+
+
+def test_schedule_is_changed_part_by_part(file):
+    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400)
+    loaded = _load(file, '[schedule]\nverify = "12h"\nretention = 0').schedule
+    assert (loaded.verify, loaded.retention, loaded.health) == (43200, 0, 300)
+    with pytest.raises(ConfigInvalid, match="prune"):
+        _load(file, '[schedule]\nprune = "1d"')
+
+
+def test_file_of_the_metrics_counts_from_the_directory_of_the_file(file):
+    assert _load(file, "").metrics.textfile is None
+    assert _load(file, '[metrics]\ntextfile = "prom/t.prom"').metrics.textfile == file.parent / "prom/t.prom"
+    with pytest.raises(ConfigInvalid, match=r"metrics\.textfile"):
+        _load(file, "[metrics]\ntextfile = 7")

@@ -97,7 +97,7 @@ def test_policy_is_applied_or_told(serving, archived, clock):
     clock.advance(86400 * 8)
     serving.note_alive()
     assert "retention_not_applied" in codes(serving)
-    serving.monitoring.note_run("retention")
+    serving.schedule.note_run("retention", "by hand")
     assert "retention_not_applied" not in codes(serving)
 
 

@@ -24,6 +24,7 @@ from thaniya_core.cli import (
     metrics,
     notify,
     retention,
+    schedule,
     series,
     serve,
     setup,
@@ -54,6 +55,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("check", cls=check.PluginCommand)(check.check)
 app.command("metrics")(metrics.metrics)
+app.command("schedule")(schedule.schedule)
 app.add_typer(notify.app, name="notify")
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")

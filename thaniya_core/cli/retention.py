@@ -56,7 +56,7 @@ def set_policy(
 ) -> None:
     """Set what is kept of a series, of a user's series, or of all that have no policy of their own.
 
-    Nothing is removed by this: look at `thaniya retention plan`.
+    Nothing is removed at once: look at `thaniya retention plan`. The schedule applies it within a day.
 
     Example: thaniya retention set alice/web1/nightly "keep-daily=7 keep-weekly=4 keep-monthly=12"
     """
@@ -113,7 +113,7 @@ def apply(
         return
     failures = [failure for each in chosen if (failure := _apply_one(server, each, as_json)) is not None]
     if not failures and not user and not series:
-        server.monitoring.note_run(RETENTION_RUN)
+        server.schedule.note_run(RETENTION_RUN, f"{len(chosen)} series by {actor()}")
     if failures:
         raise failures[0] if len(failures) == 1 else ThaniyaError(f"{len(failures)} of {len(chosen)} series failed")
 

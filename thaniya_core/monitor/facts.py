@@ -15,6 +15,7 @@ from thaniya_core.model import (
     Expectation,
     Job,
     PingRecord,
+    RunRecord,
     Slot,
     Upload,
     User,
@@ -75,7 +76,9 @@ class ServerFacts(Struct, frozen=True):
     """A process is the service in this moment."""
     service_seen_at: datetime | None = None
     """When one was last; None for never."""
-    runs: Mapping[str, datetime] = {}
-    """When each part of the schedule ran last."""
+    runs: Mapping[str, RunRecord] = {}
+    """How each part of the schedule went that has run."""
+    every_s: Mapping[str, int] = {}
+    """How often each part is to run; 0 for never."""
     silence_s: int = 900
     """After so long without a byte an upload is to be ended."""

@@ -19,6 +19,7 @@ from thaniya_core.monitor.work import (
     examine_clock,
     examine_jobs,
     examine_retention,
+    examine_schedule,
     examine_service,
     examine_slots,
     examine_telling,
@@ -80,6 +81,7 @@ def examine_server(server: ServerFacts, series: Sequence[SeriesSummary], limits:
         *examine_verification(series, limits),
         *examine_service(server, limits),
         *examine_retention(server, series, limits),
+        *examine_schedule(server, limits),
         *examine_clock(server, series),
         *examine_telling(server, series),
     ]

@@ -123,7 +123,12 @@ def _of_work(report: Report) -> Iterator[Gauge]:
     yield Gauge(
         "thaniya_schedule_last_run_timestamp_seconds",
         "When each part of the schedule ran last to its end.",
-        tuple(({"name": name}, ran_at) for name, ran_at in server.runs.items()),
+        tuple(({"name": name}, run.ran_at) for name, run in server.runs.items() if run.ran_at is not None),
+    )
+    yield Gauge(
+        "thaniya_schedule_last_run_failed",
+        "1 while the last run of a part of the schedule failed.",
+        tuple(({"name": name}, bool(run.failure_by(server.now))) for name, run in server.runs.items()),
     )
     seen = server.service_seen_at
     yield Gauge(

@@ -155,7 +155,8 @@ def examine_retention(facts: ServerFacts, series: Iterable[SeriesSummary], limit
     begun = [each.oldest_at for each in series if each.is_pruned and each.oldest_at is not None]
     if not begun or not limits.retention_within:
         return
-    ran_at = facts.runs.get(RETENTION_RUN)
+    run = facts.runs.get(RETENTION_RUN)
+    ran_at = run.ran_at if run is not None else None
     waiting_s = (facts.now - (ran_at or min(begun))).total_seconds()
     if waiting_s > limits.retention_within:
         waiting = format_duration(waiting_s)
@@ -167,6 +168,23 @@ def examine_retention(facts: ServerFacts, series: Iterable[SeriesSummary], limit
             + (f"was never applied in {waiting}" if ran_at is None else f"was not applied for {waiting}"),
             "thaniya retention plan, then thaniya retention apply",
         )
+
+
+def examine_schedule(facts: ServerFacts, limits: CheckLimits) -> Iterator[Finding]:
+    """Parts of the schedule that fail or do not come to their end. Those that are switched off do not count."""
+    for name, run in sorted(facts.runs.items()):
+        every_s = facts.every_s.get(name, 0)
+        if not every_s:
+            continue
+        failure = run.failure_by(facts.now)
+        if failure:
+            cure = f"mend the cause; thaniya schedule --run {name} does not wait"
+            yield Finding("schedule_failed", name, Severity.WARNING, f"the last run failed: {failure}", cure)
+        running_s = (facts.now - run.began_at).total_seconds() if run.began_at and run.is_running(facts.now) else 0.0
+        if running_s > max(limits.stuck, every_s):
+            text = f"{run.claimed_by} has been at it for {format_duration(running_s)}"
+            cure = "does a disk hang? thaniya volume list; a restart of the service ends it"
+            yield Finding("schedule_stuck", name, Severity.WARNING, text, cure)
 
 
 def examine_clock(facts: ServerFacts, series: Iterable[SeriesSummary]) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from thaniya_core.config import CheckLimits
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState, UploadState, Volume
+from thaniya_core.model import Job, JobKind, JobState, RunRecord, Slot, SlotState, UploadState, Volume
 from thaniya_core.monitor import ServerFacts, VolumeFacts, examine, exposition, measure
 from thaniya_core.monitor.prometheus import Gauge
 from thaniya_core.system.files import DiskSpace
@@ -60,7 +60,7 @@ def test_everything_else_is_measured(make):
         slots=(Slot("thaniya_01"), Slot("thaniya_02", SlotState.DEGRADED)),
         jobs=(job,),
         volumes=(disk, VolumeFacts(Volume("d2", "first", Path("/e")))),
-        runs={"retention": make.now, "verify": make.now - make.day},
+        runs={"retention": RunRecord("retention", make.now), "verify": RunRecord("verify", failure="no disk")},
     )
     assert value(samples, "slots", state="ready") == value(samples, "slots", state="degraded") == 1
     assert value(samples, "jobs", state="failed") == 1
@@ -70,6 +70,8 @@ def test_everything_else_is_measured(make):
     assert [value(samples, "volume_present", volume="first", id=each) for each in ("d1", "d2")] == [1, 0]
     last_run = value(samples, "schedule_last_run_timestamp_seconds", name="retention")
     assert last_run == make.now.timestamp()
+    assert value(samples, "schedule_last_run_failed", name="retention") == 0
+    assert value(samples, "schedule_last_run_failed", name="verify") == 1
     assert value(samples, "check_status") == 2
     assert value(samples, "check_findings", severity="critical") >= 2
 

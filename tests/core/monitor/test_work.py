@@ -18,6 +18,7 @@ from thaniya_core.model import (
     JobKind,
     JobState,
     PingRecord,
+    RunRecord,
     Severity,
     Slot,
     SlotState,
@@ -129,14 +130,41 @@ def test_service_that_does_not_run_is_told(check, make):
     assert check(service_runs=True, service_seen_at=make.now - 9 * HOUR) == {}  # a long pass
 
 
+def test_part_of_the_schedule_that_failed_or_died_is_told_unless_it_is_switched_off(check, make):
+    failed = RunRecord("verify", failure="no disk")
+    died = RunRecord("verify", began_at=make.now - HOUR, claimed_by="host:1", claim_until=make.now - HOUR / 2)
+    on = {"verify": 86400}
+    found = check(runs={"verify": failed}, every_s=on)["schedule_failed"]
+    assert (found.subject, found.severity) == ("verify", Severity.WARNING)
+    assert found.text == "the last run failed: no disk"
+    assert "host:1 began it and died" in check(runs={"verify": died}, every_s=on)["schedule_failed"].text
+    assert check(runs={"verify": failed}, every_s={"verify": 0}) == {}
+    assert check(runs={"verify": RunRecord("verify", make.now)}, every_s=on) == {}
+    again = replace(failed, began_at=make.now, claimed_by="host:2", claim_until=make.now + HOUR / 60)
+    assert set(check(runs={"verify": again}, every_s=on)) == {"schedule_failed"}  # till a good end
+
+
+def test_part_of_the_schedule_that_does_not_come_to_its_end_is_stuck(check, make):
+    def running(hours, every_s):
+        run = RunRecord("x", began_at=make.now - hours * HOUR, claimed_by="host:1", claim_until=make.now)
+        return check(runs={"x": run}, every_s={"x": every_s})
+
+    assert running(6, 60) == {}
+    assert "host:1 has been at it for 7 h" in running(7, 60)["schedule_stuck"].text
+    assert running(23, 86400) == {}
+    assert set(running(25, 86400)) == {"schedule_stuck"}
+
+
 def test_policy_that_nobody_applies_is_told(check, make):
     pruned = make.facts(*make.daily(9), is_pruned=True)
     assert "never applied in 8 d" in check(pruned)["retention_not_applied"].text
     assert (
         "not applied for 9 d"
-        in check(pruned, runs={"retention": make.now - make.day * 9})["retention_not_applied"].text
+        in check(pruned, runs={"retention": RunRecord("retention", make.now - make.day * 9)})[
+            "retention_not_applied"
+        ].text
     )
-    assert check(pruned, runs={"retention": make.now - make.day}) == {}
+    assert check(pruned, runs={"retention": RunRecord("retention", make.now - make.day)}) == {}
     assert check(make.facts(*make.daily(9))) == {}
     assert check(make.facts(*make.daily(3), is_pruned=True)) == {}
 
