@@ -23,6 +23,8 @@ from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 
 CHUNK_BYTES = 1024 * 1024
 
+_REMOVAL_TRIES = 1000
+
 
 @contextmanager
 def os_errors(doing: str) -> Iterator[None]:
@@ -230,11 +232,21 @@ def publish_directory(incoming: Path, final: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory with all below it, or a file; harmless when it is not there. Links are not followed."""
+    """Remove a directory with all below it, or a file. Links are not followed.
+
+    Harmless when it is not there, and when another process removes it at the same moment.
+    """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         path.unlink(missing_ok=True)
-    elif path.exists():
-        shutil.rmtree(path)
+        return
+    tries = 0
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            tries += 1
+            if tries == _REMOVAL_TRIES:  # not the other process: a file system that lists what it does not have
+                raise
 
 
 class Usage(Struct, frozen=True):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,28 @@ def test_space_of_a_disk_is_what_an_ordinary_user_finds(tmp_path):
     assert 0 <= space.free_bytes <= space.total_bytes
     assert abs(space.free_bytes - free_bytes(tmp_path)) < 1024**3
     assert 0 <= space.free_files <= space.total_files
+
+
+def test_tree_may_be_removed_by_several_at_the_same_moment(tmp_path):
+    for _ in range(10):
+        tree = tmp_path / "tree"
+        for number in range(200):
+            (tree / str(number % 3)).mkdir(parents=True, exist_ok=True)
+            (tree / str(number % 3) / str(number)).touch()
+        gate = threading.Barrier(3)
+        failures: list[OSError] = []
+
+        def remove(gate=gate, tree=tree, failures=failures) -> None:
+            gate.wait(30)
+            try:
+                remove_tree(tree)
+            except OSError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=remove) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert failures == []
+        assert not tree.exists()
