@@ -355,7 +355,7 @@ def test_cron_does_the_services_work_while_it_does_not_run(running_server, make_
     file = make_file("data.bin", 1000)
     done_one, open_one = box.allocate("alice"), box.allocate("bob")
     box.put(done_one, file)
-    assert box.thaniya("tick", "--json").json == {"ran_jobs": None, "other_service": True}
+    assert box.thaniya("tick", "--json").json == {"ran_jobs": None, "ran_tasks": 0, "other_service": True}
     assert box.thaniya("tick").stdout == "the running service does this itself\n"
     box.volume.rename(box.volume.with_name("unmounted"))
     box.ssh("alice", f"complete {done_one.upload} --wait 1s")
@@ -371,7 +371,7 @@ def test_cron_does_the_services_work_while_it_does_not_run(running_server, make_
     wait_until(tick_until_archived)
     assert box.upload(done_one.upload).state == "archived"
     assert box.upload(open_one.upload).state == "expired"
-    assert box.thaniya("tick").stdout == "0 jobs ran\n"
+    assert box.thaniya("tick").stdout.startswith("0 jobs ran, ")
     box.assert_sound()
 
 
