@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from thaniya_core.callers import CallerServices
 from thaniya_core.errors import Busy
-from thaniya_core.jobs.schedule import STOP_S
 from thaniya_core.model import Refusal
 from thaniya_core.server import Server
 from thaniya_core.system.attempts import attempt
@@ -97,7 +96,7 @@ class Service:
                 self._server.schedule.stop()
                 if not self._server.worker.drain(_DRAIN_S):
                     logger.warning("a job still runs; it will be taken up at the next start")
-                if not self._server.schedule.drain(STOP_S):
+                if not self._server.schedule.shut_down():
                     logger.warning("a part of the schedule still runs; it is done again after the next start")
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from thaniya_core.jobs.schedule import STOP_S
 from thaniya_core.server import Server
 
 
@@ -32,10 +31,5 @@ def run_schedule(server: Server) -> int:
     Not as the service: a long run keeps no other tick from closing slots, and what it does is claimed.
     """
     started = server.schedule.run_due()
-    try:
-        server.schedule.wait()
-    except BaseException:
-        server.schedule.stop()
-        server.schedule.drain(STOP_S)
-        raise
+    server.schedule.wait()
     return started

@@ -173,9 +173,16 @@ class Schedule:
             self._change(run, lambda record: replace(record, claim_until=now + RUN_CLAIM))
 
     def wait(self) -> None:
-        """Wait for all that runs here, however long it takes, and keep its claims meanwhile."""
-        while not self.drain(_RENEW_S):
-            self.renew()
+        """Wait for all that runs here, however long it takes, and keep its claims meanwhile.
+
+        Whatever interrupts this, as Ctrl-C does, shuts the schedule down.
+        """
+        try:
+            while not self.drain(_RENEW_S):
+                self.renew()
+        except BaseException:
+            self.shut_down()
+            raise
 
     def stop(self) -> None:
         """Ask all that runs to stop soon, and start nothing any more."""
@@ -189,6 +196,21 @@ class Schedule:
         for thread in threads:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         return not any(thread.is_alive() for thread in threads)
+
+    def shut_down(self) -> bool:
+        """Before the process ends: have all stop, and give the claims back of what has not after STOP_S seconds.
+
+        Returns:
+            Whether all has come to its end.
+        """
+        self.stop()
+        if self.drain(STOP_S):
+            return True
+        with self._lock:
+            left = list(self._running.values())
+        for run in left:
+            self._change(run, stop)
+        return False
 
     def note_run(self, name: str, detail: str) -> None:
         """Note that a command has just done all that a task does."""

@@ -279,6 +279,32 @@ def test_stopped_run_is_no_failure_and_due_at_once(schedule, work, clock, store)
     assert run(Schedule(store, clock, [work.task])) == 1
 
 
+def test_run_that_does_not_stop_in_time_is_given_back(schedule, work, store, clock, monkeypatch):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    schedule.run_due()
+    assert not schedule.shut_down()
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.fails = ThaniyaError("too late")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
+    assert work.record.failure == ""  # the task is nobody's but the next one's
+    assert Schedule(store, clock, [work.task]).show()[0].state is TaskState.DUE
+
+
+def test_interrupted_wait_gives_back_what_runs(schedule, work, monkeypatch):
+    def interrupts() -> None:
+        work.may_end.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thaniya_core.jobs.schedule._RENEW_S", 0.01)
+    monkeypatch.setattr(schedule, "renew", interrupts)
+    work.may_end.clear()
+    with pytest.raises(KeyboardInterrupt):
+        schedule.run_now("task")
+    assert (work.record.claim_until, work.record.failure) == (None, "")
+
+
 def test_task_is_run_at_once_when_somebody_asks(schedule, work):
     run(schedule)
     assert schedule.run_now("task").last.detail == "run 2"
