@@ -20,6 +20,7 @@ torture: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/full_backup.py
 	$(BIN)/python tests/bench/side_by_side.py
+	$(BIN)/python tests/bench/large_archive.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

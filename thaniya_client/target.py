@@ -115,7 +115,9 @@ class Target:
         return list_contents(self._connector, backup_id)
 
     def fetch(self, backup_id: str, file: str, into: BinaryIO) -> int:
-        """Copy one file of a backup, as it is stored, into a stream; gives the number of bytes.
+        """Copy one file of a backup into a stream; gives the number of bytes.
+
+        It comes as it is stored; by the name it was uploaded under, where the archive has compressed it, as uploaded.
 
         Args:
             backup_id: the backup.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
-from thaniya_core.archive import Catalog, Ingest, UploadedFiles, Volumes
-from thaniya_core.errors import UploadRejected
+from thaniya_core.archive import Backups, Catalog, Ingest, Rule, UploadedFiles, Volumes
+from thaniya_core.errors import NoSpace, UploadRejected
 from thaniya_core.jobs import JobQueue
 from thaniya_core.model import Job, JobKind, JobState, Upload, UploadState
 from thaniya_core.slots import Spool, Uploads
@@ -26,6 +27,8 @@ class Archiving:
         jobs: JobQueue,
         volumes: Volumes,
         catalog: Catalog,
+        backups: Backups,
+        rules: Sequence[Rule],
     ) -> None:
         self._store = store
         self._spool = spool
@@ -33,7 +36,7 @@ class Archiving:
         self._jobs = jobs
         self._volumes = volumes
         self._catalog = catalog
-        self._ingest = Ingest(volumes, catalog, clock)
+        self._ingest = Ingest(volumes, catalog, clock, rules, backups.note_damage)
 
     def enqueue(self, state: StateTransaction, upload: Upload) -> None:
         """Within a transaction: queue the job of an upload that is spooled."""
@@ -52,13 +55,22 @@ class Archiving:
         digest = upload.manifest_digest
         manifest = self._spool.manifest(upload.id, digest) if digest else None
         if not upload.volume:
-            upload = self._uploads.set_volume(upload.id, self._volumes.choose().id)
+            upload = self._uploads.set_volume(upload.id, self._choose_volume(upload))
         try:
             backup = self._ingest.archive(upload, UploadedFiles(self._spool.data(upload.id), manifest))
         except UploadRejected as error:
             self._uploads.end(upload.id, UploadState.REJECTED, error.message, "service")
+        except NoSpace:
+            if not self._ingest.is_in_place(upload):
+                self._uploads.set_volume(upload.id, "")  # the next attempt may find room elsewhere
+            raise
         else:
             self._uploads.mark_archived(upload.id, backup.document.stored_bytes)
+
+    def _choose_volume(self, upload: Upload) -> str:
+        newest = self._catalog.newest(upload.series)
+        preferred = newest.volume if newest is not None else ""
+        return self._volumes.choose(upload.received_bytes, self._spool.data(upload.id), preferred).id
 
     def note_failed(self, state: StateTransaction, job: Job) -> None:
         """Within a transaction: the upload of a job that failed is told, and fails with it when it was given up."""

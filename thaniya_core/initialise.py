@@ -40,6 +40,16 @@ port = {port}
 # attempts = 10
 # first_delay = "5s"
 # longest_delay = "1h"
+
+# [compression]
+# What comes plain and is to be stored compressed; the first pattern that fits a file's name counts.
+# "*.sql" = "xz"
+# "*.tar" = {{ format = "gzip", level = 6 }}
+
+# [verify]
+# Each backup is read again within this time, at so many bytes a second.
+# every = "30d"
+# limit_rate = "50M"
 """
 
 

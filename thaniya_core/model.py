@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from thaniya_core.errors import NotAllowed, UserDisabled
 from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.formats.names import Series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.protocol import UploadState as UploadState  # the wire's word, and the model's
 
 
@@ -93,6 +94,23 @@ class Slot(Struct, frozen=True):
     """When an upload took it last; the slots take turns by it."""
 
 
+class EndedUpload(Struct, frozen=True, gc=False):
+    """An upload that has ended, in few words: quick to read where there are very many."""
+
+    id: str
+    user: str
+    host: str
+    name: str
+    state: UploadState
+    created_at: datetime
+    ended_at: datetime
+    reason: str = ""
+
+    @property
+    def series(self) -> Series:
+        return Series(self.user, self.host, self.name)
+
+
 class Upload(Struct, frozen=True):
     """One use of a slot by one user."""
 
@@ -142,6 +160,14 @@ class Upload(Struct, frozen=True):
         """What is told to those who ask how it is getting on."""
         return self.reason or (self.refused_login if self.state is UploadState.OPEN else "")
 
+    def in_few_words(self) -> EndedUpload | None:
+        """What there is to say of it once it has ended; None before."""
+        if self.ended_at is None:
+            return None
+        return EndedUpload(
+            self.id, self.user, self.host, self.name, self.state, self.created_at, self.ended_at, self.reason
+        )
+
 
 class SlotUsage(Struct, frozen=True):
     """What lies in a slot's upload directory and who is connected."""
@@ -181,6 +207,23 @@ class Refusal(Struct, frozen=True):
     """When an SFTP session was last opened in the slot before this, if one was."""
 
 
+class VolumeCondition(StrEnum):
+    """How a volume was when it was last looked at."""
+
+    OK = "ok"
+    LOW = "low"
+    """Less is free than the configuration wants."""
+    MISSING = "missing"
+    """Its directory does not hold it: its disk is not mounted there."""
+    DAMAGED = "damaged"
+    """It is there and cannot be used."""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return {"ok": "all right", "low": "nearly full", "missing": "not there", "damaged": "damaged"}[self]
+
+
 class Volume(Struct, frozen=True):
     """A directory, usually a mount point, that holds archived backups."""
 
@@ -189,9 +232,11 @@ class Volume(Struct, frozen=True):
     path: Path
     active: bool = True
     """Takes new backups."""
+    condition: VolumeCondition = VolumeCondition.OK
+    """What was told of it last; for how it is now, look at it."""
 
 
-class Backup(Struct, frozen=True):
+class Backup(Struct, frozen=True, gc=False):  # no cycle can be made of it, and there are many
     """An archived upload, as the catalog knows it."""
 
     document: BackupDocument
@@ -200,6 +245,7 @@ class Backup(Struct, frozen=True):
     broken: str = ""
     """What the last verification found; empty when it is good or was never verified."""
     verified_at: datetime | None = None
+    notes: Notes = Notes()
 
     @property
     def id(self) -> str:
@@ -208,6 +254,120 @@ class Backup(Struct, frozen=True):
     @property
     def series(self) -> Series:
         return self.document.series
+
+
+class RetentionSetting(Struct, frozen=True):
+    """The retention policy that an administrator set for everything, a user or a series."""
+
+    scope: str
+    """`default`, `alice` or `alice/web1/nightly`."""
+    policy: str
+    """As `parse_policy` reads it; empty keeps everything."""
+
+
+class Expectation(Struct, frozen=True):
+    """How often backups of a series are expected, as an administrator said."""
+
+    series: str
+    """`alice/web1/nightly`."""
+    since: datetime
+    """When it was said; a series without any backup is missing from then on."""
+    every_s: int | None = None
+    """None: the series is retired, and nothing is expected any more."""
+    grace_s: int = 0
+    """So much later than expected is still in time."""
+
+
+class Severity(StrEnum):
+    """How bad it is: the states of a monitoring plugin."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+    """It could not be found out."""
+
+    @property
+    def exit_code(self) -> int:
+        """As Nagios knows it: 0, 1, 2, 3."""
+        return list(Severity).index(self)
+
+    @property
+    def rank(self) -> int:
+        """The higher the worse; what is known to be critical is worse than what is not known."""
+        return (Severity.OK, Severity.WARNING, Severity.UNKNOWN, Severity.CRITICAL).index(self)
+
+
+class Alert(Struct, frozen=True):
+    """A finding that people were told of, as long as it lasts."""
+
+    code: str
+    subject: str
+    severity: Severity
+    since: datetime
+    told_at: datetime
+
+
+class ChannelRecord(Struct, frozen=True):
+    """A way to tell people: what came through, and what is wrong with it."""
+
+    name: str
+    alerts: tuple[Alert, ...] = ()
+    """What it was told, and not yet told to be over."""
+    failed_at: datetime | None = None
+    """Since when nothing comes through; None while it works."""
+    reason: str = ""
+    """Why."""
+
+
+class PingRecord(Struct, frozen=True):
+    """How far the pings of the series have come, and which did not come through."""
+
+    ended_until: datetime
+    """Uploads that ended until then are told."""
+    started: tuple[str, ...] = ()
+    """Uploads on their way whose start is told."""
+    failed: dict[str, str] = {}
+    """By series: why its last ping did not come through."""
+    key: str = "pings"
+
+
+RUN_CLAIM = timedelta(minutes=2)
+"""How long a claim on a part of the schedule holds without being renewed."""
+
+
+class RunRecord(Struct, frozen=True):
+    """A part of the schedule: how its last runs went, and who runs it now."""
+
+    name: str
+    """`retention`, `verify`, `health`, `metrics`, `volumes`."""
+    ran_at: datetime | None = None
+    """When a run last came to a good end."""
+    detail: str = ""
+    """What that run did."""
+    began_at: datetime | None = None
+    """When the last run began, whatever became of it."""
+    ended_at: datetime | None = None
+    """When a run last came to its end, good or not."""
+    failure: str = ""
+    """Why the last run that came to an end, or died, failed; empty when it did not."""
+    was_stopped: bool = False
+    """The last run was asked to stop before its end, and is to be done again."""
+    claimed_by: str = ""
+    """host:pid of the process that runs it."""
+    claim_until: datetime | None = None
+    """After this that process counts as dead, and another one may run it."""
+
+    def is_running(self, now: datetime) -> bool:
+        """Whether a process that is alive runs it."""
+        # A claim that reaches further than any claim does was made before the clock was put back.
+        return self.claim_until is not None and now <= self.claim_until <= now + RUN_CLAIM
+
+    def failure_by(self, now: datetime) -> str:
+        """Why the last run failed: as it was noted, or that its process died before it could note anything."""
+        if self.claim_until is not None and not self.is_running(now):
+            return f"{self.claimed_by} began it and died before its end"
+        return self.failure
 
 
 class JobKind(StrEnum):

@@ -10,16 +10,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
-from thaniya_core.archive import Backups, Catalog, Volumes
+from thaniya_core.archive import Backups, Catalog, Verification, Volumes, VolumeWatch, forget_volume, read_rules
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
-from thaniya_core.jobs import JobQueue, Worker
-from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User
+from thaniya_core.jobs import JobQueue, Schedule, Worker
+from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User, Volume
+from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import (
     Allocator,
@@ -38,6 +40,10 @@ from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors
 from thaniya_core.system.privileges import drop_to, owner_of
+
+if TYPE_CHECKING:
+    from thaniya_core.monitor import Expectations
+    from thaniya_core.monitoring import Monitoring
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -66,13 +72,20 @@ class Server:
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
         self.volumes = Volumes(store, clock)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
+        self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
+        self.retention = Retention(store, self.retention_settings, self.backups)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes
         )
-        self._archiving = Archiving(store, clock, self.spool, self.uploads, self.jobs, self.volumes, self.catalog)
+        self.verification = Verification(clock, self.volumes, self.catalog, self.backups, config.verify)
+        rules = read_rules(config.compression, str(config.file))
+        self._archiving = Archiving(
+            store, clock, self.spool, self.uploads, self.jobs, self.volumes, self.catalog, self.backups, rules
+        )
         self._closer = Closer(
             store,
             clock,
@@ -101,6 +114,39 @@ class Server:
         self.embedded = EmbeddedAccounts(self.config.paths.slots, self.upload_in)
         return self.embedded
 
+    @cached_property
+    def expectations(self) -> Expectations:
+        """What administrators expect of series."""
+        from thaniya_core.monitor import Expectations
+
+        return Expectations(self.store, self.clock)
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        """Whether all is well, and telling people."""
+        # Imported here: what every client waits for, the broker, does without it.
+        from thaniya_core.monitoring import make_monitoring
+
+        return make_monitoring(
+            self.config, self.store, self.clock, self.volumes, self.retention_settings, self._service_lock
+        )
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """What is done again and again."""
+        from thaniya_core.scheduling import make_tasks
+
+        tasks = make_tasks(
+            self.config,
+            self.store,
+            self.retention_settings,
+            self.retention,
+            self.verification,
+            self.volume_watch,
+            lambda: self.monitoring,
+        )
+        return Schedule(self.store, self.clock, tasks)
+
     def upload_in(self, slot_name: str) -> str | None:
         """The open upload that holds a slot now."""
         slot = self.store.read().slots.get(slot_name)
@@ -114,6 +160,10 @@ class Server:
         """Be the service for a while: the only one that closes slots and runs jobs; see `ServiceLock.hold`."""
         return self._service_lock.hold(wait_s)
 
+    def note_alive(self) -> None:
+        """Leave a mark that the service works, for `thaniya check`; only as the service."""
+        self._service_lock.note_alive()
+
     def recover(self) -> None:
         """Carry on what an earlier service left undone. Call once, as the service, before the first pass."""
         self.worker.take_over()
@@ -123,6 +173,12 @@ class Server:
         """Look at the open uploads once, see `Watch.look`; and put away those that have ended."""
         self._watch.look(remembers=remembers)
         self.uploads.retire_all()
+
+    def remove_volume(self, volume: Volume, actor: str, *, with_backups: bool) -> int:
+        """Forget a volume; see `forget_volume`."""
+        return forget_volume(
+            self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
+        )
 
     def close_slots(self) -> None:
         """Carry every closing slot on."""
@@ -156,7 +212,7 @@ class Server:
         Raises:
             AlreadyExists: there are backups of that name.
         """
-        inherited = len(self.catalog.find(name))
+        inherited = sum(1 for _ in self.store.find_backups("", name))
         if inherited and self.store.read().users.get(name) is None:
             raise AlreadyExists(
                 f"the archive holds {inherited} backups of an earlier user {name}",

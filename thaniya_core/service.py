@@ -35,6 +35,9 @@ WATCH_S = 1.0
 UNTOLD = 1000
 """So many refusals wait for an audit log that cannot be written; older ones are lost."""
 
+MARK_S = 10.0
+"""Seconds between two marks that the service works."""
+
 TAKE_OVER_S = 5.0
 """How long to wait for a command that is the service for a moment."""
 
@@ -51,6 +54,7 @@ class Service:
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._watched_at: float | None = None
+        self._marked_at: float | None = None
         self.gate = _make_gate(server)
         """The SSH server of the embedded kind; None where sshd lets clients in."""
         self._untold: deque[Refusal] = deque(maxlen=UNTOLD)
@@ -89,8 +93,11 @@ class Service:
                     self.gate.stop()
                 if self._server.slot_log is not None:
                     self._server.slot_log.stop()
+                self._server.schedule.stop()
                 if not self._server.worker.drain(_DRAIN_S):
                     logger.warning("a job still runs; it will be taken up at the next start")
+                if not self._server.schedule.shut_down():
+                    logger.warning("a part of the schedule still runs; it is done again after the next start")
 
     def stop(self) -> None:
         """Make `run` return; harmless when it has."""
@@ -141,6 +148,10 @@ class Service:
             self._watched_at = now
             steps.append(("listen to the slots", self._listen_to_slots))
             steps.append(("watch the uploads", lambda: self._server.watch_uploads(remembers=True)))
+            steps.append(("run the schedule", self._server.schedule.run_due))
+        if self._marked_at is None or now - self._marked_at >= MARK_S:
+            self._marked_at = now
+            steps.append(("mark that the service works", self._server.note_alive))
         steps += [("close slots", self._server.close_slots), ("run jobs", self._server.worker.run_due)]
         done = [attempt(what, step) for what, step in steps]
         return all(done)

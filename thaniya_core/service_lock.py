@@ -6,10 +6,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import os_errors, try_lock
+from thaniya_core.system.files import from_os_error, is_locked, os_errors, try_lock
 
 _POLL_S = 0.1
 
@@ -42,6 +43,31 @@ class ServiceLock:
         finally:
             if is_held:
                 self._let_go()
+
+    def note_alive(self) -> None:
+        """Leave a mark that the service works; called by whoever holds the lock, now and then."""
+        with os_errors("mark the lock of the service"):
+            moment = self._clock.now().timestamp()
+            os.utime(self._file, (moment, moment))
+
+    def seen_at(self) -> datetime | None:
+        """When the service last left a mark; None when it never did."""
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise from_os_error("look at the lock of the service", exc) from exc
+        return datetime.fromtimestamp(status.st_mtime, UTC)
+
+    def is_held(self) -> bool:
+        """Whether a process, this one too, is the service in this moment. Who may read the state may ask.
+
+        It shares the lock for an instant, which nobody can take meanwhile: ask only where there is reason to think that
+        nobody holds it.
+        """
+        with os_errors("look at the lock of the service"):
+            return is_locked(self._file)
 
     def _take(self) -> bool:
         with self._guard:

@@ -14,6 +14,7 @@ def run_pass(server: Server) -> int | None:
     with server.as_service() as is_service:
         if not is_service:
             return None
+        server.note_alive()
         server.recover()
         server.watch_uploads(remembers=False)
         server.close_slots()
@@ -22,3 +23,13 @@ def run_pass(server: Server) -> int | None:
             server.worker.drain()
             ran += started
         return ran
+
+
+def run_schedule(server: Server) -> int:
+    """Do what of the schedule is due, and wait for its end; gives how many parts ran.
+
+    Not as the service: a long run keeps no other tick from closing slots, and what it does is claimed.
+    """
+    started = server.schedule.run_due()
+    server.schedule.wait()
+    return started

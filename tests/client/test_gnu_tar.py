@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thaniya_client.tasks.gnu_tar import parse_tar_line
 from thaniya_core.formats.contents import ContentsEntry
+from thaniya_core.formats.tar import parse_tar_line
 from thaniya_core.system.run import run
 
 ODD_NAMES = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import os
@@ -31,7 +32,7 @@ from thaniya_core.errors import (
     WrongState,
 )
 from thaniya_core.initialise import initialise
-from thaniya_core.server import Server
+from thaniya_core.server import Server, open_server
 from thaniya_core.service import Service
 
 Snapshot = dict[bytes, tuple[object, ...]]
@@ -180,6 +181,37 @@ def test_check_finds_everything_in_order(connect: Callable[..., ThaniyaServer]) 
     assert found.user == "alice"
     assert abs(found.clock_difference_s) < 5
     assert found.free_bytes is not None and found.free_bytes > 0
+
+
+@pytest.fixture
+def compressing(tmp_path: Path, server: Server) -> Server:
+    """The server, with a rule that compresses what comes plain."""
+    file = tmp_path / "server/thaniya.toml"
+    file.write_text(file.read_text() + '\n[compression]\n"*" = "xz"\n')
+    return open_server(file)
+
+
+def test_plain_backup_that_the_server_compresses_comes_back_the_same(
+    compressing: Server, key: Path, odd_tree: Path, tmp_path: Path, snapshot: Callable[[Path], Snapshot]
+) -> None:
+    settings = {"key": key, "known_hosts": tmp_path / "known_hosts", "accept_new": True}
+    with (
+        Service(compressing) as service,
+        ThaniyaServer("127.0.0.1", port=service.gate.port, **settings) as server,
+    ):
+        report = server.backup(Directory(odd_tree, name="home", compression="none"), name="nightly", host="web1")
+        server.restore(report.id, into=tmp_path / "restored")
+        listed = sum(1 for _ in server.files(report.id))
+        with (tmp_path / "home.tar").open("wb") as file:
+            server.fetch(report.id, "home.tar", file)
+
+    (backup,) = compressing.catalog.find()
+    stored = {file.name: file for file in backup.document.files}
+    assert stored["home.tar.xz"].uploaded_sha256 == hashlib.sha256((tmp_path / "home.tar").read_bytes()).hexdigest()
+    assert stored["home.files.gz"].describes == "home.tar.xz"
+    assert stored["home.files.gz"].entries == listed
+    assert snapshot(tmp_path / "restored") == snapshot(odd_tree)
+    assert compressing.backups.verify(backup, "test", trial=tmp_path / "scratch").broken == ""
 
 
 @pytest.mark.usefixtures("quick_retries")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -125,6 +127,22 @@ def archived(server: Server, spooled: Callable[..., Upload], run_jobs: Callable[
         return server.catalog.get(upload.id)
 
     return make
+
+
+def make_tar(mode: str = "w:gz", prefix: str = "./", **files: bytes) -> bytes:
+    """A tar archive of files; `__` in a keyword stands for the dot of a name."""
+    target = io.BytesIO()
+    with tarfile.open(mode=mode, fileobj=target) as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(prefix + name.replace("__", "."))
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return target.getvalue()
+
+
+@pytest.fixture(name="make_tar")
+def _make_tar() -> Callable[..., bytes]:
+    return make_tar
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from thaniya_core.errors import NotFound, WrongState
 from thaniya_core.formats.manifest import BackupFile, Manifest
+from thaniya_core.retention import parse_policy
 from thaniya_core.server import Server, open_server
 from thaniya_core.testing import FixedClock
 
@@ -66,6 +67,12 @@ def remove(server: Server, backup_id: str) -> None:
         pass
 
 
+def prune(server: Server, policy: str) -> None:
+    server.retention_settings.set("default", parse_policy(policy), "login:test")
+    for series in server.store.catalog_series():
+        server.retention.apply(series, "login:test")
+
+
 def nothing(server: Server, _: str) -> None:
     """The service alone."""
 
@@ -74,6 +81,7 @@ SCENARIOS: dict[str, Callable[[Server, str], None]] = {
     "complete": complete,
     "abort": abort,
     "remove": remove,
+    "prune": prune,
     "carry-on": nothing,
 }
 
@@ -105,6 +113,10 @@ def look(server: Server, root: Path) -> dict[str, object]:
         "in_slots": [path.name for path in (root / "slots").glob("*/upload/*")],
         "spool": [path.name for path in (root / "spool").iterdir()],
         "half_done": [path.name for path in (root / "volume").glob(".*/*")],
+        "names": max(
+            (path.stat().st_nlink for path in (root / "volume" / "archive").glob("*/*/*/*/*")),
+            default=0,
+        ),
         "stored": sorted(path.name for path in (root / "volume" / "archive").glob("*/*/*/*/*")),
     }
 

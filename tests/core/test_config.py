@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thaniya_core.config import Config, find_config, load_config
+from thaniya_core.config import Config, ScheduleIntervals, find_config, load_config
 from thaniya_core.errors import ConfigInvalid
 
 
@@ -136,3 +136,36 @@ def test_root_follows_no_configuration_that_others_may_have_laid_in_its_way(tmp_
         os.chown(file, 1234, 1234)
     with pytest.raises(ConfigInvalid, match="can be changed by others than root"):
         find_config(None)
+
+
+def test_low_space_is_a_part_of_the_disk_or_a_size(file):
+    assert _load(file, "").volumes.low.bytes_of(2000) == 100
+    assert _load(file, '[volumes]\nlow = "2G"').volumes.low.bytes_of(1) == 2 * 1024**3
+    assert _load(file, "[volumes]\nlow = 7").volumes.low.bytes_of(1) == 7
+    assert _load(file, "").volumes.low.part_of(200) == 10
+    assert _load(file, '[volumes]\nlow = "2G"').volumes.low.part_of(200) == 0  # a size says nothing of inodes
+    for wrong in ('"much"', "true", "[]", '"100%"'):
+        with pytest.raises(ConfigInvalid, match=r"volumes\.low"):
+            _load(file, f"[volumes]\nlow = {wrong}")
+
+
+def test_places_of_volumes_count_from_the_directory_of_the_file(file):
+    assert _load(file, '[volumes]\nsearch = ["disks", "/media"]').volumes.search == (
+        file.parent / "disks",
+        Path("/media"),
+    )
+
+
+def test_schedule_is_changed_part_by_part(file):
+    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400)
+    loaded = _load(file, '[schedule]\nverify = "12h"\nretention = 0').schedule
+    assert (loaded.verify, loaded.retention, loaded.health) == (43200, 0, 300)
+    with pytest.raises(ConfigInvalid, match="prune"):
+        _load(file, '[schedule]\nprune = "1d"')
+
+
+def test_file_of_the_metrics_counts_from_the_directory_of_the_file(file):
+    assert _load(file, "").metrics.textfile is None
+    assert _load(file, '[metrics]\ntextfile = "prom/t.prom"').metrics.textfile == file.parent / "prom/t.prom"
+    with pytest.raises(ConfigInvalid, match=r"metrics\.textfile"):
+        _load(file, "[metrics]\ntextfile = 7")

@@ -98,6 +98,28 @@ def test_the_shell_scripts_bring_a_tree_there_and_back(running_server, tmp_path)
     box.assert_sound()
 
 
+def test_plain_files_that_the_server_compresses_come_back_by_the_script(box, make_file, tmp_path):
+    box.config.write_text(box.config.read_text() + '\n[compression]\n"*.sql" = "xz"\n"*.tar" = "bzip2"\n')
+    box.start()
+    dump = tmp_path / "dump.sql"
+    dump.write_bytes(b"insert into t values (1);\n" * 10_000)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "hello").write_text("world" * 10_000)
+    archive = tmp_path / "home.tar"
+    assert box.run("tar", "-C", str(tmp_path / "tree"), "-cf", str(archive), ".").exit_code == 0
+    backup = box.back_up(dump, archive, make_file("noise.bin"))
+    names = {path.name for path in box.archived()[backup].iterdir()}
+    assert {"dump.sql.xz", "home.tar.bz2", "noise.bin"} <= names
+    restored = box.script("alice", "restore.sh", backup, str(tmp_path / "restored"))
+    assert restored.exit_code == 0, restored.stderr
+    assert (tmp_path / "restored" / "dump.sql").read_bytes() == dump.read_bytes()
+    assert (tmp_path / "restored" / "hello").read_text() == "world" * 10_000
+    assert sorted(path.name for path in (tmp_path / "restored").iterdir()) == ["dump.sql", "hello", "noise.bin"]
+    missing = box.ssh("alice", f"fetch {backup} dump.sql")
+    assert (missing.exit_code, "as dump.sql.xz" in missing.stderr) == (4, True)
+    box.assert_sound()
+
+
 def test_the_backup_script_gives_the_servers_exit_code(running_server, tmp_path):
     box = running_server
     (tmp_path / "tree").mkdir()

@@ -59,7 +59,7 @@ def fetch(
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy one file of a backup as it is stored.
+    """Copy one file of a backup as it is stored, or by the name it was uploaded under, as it was uploaded.
 
     Example: thaniya-client fetch 20261123T211500Z-7f3a2c client.log
     """

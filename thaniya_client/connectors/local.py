@@ -21,7 +21,7 @@ from thaniya_core.formats.manifest import (
 )
 from thaniya_core.formats.names import (
     BACKUP_FILE,
-    RESERVED_FILES,
+    DOCUMENT_FILES,
     Series,
     check_id,
     id_time,
@@ -53,7 +53,7 @@ class LocalConnector:
         return _read_document(self._find(backup_id))
 
     def open_file(self, backup_id: str, name: str, size_bytes: int | None) -> BinaryIO:
-        if not is_legal_file(name) and name not in RESERVED_FILES:
+        if not is_legal_file(name) and name not in DOCUMENT_FILES:
             raise NotFound(f"backup {backup_id} has no file {name!r}")
         with os_errors(f"read {name} of backup {backup_id}"):
             return os.fdopen(open_regular(self._find(backup_id) / name), "rb", buffering=0)

@@ -18,8 +18,8 @@ from thaniya_core.errors import (
     ThaniyaError,
 )
 from thaniya_core.formats import protocol
-from thaniya_core.formats.manifest import BackupDocument, Manifest
-from thaniya_core.formats.names import RESERVED_FILES, Series, check_id, is_legal_file
+from thaniya_core.formats.manifest import BackupDocument, Manifest, check_document
+from thaniya_core.formats.names import DOCUMENT_FILES, Series, check_id, is_legal_file
 from thaniya_core.formats.protocol import UploadState
 
 _WAIT_S = 60.0
@@ -63,10 +63,10 @@ class ThaniyaConnector:
         reply = self._session.request(protocol.Contents(check_id(backup_id)))
         if not isinstance(reply, protocol.BackupContents):
             raise _unexpected(reply)
-        return reply.document
+        return check_document(reply.document, f"what the server says of backup {backup_id}")
 
     def open_file(self, backup_id: str, name: str, size_bytes: int | None) -> FetchReader:
-        if not is_legal_file(name) and name not in RESERVED_FILES:
+        if not is_legal_file(name) and name not in DOCUMENT_FILES:
             raise NotFound(f"backup {backup_id} has no file {name!r}")
         return FetchReader(self._session.open_command, check_id(backup_id), name, size_bytes, self._make_retry())
 

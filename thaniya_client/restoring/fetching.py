@@ -10,9 +10,9 @@ from typing import IO, BinaryIO, cast
 from thaniya_client.connectors.interface import Connector, FileReader
 from thaniya_client.meter import Meter
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
-from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, Compression, open_reader
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
-from thaniya_core.formats.names import RESERVED_FILES
+from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
+from thaniya_core.formats.manifest import BackupDocument, BackupFile
+from thaniya_core.formats.names import DOCUMENT_FILES
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -61,18 +61,17 @@ class CheckedReader:
 def open_checked(
     connector: Connector, document: BackupDocument, file: BackupFile, meter: Meter | None = None
 ) -> Iterator[tuple[CheckedReader, BinaryIO]]:
-    """A file of a backup, as a checked reader and as the stream of its decompressed bytes; of a plain FILE as stored.
+    """A file of a backup, as a checked reader and as the stream of its decompressed bytes; of a plain FILE as uploaded.
 
     Leaving the block reads the rest and checks the sum, also after a program failed: damage is then the better answer.
 
     Raises:
         IntegrityFailed: the sum does not match.
     """
-    compression = Compression.NONE if file.kind is FileKind.FILE else file.compression
     reader = connector.open_file(document.id, file.name, file.size_bytes)
     try:
         checked = CheckedReader(reader, file, document.id, meter)
-        stream = open_reader(cast(IO[bytes], checked), compression)
+        stream = open_reader(cast(IO[bytes], checked), file.restored_compression)
         try:
             yield checked, stream
         except CommandFailed:
@@ -106,7 +105,10 @@ def copy_file_to(connector: Connector, backup_id: str, name: str, into: BinaryIO
     """See `Target.fetch`."""
     document = connector.document(backup_id)
     file = next((file for file in document.files if file.name == name), None)
-    if file is None and name not in RESERVED_FILES:
+    uploaded = next((file for file in document.files if file.restored_name == name), None)
+    if file is None and uploaded is not None:
+        return _copy_as_uploaded(connector, document, uploaded, into)
+    if file is None and name not in DOCUMENT_FILES:
         names = ", ".join([file.name for file in document.files][:20])
         raise NotFound(f"backup {backup_id} has no file {name!r}", hint=f"it has {names}")
     reader = connector.open_file(backup_id, name, None if file is None else file.size_bytes)
@@ -119,3 +121,13 @@ def copy_file_to(connector: Connector, backup_id: str, name: str, into: BinaryIO
         return checked.size_bytes
     finally:
         reader.close()
+
+
+def _copy_as_uploaded(connector: Connector, document: BackupDocument, file: BackupFile, into: BinaryIO) -> int:
+    """Write a file that the archive has compressed as it was before."""
+    copied = 0
+    with open_checked(connector, document, file) as (checked, stream):
+        for data in read_decompressed(checked, stream, file):
+            into.write(data)
+            copied += len(data)
+    return copied

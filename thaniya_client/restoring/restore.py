@@ -79,7 +79,7 @@ class _Restore:
                 if part.file.kind is FileKind.TAR:
                     self._unpack(part, chunks, into)
                 else:
-                    _write_file(into / part.file.name, chunks)
+                    _write_file(into / part.file.restored_name, chunks)
         except IntegrityFailed as exc:
             raise IntegrityFailed(exc.message, hint=f"do not trust what lies in {into}") from exc
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from thaniya_client.tasks.gnu_tar import ENVIRONMENT, GnuTar, clean_message, needs_root
+from thaniya_client.tasks.gnu_tar import ENVIRONMENT, GnuTar, clean_message
 from thaniya_core.errors import CommandFailed, IntegrityFailed
 from thaniya_core.formats.restoring import Part
-from thaniya_core.formats.tar import absent_members, missing_member
+from thaniya_core.formats.tar import absent_members, missing_member, needs_root
 from thaniya_core.system.files import os_errors
 from thaniya_core.system.run import Process
 

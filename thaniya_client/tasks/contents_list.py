@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import IO
 
 from thaniya_client.packer import Packer
-from thaniya_client.tasks.gnu_tar import parse_tar_line
 from thaniya_core.errors import SourceFailed
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.manifest import FileKind
+from thaniya_core.formats.tar import parse_tar_line
 
 _COUNT_EVERY = 256
 _ABANDON_WAIT_S = 5.0

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from thaniya_client.tasks.patterns import tar_exclude_options
 from thaniya_core.errors import CommandFailed
-from thaniya_core.formats.contents import ContentsEntry, unescape_path
 from thaniya_core.formats.restoring import Part
 from thaniya_core.formats.tar import extract_options, member_arguments
 from thaniya_core.system.run import run
@@ -93,35 +92,6 @@ def find_gnu_tar() -> GnuTar | None:
     return None
 
 
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_TAR_LINE = re.compile(
-    rf"(?P<mode>\S{{10}})[.+]? (?P<owner>\S+/\S+) +(?P<size>[0-9,]+) "
-    rf"(?P<date>[0-9-]+) (?P<time>[0-9:]+)(?:\.[0-9]+)? +(?P<path>{_QUOTED})"
-    rf"(?: (?:->|link to) (?P<target>{_QUOTED}))?(?:--.*--)?",
-    re.DOTALL,
-)
-
-
-def parse_tar_line(line: str) -> ContentsEntry | None:
-    """Read a line of GNU tar's verbose list; None for a line that lists no member.
-
-    tar must run with `-vv --full-time --utc --numeric-owner --quoting-style=c`, see the manual of GNU tar, section
-    "Verbose". A device's two numbers become the size 0.
-    """
-    match = _TAR_LINE.fullmatch(line)
-    if match is None:
-        return None
-    size = match["size"]
-    return ContentsEntry(
-        mode=match["mode"],
-        owner=match["owner"],
-        size_bytes=0 if "," in size else int(size),
-        mtime=f"{match['date']}T{match['time']}Z",
-        path=unescape_path(match["path"][1:-1]),
-        target=None if match["target"] is None else unescape_path(match["target"][1:-1]),
-    )
-
-
 _SUMMARY = re.compile(r"(Exiting with failure status due to previous errors|Error is not recoverable: exiting now)$")
 _HARMLESS = re.compile(
     r"(: socket ignored"
@@ -140,14 +110,3 @@ def clean_message(line: str) -> str:
 def is_harmless(message: str) -> bool:
     """Whether a message while packing tells of nothing that is missing from the archive: a socket, say."""
     return _HARMLESS.search(message) is not None
-
-
-_ONLY_ROOT = re.compile(
-    r": Cannot (mknod|change ownership.*|set acl.*|set POSIX ACLs.*|setxattr.*|lsetxattr.*|fsetxattr.*): "
-    r"(Operation not permitted|Operation not supported)$"
-)
-
-
-def needs_root(message: str) -> bool:
-    """Whether a message while unpacking tells of what only root may restore."""
-    return _ONLY_ROOT.search(message) is not None

@@ -34,7 +34,7 @@ GROUP = "thaniya-slots"
 SLOT = re.compile(r"thaniya_[0-9]{2,3}")
 ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 FILE = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9._+@=,%-]{0,199}")
-RESERVED = (b"backup.json", b"SHA256SUMS", b"RESTORE.txt")
+RESERVED = (b"backup.json", b"SHA256SUMS", b"RESTORE.txt", b"backup.notes.json")
 UPLOAD = "upload"
 NO_SHELL = "/usr/sbin/nologin"
 LOG = "dev"

@@ -2,7 +2,26 @@
 
 from thaniya_core.archive.backups import Backups
 from thaniya_core.archive.catalog import Catalog, RebuildReport
+from thaniya_core.archive.condition import VolumeStatus, VolumeWatch
 from thaniya_core.archive.ingest import Ingest, UploadedFiles
-from thaniya_core.archive.volumes import Volumes
+from thaniya_core.archive.rules import Rule, read_rules
+from thaniya_core.archive.verification import Verification, VerifiedRun
+from thaniya_core.archive.volume_removal import forget_volume
+from thaniya_core.archive.volumes import Rescanned, Volumes
 
-__all__ = ["Backups", "Catalog", "Ingest", "RebuildReport", "UploadedFiles", "Volumes"]
+__all__ = [
+    "Backups",
+    "Catalog",
+    "Ingest",
+    "RebuildReport",
+    "Rescanned",
+    "Rule",
+    "UploadedFiles",
+    "Verification",
+    "VerifiedRun",
+    "VolumeStatus",
+    "VolumeWatch",
+    "Volumes",
+    "forget_volume",
+    "read_rules",
+]

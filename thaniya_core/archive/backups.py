@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from msgspec.structs import replace
 
 from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.contents import read_contents
+from thaniya_core.archive.notes import change_tags, write_notes
+from thaniya_core.archive.reading import OnChunk
+from thaniya_core.archive.removal import Choose, Removal, Removed
 from thaniya_core.archive.restore import restore_backup
-from thaniya_core.archive.verify import find_damage
+from thaniya_core.archive.trial import try_restore
+from thaniya_core.archive.verify import examine
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import IntegrityFailed, NotFound
-from thaniya_core.formats.compression import BUFFER_BYTES, DECOMPRESSION_ERRORS, open_reader
-from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
+from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.manifest import FileKind
-from thaniya_core.formats.names import RESERVED_FILES
-from thaniya_core.formats.volume import removing_directory
+from thaniya_core.formats.names import DOCUMENT_FILES, Series
+from thaniya_core.formats.notes import Notes
+from thaniya_core.formats.volume import testing_place
 from thaniya_core.model import Backup, Event
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import fsync_directory, make_directories, open_regular, os_errors, remove_tree
+from thaniya_core.system.files import open_regular, os_errors
 
-_DAMAGED: tuple[type[Exception], ...] = (*DECOMPRESSION_ERRORS, ValueError)
-"""What reading a damaged contents list raises."""
+_DAMAGE_SHOWN = 10
 
 
 class Backups:
@@ -37,6 +40,7 @@ class Backups:
         self._clock = clock
         self._volumes = volumes
         self._catalog = catalog
+        self._removal = Removal(store, volumes, catalog)
 
     def open_file(self, backup: Backup, name: str) -> BinaryIO:
         """A file of a backup as it is stored, unbuffered.
@@ -44,8 +48,11 @@ class Backups:
         Raises:
             NotFound: the backup has no such file, or is not there.
         """
-        if name not in RESERVED_FILES and name not in {file.name for file in backup.document.files}:
-            raise NotFound(f"the backup {backup.id} has no file {name[:80]!r}", hint="see the list of its files")
+        files = backup.document.files
+        if name not in DOCUMENT_FILES and name not in {file.name for file in files}:
+            stored = next((file.name for file in files if file.uploaded_name == name), None)
+            hint = f"it is stored compressed, as {stored}" if stored else "see the list of its files"
+            raise NotFound(f"the backup {backup.id} has no file {name[:80]!r}", hint=hint)
         with os_errors(f"open {name} of {backup.id}"):
             descriptor = open_regular(self._catalog.directory(backup) / name)
         return cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
@@ -58,26 +65,45 @@ class Backups:
         """
         for file in backup.document.files:
             if file.kind is FileKind.CONTENTS:
-                with self.open_file(backup, file.name) as stored, open_reader(stored, file.compression) as reader:
-                    chunks = iter(partial(reader.read, BUFFER_BYTES), b"")
-                    try:
-                        for entry in decode_entries(split_lines(chunks)):
-                            yield file.describes or file.name, entry
-                    except _DAMAGED as exc:
-                        raise IntegrityFailed(f"{file.name} of {backup.id} is damaged: {exc}") from exc
+                for entry in read_contents(self._catalog.directory(backup), file):
+                    yield file.describes or file.name, entry
 
-    def verify(self, backup: Backup, actor: str, on_chunk: Callable[[int], None] | None = None) -> Backup:
-        """Read a backup again, and keep what was found in the catalog.
+    def verify(
+        self, backup: Backup, actor: str, on_chunk: OnChunk | None = None, *, trial: Path | None = None
+    ) -> Backup:
+        """Read a backup again, and keep what was found in the catalog. An exception in between leaves nothing.
+
+        Args:
+            backup: which.
+            actor: who asks, for the audit log.
+            on_chunk: called with the number of bytes read since the last call; what it raises ends the reading.
+            trial: a directory to restore it below on trial, to be compared and removed; None for no trial.
 
         Returns:
             The backup with `verified_at`, and `broken` when something is wrong.
+
+        Raises:
+            NotFound: it is not there, or its volume is not.
+            NoSpace, Busy: it could not be restored on trial.
         """
+        directory = self._catalog.directory(backup)
         with os_errors(f"verify {backup.id}"):
-            damage = find_damage(self._catalog.directory(backup), backup.document, on_chunk)
-        verified = replace(backup, broken="; ".join(damage[:10]), verified_at=self._clock.now())
-        self._catalog.update(verified)
-        self._log(actor, "backup.verify", backup, verified.broken, ok=not damage)
+            found = examine(directory, backup.document, on_chunk)
+            damage = found.damage
+            if trial is not None and not damage:
+                damage = try_restore(directory, backup.document, trial, found.unpacked_bytes)
+        verified = self._catalog.note_verified(backup, "; ".join(damage[:_DAMAGE_SHOWN]), self._clock.now())
+        self._log(actor, "backup.verify", backup, verified.broken or "; ".join(found.untested), ok=not damage)
         return verified
+
+    def note_damage(self, backup: Backup, damage: str) -> None:
+        """Mark a backup as broken that was found so by the way."""
+        self._catalog.note_verified(backup, damage, self._clock.now())
+        self._log("service", "backup.verify", backup, damage, ok=False)
+
+    def trial_place(self, backup: Backup) -> Path:
+        """Where a backup is restored on trial, unless told otherwise: on its own volume."""
+        return testing_place(self._volumes.present_root(backup.volume))
 
     def restore(self, backup: Backup, target: Path, paths: Sequence[str], overwrite: bool, actor: str) -> None:
         """Restore into a directory; see `restore_backup`."""
@@ -88,17 +114,72 @@ class Backups:
         """Write to the audit log that a backup was restored by other means than `restore`."""
         self._log(actor, "backup.restore", backup, str(target))
 
-    def remove(self, backup: Backup, actor: str) -> None:
-        """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part."""
+    def own_bytes(self, backup: Backup) -> int:
+        """What a backup shares with no other one, and removing it frees.
+
+        Raises:
+            NotFound: it is not there, or its volume is not.
+        """
         directory = self._catalog.directory(backup)
-        grave = removing_directory(self._volumes.present_root(backup.volume), backup.id)
-        with os_errors(f"remove {backup.id}"):
-            make_directories(grave.parent)
-            directory.rename(grave)
-            fsync_directory(directory.parent)
-            self._catalog.remove(backup)
-            remove_tree(grave)
+        with os_errors(f"look at {backup.id}"):
+            found = [(directory / file.name).stat() for file in backup.document.files]
+        return sum(status.st_size for status in found if status.st_nlink == 1)
+
+    def remove(self, backup: Backup, actor: str) -> None:
+        """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
+
+        Raises:
+            NotFound: it is not there, or its volume is not.
+            WrongState: it is pinned.
+        """
+        self._catalog.directory(backup)
+
+        def choose(known: Sequence[Backup]) -> list[Backup]:
+            chosen = [each for each in known if each.id == backup.id]
+            if any(each.notes.pinned for each in chosen):
+                raise WrongState(f"the backup {backup.id} is pinned", hint=f"thaniya backup unpin {backup.id}")
+            return chosen
+
+        removed = self._removal.remove_chosen(backup.series, choose, must_agree=False)
+        if not removed.backups:
+            raise NotFound(f"there is no backup {backup.id!r} any more")
         self._log(actor, "backup.remove", backup)
+
+    def remove_chosen(self, series: Series, choose: Choose, actor: str) -> Removed:
+        """Remove some backups of a series; see `Removal.remove_chosen`."""
+        removed = self._removal.remove_chosen(series, choose)
+        for backup in removed.backups:
+            self._log(actor, "backup.remove", backup)
+        return removed
+
+    def pin(self, backup: Backup, pinned: bool, actor: str) -> Backup:
+        """Have retention never remove a backup, or let it again."""
+        action = "backup.pin" if pinned else "backup.unpin"
+        return self._change_notes(backup, lambda notes: replace(notes, pinned=pinned), action, "", actor)
+
+    def tag(self, backup: Backup, add: Sequence[str], remove: Sequence[str], actor: str) -> Backup:
+        """Give a backup tags, and take others away.
+
+        Raises:
+            IllegalName: one is not a legal tag.
+        """
+        detail = " ".join([*(f"+{tag}" for tag in add), *(f"-{tag}" for tag in remove)])
+        return self._change_notes(backup, lambda notes: change_tags(notes, add, remove), "backup.tag", detail, actor)
+
+    def _change_notes(
+        self, backup: Backup, change: Callable[[Notes], Notes], action: str, detail: str, actor: str
+    ) -> Backup:
+        directory = self._catalog.directory(backup)
+        with self._store.catalog_transaction(backup.series) as table:
+            current = table.get(backup.id)
+            if current is None:
+                raise NotFound(f"there is no backup {backup.id!r} any more")
+            changed = replace(current, notes=change(current.notes))
+            with os_errors(f"write the notes of {backup.id}"):
+                write_notes(directory, changed.notes)
+            table.put(changed)
+        self._log(actor, action, changed, detail)
+        return changed
 
     def _log(self, actor: str, action: str, backup: Backup, detail: str = "", ok: bool = True) -> None:
         subject = f"{backup.series}/{backup.id}"

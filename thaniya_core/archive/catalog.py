@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from thaniya_core.archive.notes import read_notes
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import IntegrityFailed, NotFound, StateUnreadable, ThaniyaError
+from thaniya_core.errors import IllegalName, IntegrityFailed, NotFound, StateUnreadable, ThaniyaError
 from thaniya_core.formats.manifest import decode_document
 from thaniya_core.formats.names import BACKUP_FILE, Series, check_id, parse_series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import archive_directory, backup_directory
 from thaniya_core.model import Backup, Volume
 from thaniya_core.store import Store
-from thaniya_core.system.files import os_errors
+
+_HELD_BACKUPS = 20_000
+"""How many `each` has in memory at a time."""
 
 
 class RebuildReport(Struct, frozen=True):
@@ -29,9 +35,16 @@ class RebuildReport(Struct, frozen=True):
     removed: int
     """Entries whose backup is on none of these volumes any more."""
     unreadable: tuple[str, ...]
-    """Directories that look like a backup and are none, each with the reason."""
+    """What does not count: directories that look like a backup and are none, each with the reason; copies."""
     missing_volumes: tuple[str, ...]
     """Volumes that are not there; their entries stay as they are."""
+
+
+class VolumeUsage(Struct, frozen=True):
+    """What the catalog knows to be on a volume."""
+
+    backups: int = 0
+    stored_bytes: int = 0
 
 
 class Catalog:
@@ -43,15 +56,44 @@ class Catalog:
 
     def find(self, user: str = "", host: str = "", name: str = "") -> list[Backup]:
         """Backups of all series that fit, the newest first; an empty word fits all."""
-        found = [
-            backup
+        return list(self.each(user, host, name))
+
+    def each(self, user: str = "", host: str = "", name: str = "") -> Iterator[Backup]:
+        """What `find` finds, one by one, without holding more than a part of it in memory."""
+        newest_first = sorted(
+            (
+                (backup.document.created_at, backup.id, series)
+                for series in self._series(user, host, name)
+                for backup in self._store.read_catalog(series)
+            ),
+            reverse=True,
+        )
+        for begin in range(0, len(newest_first), _HELD_BACKUPS):
+            part = newest_first[begin : begin + _HELD_BACKUPS]
+            ids = {backup_id for _, backup_id, _ in part}
+            held = {
+                backup.id: backup
+                for series in {series for _, _, series in part}
+                for backup in self._store.read_catalog(series)
+                if backup.id in ids
+            }
+            # One that has been removed meanwhile is left out.
+            yield from (held[backup_id] for _, backup_id, _ in part if backup_id in held)
+
+    def _series(self, user: str, host: str, name: str) -> list[Series]:
+        if user and host and name:
+            return [Series(user, host, name)]
+        return [
+            series
             for series in self._store.catalog_series()
             if (not user or series.user == user)
             and (not host or series.host == host)
             and (not name or series.name == name)
-            for backup in self._store.read_catalog(series)
         ]
-        return sorted(found, key=lambda backup: (backup.document.created_at, backup.id), reverse=True)
+
+    def of_series(self, series: Series) -> list[Backup]:
+        """The backups of one series, the newest first."""
+        return self._store.read_catalog(series)[::-1]
 
     def get(self, backup_id: str, user: str = "") -> Backup:
         """A backup by its id, or by the beginning of it where only one begins so.
@@ -63,16 +105,31 @@ class Catalog:
         Raises:
             NotFound: there is none, or several begin so.
         """
-        matching = [backup for backup in self.find(user) if backup.id.startswith(backup_id)] if backup_id else []
-        if len(matching) > 1:
-            raise NotFound(f"{len(matching)} backups begin with {backup_id!r}", hint="give more of the id")
-        if not matching:
+        matching = self._store.find_backups(backup_id, user) if backup_id else iter(())
+        found = next(matching, None)
+        if found is None:
             raise NotFound(f"there is no backup {backup_id!r}", hint="see the list of backups")
-        return matching[0]
+        if others := sum(1 for _ in matching):
+            raise NotFound(f"{others + 1} backups begin with {backup_id!r}", hint="give more of the id")
+        return found
+
+    def newest(self, series: Series) -> Backup | None:
+        """The newest backup of a series; None when it has none."""
+        return max(self._store.read_catalog(series), key=lambda backup: backup.document.created_at, default=None)
 
     def user_bytes(self, user: str) -> int:
         """What a user's backups take on the volumes."""
-        return sum(backup.document.stored_bytes for backup in self.find(user))
+        return self._store.stored_bytes(user)
+
+    def usage_of(self, volume: Volume) -> VolumeUsage:
+        """What is on a volume by the catalog, whether it is there or not."""
+        sizes = [
+            backup.document.stored_bytes
+            for series in self._store.catalog_series()
+            for backup in self._store.read_catalog(series)
+            if backup.volume == volume.id
+        ]
+        return VolumeUsage(len(sizes), sum(sizes))
 
     def directory(self, backup: Backup) -> Path:
         """Where a backup lies.
@@ -86,17 +143,19 @@ class Catalog:
         return directory
 
     def add(self, backup: Backup) -> None:
-        """Enter a backup; one that is known already on its volume keeps what verification found."""
+        """Enter a backup; one that is known already on its volume keeps what verification found and people said."""
         with self._store.catalog_transaction(backup.series) as table:
             known = table.get(backup.id)
             if known is None or known.volume != backup.volume:
                 table.put(backup)
 
-    def update(self, backup: Backup) -> None:
-        """Write what is known of a backup anew."""
+    def note_verified(self, backup: Backup, broken: str, at: datetime) -> Backup:
+        """Keep what reading a backup again has found, beside what people said of it meanwhile."""
         with self._store.catalog_transaction(backup.series) as table:
-            if table.get(backup.id) is not None:
-                table.put(backup)
+            current = table.get(backup.id)
+            if current is not None:
+                table.put(replace(current, broken=broken, verified_at=at))
+        return replace(current or backup, broken=broken, verified_at=at)
 
     def remove(self, backup: Backup) -> None:
         """Forget a backup."""
@@ -105,36 +164,72 @@ class Catalog:
 
     def forget(self, backup_ids: Collection[str]) -> None:
         """Forget backups whose removal was interrupted after they had left their place."""
-        if backup_ids:
-            for backup in self.find():
-                if backup.id in backup_ids and not self._is_there(backup):
+        for backup_id in backup_ids:
+            for backup in list(self._store.find_backups(backup_id)):
+                if backup.id == backup_id and not self.is_there(backup):
                     self.remove(backup)
 
+    def forget_volume(self, volume_id: str) -> None:
+        """Forget all backups of a volume; on the volume nothing is touched."""
+        for series in self._store.catalog_series():
+            with self._store.catalog_transaction(series) as table:
+                for backup in table.all():
+                    if backup.volume == volume_id:
+                        table.remove(backup.id)
+
     def rebuild(self) -> RebuildReport:
-        """Make the catalog anew from the volumes that are there."""
+        """Make the catalog anew from the volumes that are there, series by series."""
         present = self._volumes.present()
         present_ids = {volume.id for volume in present}
         unreadable: list[str] = []
-        on_disk: defaultdict[Series, dict[str, Backup]] = defaultdict(dict)
+        places: defaultdict[str, list[tuple[Volume, Path]]] = defaultdict(list)
         for volume in present:
-            for backup in _scan(volume, unreadable):
-                on_disk[backup.series][backup.id] = backup
-        added = removed = 0
-        for series in sorted({*on_disk, *self._store.catalog_series()}):
+            for directory in _directories(archive_directory(volume.path), 3, unreadable):
+                places["/".join(directory.parts[-3:])].append((volume, directory))
+        found = added = removed = 0
+        for name in sorted({*places, *map(str, self._store.catalog_series())}):
+            on_disk = self._gather(places.get(name, ()), unreadable)
             try:
-                changes = self._bring_up_to_date(series, on_disk[series], present_ids)
+                series = parse_series(name)
+            except IllegalName:
+                continue  # what lies there is no backup, and was told
+            try:
+                changes = self._bring_up_to_date(series, on_disk, present_ids)
             except StateUnreadable:
-                self._store.replace_catalog(series, on_disk[series].values())
-                changes = len(on_disk[series]), 0
+                self._store.replace_catalog(series, on_disk.values())
+                changes = len(on_disk), 0
+            found += len(on_disk)
             added += changes[0]
             removed += changes[1]
         return RebuildReport(
-            found=sum(len(backups) for backups in on_disk.values()),
+            found=found,
             added=added,
             removed=removed,
             unreadable=tuple(unreadable),
             missing_volumes=tuple(volume.label for volume in self._volumes.all() if volume.id not in present_ids),
         )
+
+    def _gather(self, places: Iterable[tuple[Volume, Path]], unreadable: list[str]) -> dict[str, Backup]:
+        """A series' backups on all volumes; of one that lies on two, the one that the catalog knows."""
+        on_disk: dict[str, Backup] = {}
+        for volume, directory in places:
+            for backup in _scan(volume, directory, unreadable):
+                other = on_disk.get(backup.id)
+                if other is not None:
+                    if self._known_volume(backup) != backup.volume:
+                        backup, other = other, backup
+                    unreadable.append(
+                        f"{backup.series}/{backup.id} lies on the volume {other.volume} too, where it does not count"
+                    )
+                on_disk[backup.id] = backup
+        return on_disk
+
+    def _known_volume(self, backup: Backup) -> str:
+        try:
+            known = self._store.find_backups(backup.id, backup.series.user)
+            return next((found.volume for found in known if found.id == backup.id), "")
+        except StateUnreadable:
+            return ""
 
     def _bring_up_to_date(
         self, series: Series, on_disk: dict[str, Backup], present_volumes: set[str]
@@ -144,34 +239,66 @@ class Catalog:
         with self._store.catalog_transaction(series) as table:
             known = {backup.id: backup for backup in table.all()}
             for backup_id, backup in on_disk.items():
-                if backup_id not in known and not self._is_there(backup):
+                if backup_id not in known and not self.is_there(backup):
                     continue  # it was removed since the volume was read
                 added += backup_id not in known
                 old = known.get(backup_id, backup)
                 table.put(replace(backup, broken=old.broken, verified_at=old.verified_at))
             for backup_id, backup in known.items():
                 # One that was archived or removed meanwhile is looked for once more.
-                if backup_id not in on_disk and backup.volume in present_volumes and not self._is_there(backup):
+                if backup_id not in on_disk and backup.volume in present_volumes and self._is_gone(backup):
                     removed += table.remove(backup_id)
         return added, removed
 
-    def _is_there(self, backup: Backup) -> bool:
+    def is_there(self, backup: Backup) -> bool:
+        """Whether a backup's directory is on its volume, and the volume is there."""
         try:
             return self.directory(backup).is_dir()
         except NotFound:
             return False
 
-
-def _scan(volume: Volume, unreadable: list[str]) -> Iterator[Backup]:
-    """Every backup on a volume; what cannot be read is added to `unreadable`."""
-    root = archive_directory(volume.path)
-    with os_errors(f"read the volume {volume.label}"):
-        directories = sorted(root.glob("*/*/*/*/"))
-    for directory in directories:
+    def _is_gone(self, backup: Backup) -> bool:
+        """Whether a backup is no more; not when its volume has vanished meanwhile."""
         try:
-            yield _read_backup(volume, directory)
+            root = self._volumes.present_root(backup.volume)
+        except ThaniyaError:
+            return False
+        return not backup_directory(root, backup.series, backup.id).is_dir()
+
+
+def _directories(root: Path, depth: int, unreadable: list[str]) -> list[Path]:
+    """The directories so many levels below a root, in order; one that cannot be read is added to `unreadable`."""
+    found = [root]
+    for _ in range(depth):
+        found = [below for directory in found for below in _list_directories(directory, unreadable)]
+    return found
+
+
+def _list_directories(directory: Path, unreadable: list[str]) -> list[Path]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    except FileNotFoundError:
+        return []  # it was removed since its parent was read
+    except OSError as exc:
+        unreadable.append(f"{directory}: {exc.strerror}")
+        return []
+
+
+def _scan(volume: Volume, series_place: Path, unreadable: list[str]) -> Iterator[Backup]:
+    """Every backup of a series on a volume; what cannot be read is added to `unreadable`."""
+    for directory in _list_directories(series_place, unreadable):
+        try:
+            backup = _read_backup(volume, directory)
         except (ThaniyaError, OSError) as error:
             unreadable.append(f"{directory}: {error}")
+            continue
+        try:
+            yield replace(backup, notes=read_notes(directory))
+        except (ThaniyaError, OSError) as error:
+            # It may have been pinned: better kept too long than not long enough.
+            unreadable.append(f"{error}; {backup.id} counts as pinned until it is pinned or unpinned anew")
+            yield replace(backup, notes=Notes(pinned=True))
 
 
 def _read_backup(volume: Volume, directory: Path) -> Backup:

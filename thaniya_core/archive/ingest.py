@@ -7,17 +7,24 @@ carries on.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from thaniya_core import __version__
+from thaniya_core.archive.bringing import Bringer, Form, as_stored
 from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.choice import DOCUMENTS_BYTES
+from thaniya_core.archive.reuse import BACKUPS_LOOKED_AT, EarlierFile, EarlierFiles
+from thaniya_core.archive.rules import Rule
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import NoSpace, UploadRejected
+from thaniya_core.errors import NoSpace, ThaniyaError, UploadRejected
 from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import (
+    ARCHIVE_FIELDS,
     BackupDocument,
     BackupFile,
     Manifest,
@@ -32,11 +39,8 @@ from thaniya_core.formats.volume import backup_directory, incoming_directory
 from thaniya_core.model import Backup, Upload
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import (
-    copy_file,
     free_bytes,
     fsync_directory,
-    hash_file,
-    link_file,
     make_directories,
     on_same_file_system,
     os_errors,
@@ -45,10 +49,10 @@ from thaniya_core.system.files import (
     write_atomic,
 )
 
-DOCUMENTS_BYTES = 4 * 1024 * 1024
-"""What is kept free for backup.json, SHA256SUMS and RESTORE.txt."""
-
 _READ_ONLY = 0o440
+
+OnDamage = Callable[[Backup, str], None]
+"""Told of an archived backup that was found damaged, and how."""
 
 
 class UploadedFiles(Struct, frozen=True):
@@ -77,7 +81,7 @@ def describe_files(manifest: Manifest | None, found: dict[str, BackupFile]) -> t
     told = manifest.files if manifest is not None else ()
     descriptions = {file.name: file for file in told if _is_described(file)}
     return tuple(
-        replace(descriptions.get(name, file), sha256=file.sha256, size_bytes=file.size_bytes)
+        replace(descriptions.get(name, file), sha256=file.sha256, size_bytes=file.size_bytes, **ARCHIVE_FIELDS)
         for name, file in sorted(found.items())
     )
 
@@ -104,10 +108,20 @@ def check_room(directory: Path, needed_bytes: int) -> None:
 class Ingest:
     """Takes uploads from the spool into the archive."""
 
-    def __init__(self, volumes: Volumes, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, volumes: Volumes, catalog: Catalog, clock: Clock, rules: Sequence[Rule], on_damage: OnDamage
+    ) -> None:
+        """
+        Args:
+            volumes, catalog, clock: the parts it works with.
+            rules: by which files are compressed.
+            on_damage: told when an earlier backup is found damaged on the way.
+        """
         self._volumes = volumes
         self._catalog = catalog
         self._clock = clock
+        self._rules = rules
+        self._on_damage = on_damage
 
     def archive(self, upload: Upload, uploaded: UploadedFiles) -> Backup:
         """Check an upload and put it into its place on its volume, durably.
@@ -116,12 +130,19 @@ class Ingest:
             UploadRejected: files are missing, too many, or not as the client said. Nothing was archived.
             NoSpace, NotFound, NotAllowed, ThaniyaError: it is not possible now; it may be tried again.
         """
-        root = self._volumes.present_root(upload.volume)
-        with os_errors(f"archive {upload.id}"):
+        with self._volumes.hold(upload.volume) as root, os_errors(f"archive {upload.id}"):
             document = self._find_in_place(upload, root) or self._put_into_place(upload, uploaded, root)
         backup = Backup(document, upload.volume)
         self._catalog.add(backup)
         return backup
+
+    def is_in_place(self, upload: Upload) -> bool:
+        """Whether an attempt that failed had come so far that the backup is, or may be, in its place already."""
+        try:
+            root = self._volumes.present_root(upload.volume)
+        except ThaniyaError:
+            return True
+        return backup_directory(root, upload.series, upload.id).exists()
 
     def _find_in_place(self, upload: Upload, root: Path) -> BackupDocument | None:
         """The backup, when an earlier attempt was interrupted after the rename."""
@@ -150,7 +171,7 @@ class Ingest:
     def _prepare(self, upload: Upload, uploaded: UploadedFiles, incoming: Path) -> BackupDocument:
         """Have files and documents in `incoming`, checked."""
         check_room(incoming, DOCUMENTS_BYTES)
-        found = self._bring(upload, uploaded, incoming)
+        found, forms = self._bring(upload, uploaded, incoming)
         if uploaded.manifest is not None:
             complaints = compare(uploaded.manifest, found)
             if complaints:
@@ -160,7 +181,7 @@ class Ingest:
         document = make_document(
             upload.series,
             upload.id,
-            describe_files(uploaded.manifest, found),
+            as_stored(describe_files(uploaded.manifest, found), forms),
             uploaded.manifest or Manifest(()),
             sums_by=SumsBy.SERVER if uploaded.manifest is None else SumsBy.CLIENT,
             created_at=upload.created_at,
@@ -174,19 +195,41 @@ class Ingest:
             file.chmod(_READ_ONLY)
         return document
 
-    def _bring(self, upload: Upload, uploaded: UploadedFiles, incoming: Path) -> dict[str, BackupFile]:
-        """Have every file in `incoming`, each read once for its sum.
+    def _bring(
+        self, upload: Upload, uploaded: UploadedFiles, incoming: Path
+    ) -> tuple[dict[str, BackupFile], dict[str, Form]]:
+        """Have every file in `incoming`; gives what was uploaded, and the forms of what lies there otherwise.
 
-        On one file system they are hard links, otherwise copies; either way the spool keeps its own names until the
-        backup is in its place, so that `incoming` may be thrown away at any instant.
+        On one file system they are hard links, otherwise copies; what a rule compresses is written anew.
         """
         may_link = on_same_file_system(uploaded.directory, incoming)
         if not may_link:
             check_room(incoming, DOCUMENTS_BYTES + upload.received_bytes)
+        places = sorted(uploaded.directory.iterdir())
+        names = frozenset(place.name for place in places)
+        earlier = self._find_earlier(upload, {place.stat().st_size for place in places})
+        bringer = Bringer(incoming, self._rules, earlier, names, may_link=may_link)
+        told = {file.name: file for file in uploaded.manifest.files} if uploaded.manifest is not None else {}
         found: dict[str, BackupFile] = {}
-        for place in sorted(uploaded.directory.iterdir()):
-            target = incoming / place.name
-            linked = may_link and link_file(place, target)
-            sha256, size = hash_file(place) if linked else copy_file(place, target)
-            found[place.name] = describe_file(place.name, sha256, size)
-        return found
+        forms: dict[str, Form] = {}
+        for place in places:
+            described = told.get(place.name)
+            if described is None or not _is_described(described):
+                described = describe_file(place.name, "")
+            brought = bringer.bring(place, described)
+            found[place.name] = describe_file(place.name, brought.sha256, brought.size_bytes)
+            if brought.form is not None:
+                forms[place.name] = brought.form
+        return found, forms
+
+    def _find_earlier(self, upload: Upload, sizes: Collection[int]) -> EarlierFiles:
+        """The files of these sizes in the series' newest good backups on the upload's volume."""
+        newest = self._catalog.of_series(upload.series)
+        good = [backup for backup in newest if backup.volume == upload.volume and not backup.broken]
+        found: list[EarlierFile] = []
+        for backup in good[:BACKUPS_LOOKED_AT]:
+            if self._catalog.is_there(backup):
+                directory, on_damage = self._catalog.directory(backup), partial(self._on_damage, backup)
+                fitting = [file for file in backup.document.files if file.restored_bytes in sizes]
+                found += [EarlierFile(backup.id, file, directory, on_damage) for file in fitting]
+        return EarlierFiles(found)

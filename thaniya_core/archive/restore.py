@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from thaniya_core.errors import CommandFailed, IntegrityFailed
-from thaniya_core.formats.manifest import BackupDocument, FileKind
+from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.formats.restoring import Part, not_in_backup, select_parts
-from thaniya_core.formats.tar import absent_members, extract_options, member_arguments, missing_member
-from thaniya_core.system.files import hash_file, make_directories, os_errors
+from thaniya_core.formats.tar import (
+    absent_members,
+    compression_options,
+    extract_options,
+    member_arguments,
+    missing_member,
+    needs_root,
+)
+from thaniya_core.system.files import CHUNK_BYTES, hash_file, make_directories, os_errors
 from thaniya_core.system.marked_directory import check_target, marked_directory
 from thaniya_core.system.run import Process, run
 
@@ -23,14 +32,13 @@ _SHOWN_MESSAGES = 5
 
 def extract_command(part: Part, archive: Path, target: Path) -> list[str]:
     """The command that extracts a tar archive, or the members of it that are wanted."""
-    compression = part.file.compression
     return [
         "tar",
         *extract_options(part.file),
         "--warning=no-unknown-keyword",
         "--warning=no-timestamp",
         f"--file={archive}",
-        *([f"--{compression}"] if compression != "none" else []),
+        *compression_options(part.file.compression),
         f"--directory={target}",
         *member_arguments(part.members),
     ]
@@ -63,30 +71,76 @@ def restore_backup(
             if sha256 != part.file.sha256:
                 raise IntegrityFailed(f"{part.file.name} of {document.id} is damaged; nothing was restored")
         with marked_directory(target, document.id, overwrite=overwrite) as place:
-            absent = [path for part in parts for path in _restore_part(part, directory / part.file.name, place)]
+            absent = unpack_backup(document, directory, place, parts)
         if absent:
             raise not_in_backup(document.id, absent)
 
 
-def _restore_part(part: Part, stored: Path, target: Path) -> list[str]:
+def unpack_backup(
+    document: BackupDocument,
+    directory: Path,
+    target: Path,
+    parts: Sequence[Part],
+    *,
+    as_far_as_allowed: bool = False,
+) -> list[str]:
+    """Restore parts of a backup into a directory that is there. Their sums are taken to be checked.
+
+    Args:
+        document: what is known of the backup.
+        directory: where it lies.
+        target: where to restore.
+        parts: what of it.
+        as_far_as_allowed: let pass what only root may restore: owners, devices, some attributes.
+
+    Returns:
+        Which of the paths wanted are not in it.
+
+    Raises:
+        CommandFailed: tar or a decompressor failed.
+    """
+    may_pass = needs_root if as_far_as_allowed else _nothing
+    return [path for part in parts for path in _restore_part(part, directory / part.file.name, target, may_pass)]
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _restore_part(part: Part, stored: Path, target: Path, may_pass: Callable[[str], bool]) -> list[str]:
     """Restore one file; gives which of the paths wanted of it were not there."""
     if part.file.kind is FileKind.FILE:
-        run(["cp", "-p", "-f", "--", str(stored), str(target)], timeout_s=RESTORE_TIMEOUT_S)
+        _restore_file(part.file, stored, target)
         return []
     into = target / part.directory
     make_directories(into)
-    missing = _extract(extract_command(part, stored, into), part.file.name)
+    missing = _extract(extract_command(part, stored, into), part.file.name, may_pass)
     return [part.outer(member) for member in absent_members(part.members, missing)]
 
 
-def _extract(command: Sequence[str], name: str) -> set[bytes]:
+def _restore_file(file: BackupFile, stored: Path, target: Path) -> None:
+    """Restore a plain file with its times, decompressed where the archive has compressed it."""
+    if file.restored_compression is Compression.NONE:
+        run(["cp", "-p", "-f", "--", str(stored), str(target)], timeout_s=RESTORE_TIMEOUT_S)
+        return
+    place = target / file.restored_name
+    place.unlink(missing_ok=True)
+    command = [*file.restored_compression.decompress_command.split(), "--", str(stored)]
+    with place.open("xb") as plain, Process(command, timeout_s=RESTORE_TIMEOUT_S, stdout=True) as decompressor:
+        shutil.copyfileobj(decompressor.stdout, plain, CHUNK_BYTES)
+        decompressor.check()
+    run(["touch", "-r", str(stored), "--", str(place)], timeout_s=RESTORE_TIMEOUT_S)
+
+
+def _extract(command: Sequence[str], name: str, may_pass: Callable[[str], bool]) -> set[bytes]:
     """Run tar; gives which of the names were not in the archive."""
     messages: list[str] = []
     with Process(command, timeout_s=RESTORE_TIMEOUT_S, env=_ENVIRONMENT, on_stderr=messages.append) as tar:
         exit_code = tar.wait()
     missing = {member for message in messages if (member := missing_member(message)) is not None}
-    others = [text for text in messages if missing_member(text) is None and text != _SUMMARY]
-    if exit_code != 0 and (others or not missing):
+    passed = [text for text in messages if may_pass(text)]
+    others = [text for text in messages if missing_member(text) is None and text != _SUMMARY and text not in passed]
+    if exit_code != 0 and (others or not (missing or passed)):
         tail = "; ".join(others[-_SHOWN_MESSAGES:])
         raise CommandFailed(f"tar could not restore {name}: {tail}", exit_code=exit_code)
     return missing

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thaniya_core.archive.choice import DOCUMENTS_BYTES, Room, choose_room
+from thaniya_core.archive.presence import held, is_there, not_there, read_volume
+from thaniya_core.archive.scratch import clean_scratch
+from thaniya_core.archive.search import find_volumes
+from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError, WrongState
 from thaniya_core.formats.names import make_id
 from thaniya_core.formats.volume import (
     VOLUME_FILE,
     VolumeDocument,
     archive_directory,
-    decode_volume,
     encode_volume,
     incoming_place,
     removing_place,
+    testing_place,
 )
 from thaniya_core.model import Event, Volume
 from thaniya_core.store import Store
@@ -31,6 +40,21 @@ from thaniya_core.system.files import (
 logger = logging.getLogger(__name__)
 
 
+class Rescanned(Struct, frozen=True):
+    """What looking for volumes found."""
+
+    moved: tuple[Volume, ...] = ()
+    """Known ones that were elsewhere; each with its new path."""
+    added: tuple[Volume, ...] = ()
+    """Taken up: they were not known here."""
+    unknown: tuple[Volume, ...] = ()
+    """Not known here, and not taken up."""
+    missing: tuple[Volume, ...] = ()
+    """Known, and found nowhere."""
+    copies: tuple[str, ...] = ()
+    """Volumes that are in more than one place, each with all of them: it is not known which is the one."""
+
+
 class Volumes:
     """The volumes of a server."""
 
@@ -42,87 +66,214 @@ class Volumes:
         """All volumes, present or not."""
         return self._store.read().volumes.all()
 
-    def add(self, path: Path, label: str, actor: str) -> Volume:
-        """Make a directory a volume, or take up one that already is.
+    def get(self, name: str) -> Volume:
+        """A volume by its label, its id or its path.
+
+        Raises:
+            NotFound: there is none, or several bear the label.
+        """
+        known = self.all()
+        found = [each for each in known if name == each.id] or [
+            each for each in known if name == each.label or Path(name).absolute() == each.path
+        ]
+        if len(found) > 1:
+            raise NotFound(f"{len(found)} volumes are called {name}", hint="give its path or its id instead")
+        if not found:
+            raise NotFound(f"there is no volume {name}", hint="see `thaniya volume list`")
+        return found[0]
+
+    def add(self, path: Path, label: str, actor: str, *, must_exist: bool = False) -> Volume:
+        """Make a directory a volume, or take up one that already is: also one that was known elsewhere before.
+
+        Args:
+            path: the directory.
+            label: what people call it; one that is a volume already keeps its label.
+            actor: who does this, for the audit log.
+            must_exist: refuse to make the directory: where a disk is not mounted it would come to lie below it.
 
         Raises:
             AlreadyExists: it is a volume of this server already.
+            NotFound: it is where a volume should be that is not there, or it must exist and does not.
+            WrongState: it is a copy of a volume that is elsewhere, or lies within a volume.
             ThaniyaError: it cannot be written.
         """
         path = path.absolute()
         with os_errors(f"make the volume {path}"):
+            document = read_volume(path)
+            self._check_place(path, document)
+            if must_exist and not path.is_dir():
+                raise NotFound(f"there is no directory {path}", hint="mount its disk, or make the directory first")
             make_directories(archive_directory(path))
-            document = self._read_document(path)
             if document is None:
                 document = VolumeDocument(make_id(self._clock.now()), label)
                 write_atomic(path / VOLUME_FILE, encode_volume(document))
-        volume = Volume(document.id, document.label, path)
+        return self._take_up(document, path, "volume.add", actor)
+
+    def _check_place(self, path: Path, document: VolumeDocument | None) -> None:
+        for known in self.all():
+            is_same = document is not None and document.id == known.id
+            if known.path == path and not is_same:
+                # Most likely the mount point of a disk that is not mounted: nothing may be written into it.
+                raise NotFound(
+                    f"{path} is the place of the volume {known.label}, and another one or none is there",
+                    hint="mount its disk; or look where it is now: thaniya volume rescan DIRECTORY; or forget it: "
+                    f"thaniya volume remove {known.id}",
+                )
+            if known.path in path.parents:
+                raise WrongState(f"{path} lies within the volume {known.label} at {known.path}")
+            if is_same and known.path != path and is_there(known) and not known.path.samefile(path):
+                raise WrongState(
+                    f"the volume {known.label} is at {known.path} and, as a copy, at {path}",
+                    hint="a copy can take the place of the volume, but not stand beside it: unmount one of them",
+                )
+
+    def _take_up(self, document: VolumeDocument, path: Path, action: str, actor: str) -> Volume:
         with self._store.transaction() as state:
-            known = state.volumes.get(volume.id)
+            known = state.volumes.get(document.id)
             if known is not None and known.path == path:
                 raise AlreadyExists(f"{path} is the volume {known.label} already")
+            volume = replace(known, path=path) if known else Volume(document.id, document.label, path)
             state.volumes.put(volume)
-        self._store.add_event(Event(self._clock.now(), actor, "volume.add", volume.label, detail=str(path)))
+        self._log(actor, action, volume, str(path))
         return volume
 
+    def set_active(self, volume: Volume, active: bool, actor: str) -> Volume:
+        """Have a volume take new backups, or no more; what lies on it stays as it is.
+
+        Raises:
+            NotFound: it was removed.
+        """
+        with self._store.transaction() as state:
+            current = state.volumes.get(volume.id)
+            if current is None:
+                raise NotFound(f"there is no volume {volume.label} any more")
+            changed = replace(current, active=active)
+            state.volumes.put(changed)
+        self._log(actor, "volume.activate" if active else "volume.deactivate", changed)
+        return changed
+
+    def rescan(self, places: Sequence[Path], actor: str, *, add: bool = False) -> Rescanned:
+        """Look for volumes that are mounted elsewhere now.
+
+        Besides the places, with what lies up to two levels below, it looks beside where the known volumes were.
+
+        Args:
+            places: where to look.
+            actor: who does this, for the audit log.
+            add: take up those that are not known here.
+        """
+        known = {volume.id: volume for volume in self.all()}
+        found: dict[str, tuple[VolumeDocument, list[Path]]] = {}
+        where = [*(volume.path for volume in known.values()), *places]
+        beside = dict.fromkeys(volume.path.parent for volume in known.values())
+        for path, document in (*find_volumes(where), *find_volumes(beside, depth=1)):
+            paths = found.setdefault(document.id, (document, []))[1]
+            if not any(path.samefile(other) for other in paths):
+                paths.append(path)
+        moved: list[Volume] = []
+        added: list[Volume] = []
+        unknown: list[Volume] = []
+        copies: list[str] = []
+        for volume_id, (document, paths) in found.items():
+            volume = known.get(volume_id)
+            if volume is not None and volume.path in paths:
+                paths = [volume.path]  # it is where it should be, copies or not
+            if len(paths) > 1:
+                copies.append(f"{document.label}: {', '.join(map(str, paths))}")
+            elif volume is None and not add:
+                unknown.append(Volume(document.id, document.label, paths[0]))
+            elif volume is None:
+                added.append(self._take_up(document, paths[0], "volume.add", actor))
+            elif volume.path != paths[0]:
+                moved.append(self._take_up(document, paths[0], "volume.move", actor))
+        missing = tuple(volume for volume in known.values() if volume.id not in found)
+        return Rescanned(tuple(moved), tuple(added), tuple(unknown), missing, tuple(copies))
+
+    def hold(self, volume_id: str) -> AbstractContextManager[Path]:
+        """Work on a volume; see `presence.held`.
+
+        Raises:
+            NotFound: there is no such volume.
+        """
+        return held(self._known(volume_id))
+
+    @contextmanager
+    def hold_present(self) -> Iterator[dict[str, Path]]:
+        """Work on all volumes that are there; gives the path to use of each, by id. See `presence.held`."""
+        with ExitStack() as stack:
+            roots: dict[str, Path] = {}
+            for volume in self.present():
+                try:
+                    roots[volume.id] = stack.enter_context(held(volume))
+                except NotFound:
+                    continue  # it vanished in this moment
+            yield roots
+
     def present_root(self, volume_id: str) -> Path:
-        """The directory of a volume that is there now.
+        """The directory of a volume that is there now. To write on it, `hold` it.
 
         Raises:
             NotFound: unknown, or its directory does not hold its volume.json: a disk that is not mounted.
             IntegrityFailed, NotAllowed, ThaniyaError: volume.json is damaged or cannot be read.
         """
-        volume = self._store.read().volumes.get(volume_id)
-        if volume is None:
-            raise NotFound(f"there is no volume {volume_id}")
+        volume = self._known(volume_id)
         with os_errors(f"use the volume {volume.label}"):
-            is_present = self.is_present(volume)
-        if not is_present:
-            raise NotFound(
-                f"the volume {volume.label} is not at {volume.path}", hint="is its disk mounted? nothing was written"
-            )
+            if not is_there(volume):
+                raise not_there(volume)
         return volume.path
 
-    def is_present(self, volume: Volume) -> bool:
-        """Whether the directory of a volume holds that very volume.
+    def _known(self, volume_id: str) -> Volume:
+        volume = self._store.read().volumes.get(volume_id)
+        if volume is None:
+            raise NotFound(f"there is no volume {volume_id}", hint="`thaniya volume add PATH` takes it up again")
+        return volume
 
-        Raises:
-            IntegrityFailed, OSError: volume.json is damaged, or cannot be read for another reason than not being there.
-        """
-        document = self._read_document(volume.path)
-        return document is not None and document.id == volume.id
+    def is_present(self, volume: Volume) -> bool:
+        """Whether a volume is there; see `presence.is_there`."""
+        return is_there(volume)
 
     def present(self) -> list[Volume]:
         """The volumes that are there now; one that cannot be read is logged and left out."""
         found: list[Volume] = []
         for volume in self.all():
             try:
-                if self.is_present(volume):
+                if is_there(volume):
                     found.append(volume)
             except (OSError, ThaniyaError) as error:
                 logger.error("the volume %s cannot be used: %s", volume.label, error)
         return found
 
+    def _ready(self) -> list[Volume]:
+        return [volume for volume in self.present() if volume.active]
+
     def most_free_bytes(self) -> int | None:
-        """What the emptiest active volume has free; None when none is there."""
-        free = [free_bytes(volume.path) for volume in self.present() if volume.active]
-        return max(free) if free else None
+        """What the emptiest active volume has free; None when none is there.
+
+        Whatever fits there finds a place: `choose` goes to another one only where it fits too.
+        """
+        return max((free_bytes(volume.path) for volume in self._ready()), default=None)
 
     def all_beside(self, directory: Path) -> bool:
-        """Whether every volume that is there lies on the file system of a directory."""
-        return all(on_same_file_system(volume.path, directory) for volume in self.present())
+        """Whether every volume that new backups may go to lies on the file system of a directory."""
+        return all(on_same_file_system(volume.path, directory) for volume in self._ready())
 
-    def choose(self) -> Volume:
-        """The active volume with the most free space.
+    def choose(self, size_bytes: int = 0, source: Path | None = None, preferred: str = "") -> Volume:
+        """The volume for a new backup; see `choice.choose_room`.
+
+        Args:
+            size_bytes: how large it will be at most.
+            source: where its files lie now; on the same file system they are not copied. None: elsewhere.
+            preferred: the id of the volume that has the series' newest backup; empty for none.
 
         Raises:
             NotFound: no active volume is there.
         """
         with os_errors("choose a volume"):
-            active = [(free_bytes(volume.path), volume) for volume in self.present() if volume.active]
-        if not active:
-            raise NotFound("no active volume is there", hint="is the disk mounted?")
-        return max(active, key=lambda pair: pair[0])[1]
+            rooms = [
+                Room(volume, free_bytes(volume.path), DOCUMENTS_BYTES + _copied_bytes(volume, size_bytes, source))
+                for volume in self._ready()
+            ]
+        return choose_room(rooms, preferred).volume
 
     def being_removed(self) -> set[str]:
         """The backups whose removal was interrupted."""
@@ -130,17 +281,17 @@ class Volumes:
         return {leftover.name for place in places if place.is_dir() for leftover in place.iterdir()}
 
     def clean_leftovers(self) -> None:
-        """Remove what interrupted work left in `.incoming` and `.removing`; only while no job runs."""
+        """Remove what interrupted work left beside the archive; only while no job runs."""
         for volume in self.present():
+            clean_scratch(testing_place(volume.path))
             for place in (incoming_place(volume.path), removing_place(volume.path)):
                 if place.is_dir():
                     for leftover in place.iterdir():
                         remove_tree(leftover)
 
-    def _read_document(self, path: Path) -> VolumeDocument | None:
-        file = path / VOLUME_FILE
-        try:
-            data = file.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return decode_volume(data, str(file))
+    def _log(self, actor: str, action: str, volume: Volume, detail: str = "") -> None:
+        self._store.add_event(Event(self._clock.now(), actor, action, volume.label, detail=detail))
+
+
+def _copied_bytes(volume: Volume, size_bytes: int, source: Path | None) -> int:
+    return 0 if source is not None and on_same_file_system(volume.path, source) else size_bytes

@@ -9,16 +9,18 @@ import msgspec
 import typer
 
 from thaniya_core.archive.restore import restore_backup
+from thaniya_core.cli import verify
 from thaniya_core.cli.context import actor, call_with_server, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
-from thaniya_core.errors import IntegrityFailed, ThaniyaError, WrongUsage
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.contents import escape_path
-from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
+from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import restore_directory, restored_path
 from thaniya_core.model import Backup
 from thaniya_core.server import Server
-from thaniya_core.system.terminal import progress_bar, show_json
+from thaniya_core.system.terminal import show_json
 
 app = typer.Typer(no_args_is_help=True, help="Archived backups.")
 
@@ -39,26 +41,33 @@ def list_backups(
     user: Annotated[str, typer.Option(help="Of this user only.")] = "",
     host: Annotated[str, typer.Option(help="Of this host only.")] = "",
     name: Annotated[str, typer.Option(help="Of series of this name only.")] = "",
+    series: Annotated[str, typer.Option(help="Of this series only: user/host/name.")] = "",
+    tag: Annotated[str, typer.Option(help="With this tag only.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List backups, the newest first.
 
     Example: thaniya backup list --user alice --host web1
     """
-    backups = server_of(context).catalog.find(user, host, name)
-    rows = [
+    if series:
+        wanted = parse_series(series)
+        user, host, name = wanted.user, wanted.host, wanted.name
+    found = server_of(context).catalog.each(user, host, name)
+    backups = (backup for backup in found if not tag or tag in backup.notes.tags)
+    rows = (
         [
             backup.id,
             str(backup.series),
             str(len(backup.document.files)),
             format_size(backup.document.stored_bytes),
+            format_size(backup.document.shared_bytes) if backup.document.shared_bytes else "-",
             format_size(backup.document.original_bytes),
             str(backup.document.warning_count),
             _state(backup),
         ]
         for backup in backups
-    ]
-    columns = ["id", "series", ">files", ">stored", ">original", ">warnings", "state"]
+    )
+    columns = ["id", "series", ">files", ">stored", ">shared", ">original", ">warnings", "state"]
     print_records(backups, columns, rows, as_json, "no backup fits")
 
 
@@ -71,8 +80,10 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
     server = server_of(context)
     backup = server.catalog.get(backup_id)
     document = backup.document
+    own_bytes: int | None = None
     try:
         place = str(server.catalog.directory(backup))
+        own_bytes = server.backups.own_bytes(backup)
     except ThaniyaError as error:
         place = f"NOT THERE: {error.message}"
     facts = [
@@ -83,15 +94,18 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
         ("created", format_time(document.created_at)),
         ("archived", format_time(document.archived_at)),
         ("verified", format_time(backup.verified_at)),
-        ("stored", format_size(document.stored_bytes)),
+        ("stored", _stored(document)),
+        ("own", f"{format_size(own_bytes)}, which removing it frees"),
         ("original", format_size(document.original_bytes)),
         ("sums by", document.sums_by.value),
         ("client", document.client or "-"),
         ("warnings", str(document.warning_count)),
+        ("pinned", "yes" if backup.notes.pinned else "no"),
+        ("tags", " ".join(backup.notes.tags) or "-"),
     ]
     facts += [("warning", warning) for warning in document.warnings]
-    facts += [("file", f"{file.name}, {format_size(file.size_bytes)}, {file.sha256}") for file in document.files]
-    print_facts({"directory": place, **msgspec.to_builtins(backup)}, facts, as_json)
+    facts += [("file", _describe(file)) for file in document.files]
+    print_facts({"directory": place, "own_bytes": own_bytes, **msgspec.to_builtins(backup)}, facts, as_json)
 
 
 @app.command("files")
@@ -115,10 +129,13 @@ def files(context: typer.Context, backup_id: Id, as_json: JsonOption = False) ->
             print(f"{entry.mode} {entry.size_bytes:>12} {entry.mtime} {path}")
     if not listed:
         for file in documented:
+            path, size = file.name, file.size_bytes
+            if file.kind is FileKind.FILE:
+                path, size = file.restored_name, file.restored_bytes
             if as_json:
-                show_json({"message_type": "entry", "path": file.name, "size_bytes": file.size_bytes})
+                show_json({"message_type": "entry", "path": path, "size_bytes": size})
             else:
-                print(f"{file.size_bytes or 0:>12} {file.name}")
+                print(f"{size or 0:>12} {path}")
 
 
 @app.command("restore")
@@ -152,37 +169,7 @@ def restore(
     print_facts({"id": found.id, "target": str(target)}, [("restored", found.id), ("into", str(target))], as_json)
 
 
-@app.command("verify")
-def verify(
-    context: typer.Context,
-    backup_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Which backups.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All backups.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Read backups again and compare every byte's sum; exit code 8 when one is broken.
-
-    Example: thaniya backup verify --all
-    """
-    server = server_of(context)
-    if bool(backup_ids) == everything:
-        raise WrongUsage("give ids, or --all")
-    backups = server.catalog.find() if everything else [server.catalog.get(one) for one in backup_ids or []]
-    broken = sum(not _verify_one(server, backup, as_json) for backup in backups)
-    if broken:
-        raise IntegrityFailed(f"{broken} of {len(backups)} backups are broken")
-
-
-def _verify_one(server: Server, backup: Backup, as_json: bool) -> bool:
-    try:
-        with progress_bar(backup.id, backup.document.stored_bytes) as on_chunk:
-            damage = server.backups.verify(backup, actor(), on_chunk).broken
-    except ThaniyaError as error:
-        damage = error.message  # one that cannot be read must not keep the others from being verified
-    if as_json:
-        show_json({"message_type": "verified", "id": backup.id, "good": not damage, "damage": damage})
-    else:
-        print(f"{backup.id} {backup.series}: {damage or 'good'}")
-    return not damage
+app.command("verify")(verify.verify)
 
 
 @app.command("remove")
@@ -198,13 +185,72 @@ def remove(
     """
     server = server_of(context)
     backup = server.catalog.get(backup_id)
-    size = format_size(backup.document.stored_bytes)
-    confirm(f"Remove {backup.id} of {backup.series} ({size}) for good?", yes)
+    size = format_size(server.backups.own_bytes(backup))
+    confirm(f"Remove {backup.id} of {backup.series} for good? It frees {size}.", yes)
     server.backups.remove(backup, actor())
     print_facts({"removed": backup.id}, [("removed", backup.id), ("freed", size)], as_json)
+
+
+@app.command("pin")
+def pin(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
+    """Keep a backup whatever the retention policy says; it uses up none of the policy's counts.
+
+    Example: thaniya backup pin 20261123T211500Z-7f3a2c
+    """
+    _pin(context, backup_id, True, as_json)
+
+
+@app.command("unpin")
+def unpin(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> None:
+    """Leave a backup to the retention policy again.
+
+    Example: thaniya backup unpin 20261123T211500Z-7f3a2c
+    """
+    _pin(context, backup_id, False, as_json)
+
+
+def _pin(context: typer.Context, backup_id: str, pinned: bool, as_json: bool) -> None:
+    server = server_of(context)
+    backup = server.backups.pin(server.catalog.get(backup_id), pinned, actor())
+    facts = [("backup", backup.id), ("pinned", "yes" if pinned else "no")]
+    print_facts({"id": backup.id, "pinned": pinned}, facts, as_json)
+
+
+@app.command("tag")
+def tag(
+    context: typer.Context,
+    backup_id: Id,
+    add: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="A tag to take away.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a backup tags, or take them away; `backup list --tag` finds it by them.
+
+    Example: thaniya backup tag 20261123T211500Z-7f3a2c before-upgrade
+    """
+    server = server_of(context)
+    backup = server.catalog.get(backup_id)
+    if add or remove:
+        backup = server.backups.tag(backup, add or [], remove or [], actor())
+    facts = [("backup", backup.id), ("tags", " ".join(backup.notes.tags) or "-")]
+    print_facts({"id": backup.id, "tags": backup.notes.tags}, facts, as_json)
 
 
 def _state(backup: Backup) -> str:
     if backup.broken:
         return f"BROKEN: {backup.broken}"
-    return "verified" if backup.verified_at else "archived"
+    state = "verified" if backup.verified_at else "archived"
+    return f"{state}, pinned" if backup.notes.pinned else state
+
+
+def _stored(document: BackupDocument) -> str:
+    stored = format_size(document.stored_bytes)
+    shared = format_size(document.shared_bytes)
+    return f"{stored}, of which earlier backups had {shared} already" if document.shared_bytes else stored
+
+
+def _describe(file: BackupFile) -> str:
+    described = f"{file.name}, {format_size(file.size_bytes)}, {file.sha256}"
+    if file.uploaded_name is not None:
+        described += f"; uploaded as {file.uploaded_name}, {format_size(file.uploaded_bytes)}, {file.uploaded_sha256}"
+    return described + (f"; shared with {file.shared_with}" if file.shared_with else "")

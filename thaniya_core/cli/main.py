@@ -11,7 +11,28 @@ from typing import Annotated
 import typer
 
 from thaniya_core import __version__
-from thaniya_core.cli import backup, broker, catalog, demo, doctor, init, job, log, serve, setup, slot, upload, user
+from thaniya_core.cli import (
+    backup,
+    broker,
+    catalog,
+    check,
+    demo,
+    doctor,
+    init,
+    job,
+    log,
+    metrics,
+    notify,
+    retention,
+    schedule,
+    series,
+    serve,
+    setup,
+    slot,
+    upload,
+    user,
+    volume,
+)
 from thaniya_core.cli.process import set_up_log, tell_failure
 from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.harmless import make_harmless
@@ -32,10 +53,17 @@ app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("check", cls=check.PluginCommand)(check.check)
+app.command("metrics")(metrics.metrics)
+app.command("schedule")(schedule.schedule)
+app.add_typer(notify.app, name="notify")
 app.add_typer(user.app, name="user")
 app.add_typer(slot.app, name="slot")
+app.add_typer(volume.app, name="volume")
 app.add_typer(upload.app, name="upload")
 app.add_typer(backup.app, name="backup")
+app.add_typer(series.app, name="series")
+app.add_typer(retention.app, name="retention")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(job.app, name="job")
 app.command("log")(log.log)

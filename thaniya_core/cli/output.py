@@ -11,30 +11,27 @@ import typer
 
 from thaniya_core.errors import ExitCode, WrongUsage
 from thaniya_core.system.harmless import make_harmless
-from thaniya_core.system.terminal import show_json, show_table
+from thaniya_core.system.terminal import show_json, show_json_array, show_table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def print_records(
-    records: Sequence[object], columns: Sequence[str], rows: Iterable[Sequence[str]], as_json: bool, empty: str
+    records: Iterable[object], columns: Sequence[str], rows: Iterable[Sequence[str]], as_json: bool, empty: str
 ) -> None:
     """A list of things: JSON array, or a table.
 
     Args:
-        records: what JSON shows.
+        records: what JSON shows; only this is gone through when JSON is wanted.
         columns: the table's headings; one that begins with `>` is aligned to the right.
-        rows: the table's cells.
+        rows: the table's cells; only this is gone through otherwise.
         as_json: which of the two.
         empty: said instead of an empty table.
     """
     if as_json:
-        show_json(records)
-        return
-    if not records:
+        show_json_array(records)
+    elif not show_table(columns, rows):
         print(empty)
-        return
-    show_table(columns, rows)
 
 
 def print_facts(record: object, facts: Sequence[tuple[str, str]], as_json: bool) -> None:

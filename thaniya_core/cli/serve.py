@@ -11,7 +11,7 @@ import typer
 from thaniya_core.cli.context import server_of
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.system.terminal import show_json
-from thaniya_core.tick import run_pass
+from thaniya_core.tick import run_pass, run_schedule
 
 
 def serve(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -59,16 +59,18 @@ def _tell_openssh(as_json: bool) -> None:
 
 
 def tick(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Make one pass, for cron: end silent uploads, close slots, run the jobs that are due.
+    """Make one pass, for cron: end silent uploads, close slots, run the jobs and what of the schedule is due.
 
     While `thaniya serve` runs, it does all this, and tick does nothing.
 
     Example: */5 * * * * thaniya tick
     """
-    ran = run_pass(server_of(context))
+    server = server_of(context)
+    jobs = run_pass(server)
+    tasks = 0 if jobs is None else run_schedule(server)
     if as_json:
-        show_json({"ran_jobs": ran, "other_service": ran is None})
-    elif ran is None:
+        show_json({"ran_jobs": jobs, "ran_tasks": tasks, "other_service": jobs is None})
+    elif jobs is None:
         print("the running service does this itself")
     else:
-        print(f"{ran} jobs ran")
+        print(f"{jobs} jobs ran, {tasks} parts of the schedule")

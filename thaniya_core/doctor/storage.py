@@ -43,9 +43,13 @@ def check_volumes(subject: Subject) -> Iterator[Finding]:
         if volumes.is_present(volume):
             yield ok(name, f"{volume.path}" + ("" if volume.active else ", takes no new backups"))
         else:
-            yield fail(name, f"it is not at {volume.path}: its disk may not be mounted", f"mount {volume.path}")
+            yield fail(
+                name,
+                f"it is not at {volume.path}: its disk may not be mounted",
+                f"mount {volume.path}, or: thaniya volume rescan",
+            )
     if not any(volume.active for volume in known):
-        yield fail("volumes", "no volume takes backups", "thaniya setup openssh, or: thaniya init DIRECTORY")
+        yield fail("volumes", "no volume takes backups", "thaniya volume add PATH, or: thaniya volume activate VOLUME")
 
 
 def check_space(subject: Subject) -> Iterator[Finding]:

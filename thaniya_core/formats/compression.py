@@ -39,7 +39,7 @@ class Compression(StrEnum):
 
     @property
     def decompress_command(self) -> str:
-        """The shell command that writes a file of this form decompressed to its output; `cat` for none."""
+        """The command that writes a file of this form decompressed to its output; `cat` for none."""
         return "cat" if self is Compression.NONE else f"{self.value} -dc"
 
 
@@ -64,6 +64,18 @@ def compression_of(name: str) -> Compression:
 def strip_suffix(name: str) -> str:
     """The name without its compression's suffix: `home.tar.gz` becomes `home.tar`."""
     return name.removesuffix(compression_of(name).suffix)
+
+
+def open_file_writer(target: BinaryIO, compression: Compression, level: int, threads: int) -> BinaryIO:
+    """A stream that compresses what is written to it into an open file, on several processors where it can.
+
+    xz runs as a program, so that its memory is not this process's; gzip in threads; bzip2 as the program pbzip2 where
+    there is one. Closing the stream finishes the compressed form and leaves `target` open.
+
+    Raises:
+        OSError: on a later write or on close, the program failed or the disk is full.
+    """
+    return _xopen(target, "wb", compression, threads, level)
 
 
 def open_writer(target: IO[bytes], compression: Compression, level: int | None = None) -> BinaryIO:

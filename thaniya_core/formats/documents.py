@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping
 
 from thaniya_core.errors import WrongUsage
+from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupDocument, FileKind, encode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESTORE_FILE, SUMS_FILE, check_file
 from thaniya_core.formats.restoring import Part, all_parts
@@ -85,8 +86,11 @@ def restore_command(part: Part) -> str:
     Legal names need no quotes, but a leading directory keeps programs from taking any for an option.
     """
     file = part.file
+    if file.kind is FileKind.FILE and file.restored_compression is Compression.NONE:
+        return f'cp -p -f ./{file.name} "$TARGET"/{file.restored_name}'
     if file.kind is FileKind.FILE:
-        return f'cp -p -f ./{file.name} "$TARGET"/{file.name}'
+        restored = f'"$TARGET"/{file.restored_name}'
+        return f"{file.compression.decompress_command} ./{file.name} >{restored}; touch -r ./{file.name} {restored}"
     target = f'"$TARGET"/{part.directory}' if part.directory else '"$TARGET"'
     made = f"mkdir -p {target}; " if part.directory else ""
     unpack = f"tar {shlex.join([*extract_options(file), '--file=-'])} --directory={target}"

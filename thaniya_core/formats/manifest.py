@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
-from thaniya_core.formats.names import Series, check_file
+from thaniya_core.formats.names import Series, check_file, check_id
 
 FORMAT = 1
 """The version of backup.json that this module writes."""
@@ -41,7 +41,7 @@ class FileKind(StrEnum):
     """Any other file: restored as it was uploaded."""
 
 
-class BackupFile(Struct, frozen=True, omit_defaults=True):
+class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     """One file of an upload or backup."""
 
     name: str
@@ -61,6 +61,38 @@ class BackupFile(Struct, frozen=True, omit_defaults=True):
     """The tar archive holds extended attributes, so that restoring asks tar for them."""
     acls: bool = False
     """The tar archive holds access control lists."""
+    uploaded_name: str | None = None
+    """What the client called it, where the archive has compressed it by a rule; a FILE is restored under this name."""
+    uploaded_sha256: str | None = None
+    """Its sum before the archive compressed it: the one that was compared with the client's."""
+    uploaded_bytes: int | None = None
+    """Its size before the archive compressed it."""
+    shared_with: str | None = None
+    """The earlier backup whose file this one became a hard link of, when it was archived. Either may be removed."""
+
+    @property
+    def restored_name(self) -> str:
+        """What it is called where it is restored; for a tar archive, where it was uploaded from."""
+        return self.uploaded_name or self.name
+
+    @property
+    def restored_compression(self) -> Compression:
+        """What has to be decompressed to restore it. A FILE that came compressed is restored so."""
+        return self.compression if self.kind is not FileKind.FILE or self.uploaded_name else Compression.NONE
+
+    @property
+    def restored_sha256(self) -> str:
+        """The sum of the file as it was uploaded."""
+        return self.uploaded_sha256 or self.sha256
+
+    @property
+    def restored_bytes(self) -> int | None:
+        """The size of the file as it was uploaded."""
+        return self.size_bytes if self.uploaded_bytes is None else self.uploaded_bytes
+
+
+ARCHIVE_FIELDS: dict[str, None] = dict.fromkeys(("uploaded_name", "uploaded_sha256", "uploaded_bytes", "shared_with"))
+"""What only the archive says of a file, with nothing said: a client's word on it does not count."""
 
 
 class Manifest(Struct, frozen=True):
@@ -84,7 +116,7 @@ class SumsBy(StrEnum):
     SERVER = "server"
 
 
-class BackupDocument(Struct, frozen=True, kw_only=True):
+class BackupDocument(Struct, frozen=True, kw_only=True, gc=False):
     """backup.json: all that is known of a backup."""
 
     format: int = FORMAT
@@ -99,7 +131,10 @@ class BackupDocument(Struct, frozen=True, kw_only=True):
     archived_at: datetime
     files: tuple[BackupFile, ...]
     stored_bytes: int
-    """All files together, as they lie on the volume."""
+    """All files together, as they lie on the volume. Quotas count this, also where files are shared: so a backup counts
+    the same whichever others are removed."""
+    shared_bytes: int = 0
+    """Of these, what took no space when it was archived, because an earlier backup has the same file."""
     original_bytes: int
     """All files together before compression; a file of unknown original size counts as stored."""
     sums_by: SumsBy
@@ -128,18 +163,24 @@ def check_manifest(manifest: Manifest) -> Manifest:
     """
     seen: set[str] = set()
     for file in manifest.files:
-        check_file(file.name)
-        if file.name in seen:
-            raise WrongUsage(f"the manifest names {file.name} twice")
-        seen.add(file.name)
-        if not _SHA256.fullmatch(file.sha256):
+        for name in {file.name, file.restored_name}:
+            check_file(name)
+            if name in seen:
+                raise WrongUsage(f"the manifest names {name} twice")
+            seen.add(name)
+        if file.restored_name + file.restored_compression.suffix != file.name and file.uploaded_name is not None:
+            raise WrongUsage(f"the manifest says that {file.name} was made of {file.uploaded_name}")
+        if file.shared_with is not None:
+            check_id(file.shared_with)
+        if not _SHA256.fullmatch(file.sha256) or not _SHA256.fullmatch(file.restored_sha256):
             raise WrongUsage(f"the manifest's sum of {file.name} is not 64 lower-case hex digits")
         if file.kind is FileKind.CONTENTS and file.compression is Compression.XZ:
             # Its dictionary may take gigabytes of whoever reads the list.
             raise WrongUsage(
                 f"the contents list {file.name} is compressed by xz", hint="lists are gzip, bzip2 or plain"
             )
-        if any(number is not None and number < 0 for number in (file.size_bytes, file.original_bytes, file.entries)):
+        numbers = (file.size_bytes, file.original_bytes, file.entries, file.uploaded_bytes)
+        if any(number is not None and number < 0 for number in numbers):
             raise WrongUsage(f"the manifest has a negative number for {file.name}")
     return manifest
 
@@ -180,8 +221,20 @@ def decode_document(data: bytes, where: str) -> BackupDocument:
     """
     try:
         document = msgspec.json.decode(data, type=BackupDocument)
+    except msgspec.MsgspecError as exc:
+        raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
+    return check_document(document, where)
+
+
+def check_document(document: BackupDocument, where: str) -> BackupDocument:
+    """Give a document back that its files may be read and restored by.
+
+    Raises:
+        IntegrityFailed: names or sums in it are not legal, or it is of a later format than this version knows.
+    """
+    try:
         check_manifest(Manifest(document.files))
-    except (msgspec.MsgspecError, IllegalName, WrongUsage) as exc:
+    except (IllegalName, WrongUsage) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
     if document.format > FORMAT:
         raise IntegrityFailed(
@@ -213,6 +266,7 @@ def make_document(
         archived_at=archived_at,
         files=files,
         stored_bytes=sum(file.size_bytes or 0 for file in files),
+        shared_bytes=sum(file.size_bytes or 0 for file in files if file.shared_with is not None),
         original_bytes=sum(
             (file.size_bytes or 0) if file.original_bytes is None else file.original_bytes for file in files
         ),

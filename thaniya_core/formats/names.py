@@ -23,7 +23,10 @@ _SLOT = re.compile(r"thaniya_[0-9]{2,3}")
 BACKUP_FILE = "backup.json"
 SUMS_FILE = "SHA256SUMS"
 RESTORE_FILE = "RESTORE.txt"
-RESERVED_FILES = frozenset({BACKUP_FILE, SUMS_FILE, RESTORE_FILE})
+NOTES_FILE = "backup.notes.json"
+DOCUMENT_FILES = frozenset({BACKUP_FILE, SUMS_FILE, RESTORE_FILE})
+"""Every backup has them; they never change."""
+RESERVED_FILES = DOCUMENT_FILES | {NOTES_FILE}
 """Written by the archive itself; an upload may not bring files of these names."""
 
 

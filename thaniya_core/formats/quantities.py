@@ -8,7 +8,9 @@ from fractions import Fraction
 from thaniya_core.errors import WrongUsage
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,9})?)\s*(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_PART_OF_WHOLE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3})?)\s*%")
 _UNITS = ["", "k", "m", "g", "t", "p"]
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%?")
 _SECONDS_ONLY = re.compile(r"[0-9]{1,12}")
 _DURATION_PART = re.compile(r"([0-9]{1,12})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -28,6 +30,21 @@ def parse_size(text: str | int) -> int:
     return int(Fraction(match["number"]) * 1024 ** _UNITS.index(match["unit"].lower()))
 
 
+def parse_level(text: str, whole_bytes: int) -> int:
+    """Bytes of a level: `5%` of the whole, or a size such as `50G`.
+
+    Raises:
+        WrongUsage: the text is neither.
+    """
+    match = _PART_OF_WHOLE.fullmatch(text.strip())
+    if match is not None:
+        return int(Fraction(match[1]) * whole_bytes / 100)
+    try:
+        return parse_size(text)
+    except WrongUsage:
+        raise WrongUsage(f"{text!r} is no level", hint="write it like 5% or 50G") from None
+
+
 def format_size(size_bytes: int | None) -> str:
     """A size for people, with units of 1024: `1.4 GiB`."""
     if size_bytes is None:
@@ -40,6 +57,19 @@ def format_size(size_bytes: int | None) -> str:
         if abs(value) < 1024:
             return f"{value:.1f} {unit}"
     return f"{value / 1024:.1f} PiB"
+
+
+def parse_percent(text: str) -> float:
+    """The number of `5%`, `0.5 %` or `5`; more than 0 and at most 100.
+
+    Raises:
+        WrongUsage: the text is not such a number.
+    """
+    match = _PERCENT.fullmatch(text.strip())
+    number = float(match[1]) if match else 0.0
+    if not 0 < number <= 100:
+        raise WrongUsage(f"{text!r} is not a part in a hundred", hint="write it like 5% or 0.5%")
+    return number
 
 
 def parse_duration(text: str | int) -> int:

@@ -50,7 +50,7 @@ def select_parts(document: BackupDocument, paths: Sequence[str]) -> list[Part]:
     wanted = {normalize_path(path) for path in paths}
     if not wanted or "" in wanted:
         return parts
-    plain_files = wanted & {part.file.name for part in parts if part.file.kind is FileKind.FILE}
+    plain_files = wanted & {part.file.restored_name for part in parts if part.file.kind is FileKind.FILE}
     selected: list[Part] = []
     found: set[str] = set()
     for part in parts:
@@ -96,8 +96,8 @@ def restore_directory(file: BackupFile, files: Iterable[BackupFile]) -> str:
     if file.kind is not FileKind.TAR or not any(other.kind is FileKind.TAR for other in others):
         return ""
     directory = _tar_stem(file)
-    is_taken = any(directory in (other.name, _tar_stem(other)) for other in others)
-    return file.name if is_taken else directory
+    is_taken = any(directory in (other.restored_name, _tar_stem(other)) for other in others)
+    return file.restored_name if is_taken else directory
 
 
 def restored_path(directory: str, path: bytes) -> bytes:
@@ -106,7 +106,7 @@ def restored_path(directory: str, path: bytes) -> bytes:
 
 
 def _tar_stem(file: BackupFile) -> str:
-    return strip_suffix(file.name).removesuffix(".tar")
+    return strip_suffix(file.restored_name).removesuffix(".tar")
 
 
 def _outermost(members: Collection[str]) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def _outermost(members: Collection[str]) -> tuple[str, ...]:
 def _inside(part: Part, path: str) -> str | None:
     """What a path is called inside a file of the backup: empty for the whole of it, None where it cannot be in it."""
     if part.file.kind is FileKind.FILE:
-        return "" if path == part.file.name else None
+        return "" if path == part.file.restored_name else None
     if not part.directory:
         return path
     first, _, rest = path.partition("/")

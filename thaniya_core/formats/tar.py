@@ -1,4 +1,4 @@
-"""How GNU tar is asked to extract an archive, and how it says that a member is not there."""
+"""How GNU tar is asked to extract or list an archive, and what its lists and messages mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Iterable
 
-from thaniya_core.formats.contents import unescape_path
+from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.contents import ContentsEntry, unescape_path
 from thaniya_core.formats.manifest import BackupFile
 
 _NOT_FOUND = re.compile(r'(?:\S*tar: )?"(?P<path>(?:[^"\\]|\\.)*)": Not found in archive', re.DOTALL)
@@ -21,6 +22,24 @@ def extract_options(file: BackupFile) -> list[str]:
         *(["--xattrs", "--xattrs-include=*"] if file.xattrs else []),
         *(["--acls"] if file.acls else []),
     ]
+
+
+def list_options(compression: Compression) -> list[str]:
+    """The options that list an archive as `parse_tar_line` reads it."""
+    return [
+        "--list",
+        "--verbose",
+        "--full-time",
+        "--utc",
+        "--numeric-owner",
+        "--quoting-style=c",
+        *compression_options(compression),
+    ]
+
+
+def compression_options(compression: Compression) -> list[str]:
+    """The option that has tar decompress an archive."""
+    return [] if compression is Compression.NONE else [f"--{compression}"]
 
 
 def member_arguments(members: Iterable[str]) -> list[str]:
@@ -42,3 +61,43 @@ def missing_member(message: str) -> bytes | None:
 def absent_members(members: Iterable[str], missing: set[bytes]) -> list[str]:
     """Which of the members are not in the archive under either of the names that were asked for."""
     return [member for member in members if {os.fsencode(member), os.fsencode(f"./{member}")} <= missing]
+
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_TAR_LINE = re.compile(
+    rf"(?P<mode>\S{{10}})[.+]? (?P<owner>\S+/\S+) +(?P<size>[0-9,]+) "
+    rf"(?P<date>[0-9-]+) (?P<time>[0-9:]+)(?:\.[0-9]+)? +(?P<path>{_QUOTED})"
+    rf"(?: (?:->|link to) (?P<target>{_QUOTED}))?(?:--.*--)?",
+    re.DOTALL,
+)
+
+
+def parse_tar_line(line: str) -> ContentsEntry | None:
+    """Read a line of GNU tar's verbose list; None for a line that lists no member.
+
+    tar must run with `-vv --full-time --utc --numeric-owner --quoting-style=c`, see the manual of GNU tar, section
+    "Verbose". A device's two numbers become the size 0.
+    """
+    match = _TAR_LINE.fullmatch(line)
+    if match is None:
+        return None
+    size = match["size"]
+    return ContentsEntry(
+        mode=match["mode"],
+        owner=match["owner"],
+        size_bytes=0 if "," in size else int(size),
+        mtime=f"{match['date']}T{match['time']}Z",
+        path=unescape_path(match["path"][1:-1]),
+        target=None if match["target"] is None else unescape_path(match["target"][1:-1]),
+    )
+
+
+_ONLY_ROOT = re.compile(
+    r": Cannot (mknod|change ownership.*|set acl.*|set POSIX ACLs.*|setxattr.*|lsetxattr.*|fsetxattr.*): "
+    r"(Operation not permitted|Operation not supported)$"
+)
+
+
+def needs_root(message: str) -> bool:
+    """Whether a message while unpacking tells of what only root may restore."""
+    return _ONLY_ROOT.search(message) is not None

@@ -4,6 +4,7 @@ volume.json
 archive/<user>/<host>/<name>/<id>/    a backup
 .incoming/<id>/                       being written: never counted, cleaned at start
 .removing/<id>/                       being removed: never counted, cleaned at start
+.testing/                             where backups are restored on trial: never counted, cleaned at start
 """
 
 from __future__ import annotations
@@ -71,6 +72,11 @@ def incoming_place(root: Path) -> Path:
 def removing_place(root: Path) -> Path:
     """Where backups are renamed to before their files are removed."""
     return root / ".removing"
+
+
+def testing_place(root: Path) -> Path:
+    """Where backups are restored on trial."""
+    return root / ".testing"
 
 
 def incoming_directory(root: Path, backup_id: str) -> Path:

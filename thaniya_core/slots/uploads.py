@@ -138,8 +138,18 @@ class Uploads:
         return upload
 
     def set_volume(self, upload_id: str, volume: str) -> Upload:
-        """Remember where a spooled upload is being archived."""
-        return self._change(upload_id, lambda old: replace(old, volume=volume))
+        """Remember where a spooled upload is being archived; empty: it is to be chosen anew.
+
+        Raises:
+            NotFound: the volume was removed since it was chosen.
+        """
+
+        def change(state: StateTransaction, old: Upload) -> Upload:
+            if volume and state.volumes.get(volume) is None:
+                raise NotFound(f"the volume {volume} was removed in this moment", hint="it will be chosen anew")
+            return replace(old, volume=volume)
+
+        return self._change_with_state(upload_id, change)
 
     def fail_spooled(self, state: StateTransaction, upload_id: str, reason: str) -> None:
         """Within a transaction: archiving a spooled upload was given up. Its files stay in the spool."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from thaniya_core.store.jsonfile import Identity
 from thaniya_core.store.records import Content
 
-_LIMIT_BYTES = 64 * 1024 * 1024
+_LIMIT_BYTES = 32 * 1024 * 1024
 
 
 class ContentCache:

@@ -9,13 +9,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+from msgspec import Struct
+
 from thaniya_core.errors import IllegalName
-from thaniya_core.formats.names import Series, parse_series
-from thaniya_core.model import Backup, Event, Job, Upload
+from thaniya_core.formats.names import Series, check_user, parse_series
+from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.cache import ContentCache
-from thaniya_core.store.events import EventLog
-from thaniya_core.store.jsonfile import JsonFile
-from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Draft, Kind, records_of
+from thaniya_core.store.events import EventLog, LogPlace
+from thaniya_core.store.jsonfile import Identity, JsonFile
+from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, Draft, Kind, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
 from thaniya_core.store.tiny import TinyFile
 from thaniya_core.store.views import CATALOG_KINDS, HISTORY_KINDS, STATE_KINDS, CatalogDraft, StateDraft, StateSnapshot
@@ -26,6 +29,12 @@ _Ended = TypeVar("_Ended", Upload, Job)
 _HISTORY_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.json")
 
 
+class _HistoryOutline(Struct, frozen=True):
+    """Of a month's history what `EndedUpload` needs."""
+
+    uploads: dict[str, EndedUpload] = {}
+
+
 class TinyStore:
     """A `Store` in a directory: `state.json`, `catalog/`, `history/`, `log/`. Safe between threads and processes."""
 
@@ -33,6 +42,8 @@ class TinyStore:
         """Do nothing yet; the directory is made when something is written."""
         self._directory = directory
         self._cache = ContentCache()
+        self._sums: dict[Path, tuple[Identity, int]] = {}
+        """What the backups of a catalog file take together, and which state of the file says so."""
         self._guard = TransactionGuard()
         self._events = EventLog(directory / "log")
 
@@ -52,8 +63,11 @@ class TinyStore:
             file.commit(content, draft.drafts)
 
     def catalog_series(self) -> list[Series]:
+        return self._series_of("*")
+
+    def _series_of(self, user: str) -> list[Series]:
         found: list[Series] = []
-        for path in (self._directory / "catalog").glob("*/*/*.json"):
+        for path in (self._directory / "catalog").glob(f"{user}/*/*.json"):
             try:
                 found.append(parse_series("/".join((*path.parts[-3:-1], path.stem))))
             except IllegalName:
@@ -62,6 +76,36 @@ class TinyStore:
 
     def read_catalog(self, series: Series) -> list[Backup]:
         return list(records_of(BACKUPS, self._catalog(series).read()).values())
+
+    def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
+        # Each record stands in its file under its id: files that do not hold the text need not be decoded.
+        text = msgspec.json.encode(id_prefix)[:-1]
+        some = False
+        series = self._series_of(check_user(user) if user else "*")
+        for each in series:
+            if self._catalog_file(each).holds(text):
+                for backup in self.read_catalog(each):
+                    if backup.id.startswith(id_prefix):
+                        some = True
+                        yield backup
+        if not some:
+            for each in series:
+                self.read_catalog(each)  # one that is broken is told, and not passed over
+
+    def stored_bytes(self, user: str) -> int:
+        return sum(self._stored_bytes(series) for series in self._series_of(check_user(user)))
+
+    def _stored_bytes(self, series: Series) -> int:
+        json_file = self._catalog_file(series)
+        identity = json_file.identity()
+        known = self._sums.get(json_file.path)
+        if known is not None and known[0] == identity:
+            return known[1]
+        file = TinyFile(json_file, (BACKUP_SIZES,), self._cache)
+        total = sum(backup.document.stored_bytes for backup in records_of(BACKUP_SIZES, file.read_afresh()).values())
+        if file.identity is not None:
+            self._sums[json_file.path] = file.identity, total
+        return total
 
     @contextmanager
     def catalog_transaction(self, series: Series) -> Iterator[CatalogDraft]:
@@ -116,6 +160,14 @@ class TinyStore:
     def read_upload_history(self) -> Iterator[Upload]:
         return self._read_history(UPLOADS)
 
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        for month in reversed(self._months()):
+            if month < month_of(since):
+                return
+            outline = JsonFile(self._directory / "history" / f"{month}.json").read_as(_HistoryOutline)
+            if outline is not None:
+                yield from (upload for upload in outline.uploads.values() if upload.ended_at >= since)
+
     def read_job_history(self) -> Iterator[Job]:
         return self._read_history(JOBS)
 
@@ -130,13 +182,19 @@ class TinyStore:
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         return self._events.read(since)
 
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        return self._events.read_after(place)
+
     def _state(self) -> TinyFile:
         return TinyFile(JsonFile(self._directory / "state.json"), STATE_KINDS, self._cache)
 
     def _catalog(self, series: Series) -> TinyFile:
+        return TinyFile(self._catalog_file(series), CATALOG_KINDS, self._cache)
+
+    def _catalog_file(self, series: Series) -> JsonFile:
         check_series(series)
         path = self._directory / "catalog" / series.user / series.host / f"{series.name}.json"
-        return TinyFile(JsonFile(path, rebuilt_by="thaniya catalog rebuild"), CATALOG_KINDS, self._cache)
+        return JsonFile(path, rebuilt_by="thaniya catalog rebuild")
 
     def _history(self, month: str) -> TinyFile:
         return TinyFile(JsonFile(self._directory / "history" / f"{month}.json"), HISTORY_KINDS, self._cache)

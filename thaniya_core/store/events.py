@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from thaniya_core.errors import StateUnreadable, WrongUsage
 from thaniya_core.model import Event
@@ -16,6 +17,20 @@ from thaniya_core.store.rules import month_of
 from thaniya_core.system.files import fsync_directory, locked, make_directories, os_errors, write_all
 
 _LOG_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.jsonl")
+
+
+class LogPlace(Struct, frozen=True):
+    """A place in the audit log, between two events."""
+
+    month: str
+    """`2026-11`."""
+    offset: int = 0
+    """Counted from the beginning of that month, as the store counts."""
+
+    @classmethod
+    def at_month(cls, moment: datetime) -> LogPlace:
+        """Where the month of a moment begins."""
+        return cls(month_of(moment))
 
 
 class EventLog:
@@ -51,6 +66,26 @@ class EventLog:
             for event in _read_file(file):
                 if since is None or event.at >= since:
                     yield event
+
+    def read_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        """Events after a place, each with the place after it. A line that is being written is left for the next time.
+
+        Raises:
+            StateUnreadable: a file of the log cannot be opened or read.
+        """
+        for file in self._files():
+            if file.stem < place.month:
+                continue
+            offset = place.offset if file.stem == place.month else 0
+            try:
+                with file.open("rb") as stream:
+                    stream.seek(offset)
+                    while (line := stream.readline()).endswith(b"\n"):
+                        event = decode_event(line)
+                        if event is not None:
+                            yield event, LogPlace(file.stem, stream.tell())
+            except OSError as exc:
+                raise _unreadable(file, exc) from exc
 
     def _files(self) -> list[Path]:
         try:

@@ -4,7 +4,8 @@ A transaction is the only way to change state. It must not be assumed that one p
 was read before is stale, and everything a decision rests on is read inside the transaction that carries it out.
 Transactions are short and do not nest: no other input or output inside, least of all on a slot or a volume, whose disk
 may hang. One exception: allocation reads its user's catalog inside the transaction of the state, so that an upload
-that moves from there into the catalog meanwhile is counted once.
+that moves from there into the catalog meanwhile is counted once. And one more: removing backups renames their
+directories inside the transaction of their series, so that nobody pins one that is just going.
 """
 
 from __future__ import annotations
@@ -15,13 +16,29 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, Event, Job, Slot, Upload, User, Volume
+from thaniya_core.model import (
+    Backup,
+    ChannelRecord,
+    EndedUpload,
+    Event,
+    Expectation,
+    Job,
+    PingRecord,
+    RetentionSetting,
+    RunRecord,
+    Slot,
+    Upload,
+    User,
+    Volume,
+)
+from thaniya_core.store.events import LogPlace
 
 R = TypeVar("R")
 
 
 class ReadTable(Protocol[R]):
-    """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id."""
+    """Records of one kind by key: users, slots and volumes by name or id, uploads, jobs and backups by id, retention by
+    scope, expectations by series, channels and runs by name."""
 
     def get(self, key: str) -> R | None: ...
 
@@ -61,6 +78,16 @@ class StateView(Protocol):
     def volumes(self) -> ReadTable[Volume]: ...
     @property
     def jobs(self) -> ReadTable[Job]: ...
+    @property
+    def retention(self) -> ReadTable[RetentionSetting]: ...
+    @property
+    def expectations(self) -> ReadTable[Expectation]: ...
+    @property
+    def channels(self) -> ReadTable[ChannelRecord]: ...
+    @property
+    def pings(self) -> ReadTable[PingRecord]: ...
+    @property
+    def runs(self) -> ReadTable[RunRecord]: ...
 
 
 class StateTransaction(Protocol):
@@ -76,6 +103,16 @@ class StateTransaction(Protocol):
     def volumes(self) -> Table[Volume]: ...
     @property
     def jobs(self) -> Table[Job]: ...
+    @property
+    def retention(self) -> Table[RetentionSetting]: ...
+    @property
+    def expectations(self) -> Table[Expectation]: ...
+    @property
+    def channels(self) -> Table[ChannelRecord]: ...
+    @property
+    def pings(self) -> Table[PingRecord]: ...
+    @property
+    def runs(self) -> Table[RunRecord]: ...
 
 
 class Store(Protocol):
@@ -100,6 +137,17 @@ class Store(Protocol):
         """A series' backups, the oldest first; empty for an unknown series."""
         ...
 
+    def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
+        """The backups whose id begins so, of all series or those of one user; faster than reading them all.
+
+        A file that is broken is told when nothing is found: what was looked for may be in there.
+        """
+        ...
+
+    def stored_bytes(self, user: str) -> int:
+        """What a user's backups take on the volumes, by the catalog; faster than reading them."""
+        ...
+
     def catalog_transaction(self, series: Series) -> AbstractContextManager[Table[Backup]]:
         """Change one series' backups. A series whose last backup is removed vanishes."""
         ...
@@ -119,6 +167,10 @@ class Store(Protocol):
         """Ended uploads, the newest `ended_at` first, read month by month."""
         ...
 
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        """Uploads of the history that ended at or after `since`, in no order; faster than `read_upload_history`."""
+        ...
+
     def read_job_history(self) -> Iterator[Job]:
         """Ended jobs, in the order of `read_upload_history`."""
         ...
@@ -129,4 +181,8 @@ class Store(Protocol):
 
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         """Events, the oldest first. A line that cannot be read is passed over."""
+        ...
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        """Events that were appended after a place in the audit log, each with the place after it."""
         ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -22,8 +22,14 @@ FORMAT = 1
 Tables = dict[str, dict[str, dict[str, object]]]
 """Records as dictionaries, by table and key."""
 
+RawTables = dict[str, msgspec.Raw]
+"""Tables as they stand in the file, not yet decoded."""
+
 Identity = tuple[int, int, int]
 """Inode, time of change in ns and size in bytes: no two states of one file have the same."""
+
+
+_Part = TypeVar("_Part")
 
 
 class JsonFile:
@@ -60,8 +66,8 @@ class JsonFile:
         except OSError as exc:
             raise self._inaccessible(exc) from exc
 
-    def read(self) -> tuple[Identity, Tables] | None:
-        """The tables and the identity of the file they were in; None while there is no file.
+    def read(self) -> tuple[Identity, RawTables] | None:
+        """The tables, undecoded, and the identity of the file they were in; None while there is no file.
 
         Raises:
             StateUnreadable: the file cannot be read, is no JSON, or of a newer format.
@@ -76,14 +82,14 @@ class JsonFile:
             raise self._inaccessible(exc) from exc
         return identity, self._parse(data)
 
-    def _parse(self, data: bytes) -> Tables:
+    def _parse(self, data: bytes) -> RawTables:
         if not data.strip():
             raise self.unreadable("it is empty")
         try:
-            document = msgspec.json.decode(data, type=dict[str, object])
+            document = msgspec.json.decode(data, type=RawTables)
+            version = msgspec.json.decode(document.pop("format", b"null"))
         except (msgspec.MsgspecError, UnicodeError) as exc:
             raise self.unreadable(str(exc)) from exc
-        version = document.pop("format", None)
         if type(version) is not int or version < 1:
             raise self.unreadable("it has no `format` number")
         if version > FORMAT:
@@ -91,6 +97,18 @@ class JsonFile:
                 f"it has format {version}, this version of Thaniya knows {FORMAT} at most",
                 hint="use the version of Thaniya that wrote it, or a newer one",
             )
+        return document
+
+    def decode(self, raw: RawTables) -> Tables:
+        """The tables as dictionaries, whatever is in them.
+
+        Raises:
+            StateUnreadable: they are no JSON, or no tables of records.
+        """
+        try:
+            document = {table: msgspec.json.decode(records) for table, records in raw.items()}
+        except (msgspec.MsgspecError, UnicodeError) as exc:
+            raise self.unreadable(str(exc)) from exc
         for table, records in document.items():
             if not isinstance(records, dict):
                 raise self.unreadable(f"{table} is no table of records")
@@ -98,6 +116,19 @@ class JsonFile:
                 if not isinstance(record, dict):
                     raise self.unreadable(f"{table}/{key} is no record")
         return cast("Tables", document)
+
+    def holds(self, text: bytes) -> bool:
+        """Whether a text stands anywhere in the file; much faster than reading the records.
+
+        Raises:
+            StateUnreadable: the file cannot be read.
+        """
+        try:
+            return text in self.path.read_bytes()
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            raise self._inaccessible(exc) from exc
 
     def write(self, tables: Tables) -> Identity:
         """Put the tables in place of the file's content, durably, and give the identity of the new file.
@@ -126,6 +157,21 @@ class JsonFile:
             if self.path.parent.exists():
                 self._remove_torn()
                 fsync_directory(self.path.parent)
+
+    def read_as(self, kind: type[_Part]) -> _Part | None:
+        """A part of the file, decoded straight into a type that has fields for what is wanted; None without a file.
+
+        Raises:
+            StateUnreadable: the file cannot be read, or holds something else.
+        """
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise self._inaccessible(exc) from exc
+        except (msgspec.MsgspecError, UnicodeError) as exc:
+            raise self.unreadable(str(exc)) from exc
 
     def _remove_torn(self) -> None:
         """Remove what killed writers left; nobody else writes while this process holds the lock."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, Event, Job, Upload
-from thaniya_core.store.events import decode_event, encode_event
+from thaniya_core.formats.names import Series, check_user
+from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
+from thaniya_core.store.events import LogPlace, decode_event, encode_event
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
 from thaniya_core.store.views import CatalogDraft, StateDraft, StateSnapshot
@@ -49,6 +49,16 @@ class MemoryStore:
     def read_catalog(self, series: Series) -> list[Backup]:
         return list(records_of(BACKUPS, self._catalog.get(check_series(series), {})).values())
 
+    def find_backups(self, id_prefix: str, user: str = "") -> Iterator[Backup]:
+        if user:
+            check_user(user)
+        for series in self.catalog_series():
+            if not user or series.user == user:
+                yield from (backup for backup in self.read_catalog(series) if backup.id.startswith(id_prefix))
+
+    def stored_bytes(self, user: str) -> int:
+        return sum(backup.document.stored_bytes for backup in self.find_backups("", check_user(user)))
+
     @contextmanager
     def catalog_transaction(self, series: Series) -> Iterator[CatalogDraft]:
         check_series(series)
@@ -86,6 +96,12 @@ class MemoryStore:
             records = sorted(self._uploads.values(), key=newest_last, reverse=True)
         yield from records
 
+    def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
+        for upload in self.read_upload_history():
+            ended = upload.in_few_words()
+            if ended is not None and ended.ended_at >= since:
+                yield ended
+
     def read_job_history(self) -> Iterator[Job]:
         with self._log_lock:
             records = sorted(self._jobs.values(), key=newest_last, reverse=True)
@@ -102,3 +118,10 @@ class MemoryStore:
         for event in sorted(events, key=lambda event: month_of(event.at)):
             if since is None or event.at >= since:
                 yield event
+
+    def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        month, offset = "", 0
+        for event in self.read_events():
+            month, offset = month_of(event.at), (offset + 1 if month_of(event.at) == month else 1)
+            if month > place.month or (month == place.month and offset > place.offset):
+                yield event, LogPlace(month, offset)

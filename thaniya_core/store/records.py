@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -11,7 +12,19 @@ import msgspec
 from msgspec import Struct
 
 from thaniya_core.errors import WrongUsage
-from thaniya_core.model import Backup, Job, Slot, Upload, User, Volume
+from thaniya_core.model import (
+    Backup,
+    ChannelRecord,
+    Expectation,
+    Job,
+    PingRecord,
+    RetentionSetting,
+    RunRecord,
+    Slot,
+    Upload,
+    User,
+    Volume,
+)
 
 R = TypeVar("R", bound=Struct)
 
@@ -26,6 +39,18 @@ class Kind(Generic[R]):
     table: str
     type: type[R]
     key: Callable[[R], str]
+
+    def decode_table(self, data: bytes | msgspec.Raw) -> dict[str, R]:
+        """All records of a table, from its JSON.
+
+        Raises:
+            msgspec.MsgspecError, UnicodeError: one is not of this kind; `decode` tells which.
+        """
+        return self._table_decoder.decode(data)
+
+    @cached_property
+    def _table_decoder(self) -> msgspec.json.Decoder[dict[str, R]]:
+        return msgspec.json.Decoder(dict[str, self.type], dec_hook=_decode_path)  # type: ignore[name-defined]
 
     def decode(self, builtins: object) -> R:
         """The record of what `encode` made.
@@ -57,7 +82,28 @@ SLOTS = Kind("slots", Slot, lambda slot: slot.name)
 UPLOADS = Kind("uploads", Upload, lambda upload: upload.id)
 VOLUMES = Kind("volumes", Volume, lambda volume: volume.id)
 JOBS = Kind("jobs", Job, lambda job: job.id)
+RETENTION = Kind("retention", RetentionSetting, lambda setting: setting.scope)
+EXPECTATIONS = Kind("expectations", Expectation, lambda expectation: expectation.series)
+CHANNELS = Kind("channels", ChannelRecord, lambda record: record.name)
+PINGS = Kind("pings", PingRecord, lambda record: record.key)
+RUNS = Kind("runs", RunRecord, lambda record: record.name)
 BACKUPS = Kind("backups", Backup, lambda backup: backup.id)
+
+
+class SizedDocument(Struct, frozen=True):
+    """Of a backup's document what its size needs."""
+
+    id: str
+    stored_bytes: int
+
+
+class SizedBackup(Struct, frozen=True):
+    """Of a backup what its size needs: quick to read, however much there is of the rest."""
+
+    document: SizedDocument
+
+
+BACKUP_SIZES = Kind("backups", SizedBackup, lambda backup: backup.document.id)
 
 
 class Records(Generic[R]):
@@ -149,6 +195,7 @@ class AnyKind(Protocol):
     def table(self) -> str: ...
     @property
     def key(self) -> Callable[..., str]: ...
+    def decode_table(self, data: bytes | msgspec.Raw) -> Mapping[str, Struct]: ...
     def decode(self, builtins: object) -> Struct: ...
 
 

@@ -7,7 +7,12 @@ from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup
 from thaniya_core.store.records import (
     BACKUPS,
+    CHANNELS,
+    EXPECTATIONS,
     JOBS,
+    PINGS,
+    RETENTION,
+    RUNS,
     SLOTS,
     UPLOADS,
     USERS,
@@ -19,7 +24,18 @@ from thaniya_core.store.records import (
     Records,
 )
 
-STATE_KINDS: tuple[AnyKind, ...] = (USERS, SLOTS, UPLOADS, VOLUMES, JOBS)
+STATE_KINDS: tuple[AnyKind, ...] = (
+    USERS,
+    SLOTS,
+    UPLOADS,
+    VOLUMES,
+    JOBS,
+    RETENTION,
+    EXPECTATIONS,
+    CHANNELS,
+    PINGS,
+    RUNS,
+)
 CATALOG_KINDS: tuple[AnyKind, ...] = (BACKUPS,)
 HISTORY_KINDS: tuple[AnyKind, ...] = (UPLOADS, JOBS)
 
@@ -33,6 +49,11 @@ class StateSnapshot:
         self.uploads = Records(UPLOADS, content)
         self.volumes = Records(VOLUMES, content)
         self.jobs = Records(JOBS, content)
+        self.retention = Records(RETENTION, content)
+        self.expectations = Records(EXPECTATIONS, content)
+        self.channels = Records(CHANNELS, content)
+        self.pings = Records(PINGS, content)
+        self.runs = Records(RUNS, content)
 
 
 class StateDraft:
@@ -44,10 +65,26 @@ class StateDraft:
         self.uploads = Draft(UPLOADS, content)
         self.volumes = Draft(VOLUMES, content)
         self.jobs = Draft(JOBS, content)
+        self.retention = Draft(RETENTION, content)
+        self.expectations = Draft(EXPECTATIONS, content)
+        self.channels = Draft(CHANNELS, content)
+        self.pings = Draft(PINGS, content)
+        self.runs = Draft(RUNS, content)
 
     @property
     def drafts(self) -> tuple[AnyDraft, ...]:
-        return (self.users, self.slots, self.uploads, self.volumes, self.jobs)
+        return (
+            self.users,
+            self.slots,
+            self.uploads,
+            self.volumes,
+            self.jobs,
+            self.retention,
+            self.expectations,
+            self.channels,
+            self.pings,
+            self.runs,
+        )
 
     def end(self) -> None:
         """Refuse further changes."""

@@ -17,9 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 
 CHUNK_BYTES = 1024 * 1024
+
+_REMOVAL_TRIES = 1000
 
 
 @contextmanager
@@ -129,14 +133,19 @@ def open_regular(file: Path) -> int:
     return descriptor
 
 
-def hash_file(file: Path, on_chunk: Callable[[int], None] | None = None) -> tuple[str, int]:
+def hash_file(
+    file: Path,
+    on_chunk: Callable[[int], None] | None = None,
+    into: Callable[[memoryview], object] | None = None,
+) -> tuple[str, int]:
     """SHA-256 in lower-case hex and size in bytes of a regular file. Links are not followed.
 
     Args:
         file: what to read.
         on_chunk: called with the number of bytes read since the last call.
+        into: called with the bytes; they hold during the call only.
     """
-    return _read_through(file, None, on_chunk)
+    return _read_through(file, into, on_chunk)
 
 
 def copy_file(source: Path, target: Path) -> tuple[str, int]:
@@ -146,7 +155,7 @@ def copy_file(source: Path, target: Path) -> tuple[str, int]:
     """
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640)
     try:
-        result = _read_through(source, descriptor, None)
+        result = _read_through(source, lambda data: write_all(descriptor, data), None)
         os.fsync(descriptor)
     except BaseException:
         target.unlink(missing_ok=True)
@@ -156,7 +165,9 @@ def copy_file(source: Path, target: Path) -> tuple[str, int]:
     return result
 
 
-def _read_through(source: Path, target: int | None, on_chunk: Callable[[int], None] | None) -> tuple[str, int]:
+def _read_through(
+    source: Path, into: Callable[[memoryview], object] | None, on_chunk: Callable[[int], None] | None
+) -> tuple[str, int]:
     digest = hashlib.sha256()
     size = 0
     buffer = bytearray(CHUNK_BYTES)
@@ -164,8 +175,8 @@ def _read_through(source: Path, target: int | None, on_chunk: Callable[[int], No
     with os.fdopen(open_regular(source), "rb", buffering=0) as stream:
         while count := stream.readinto(buffer):
             digest.update(view[:count])
-            if target is not None:
-                write_all(target, view[:count])
+            if into is not None:
+                into(view[:count])
             size += count
             if on_chunk is not None:
                 on_chunk(count)
@@ -221,17 +232,64 @@ def publish_directory(incoming: Path, final: Path) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory with all below it, or a file; harmless when it is not there. Links are not followed."""
+    """Remove a directory with all below it, or a file. Links are not followed.
+
+    Harmless when it is not there, and when another process removes it at the same moment.
+    """
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         path.unlink(missing_ok=True)
-    elif path.exists():
-        shutil.rmtree(path)
+        return
+    tries = 0
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            tries += 1
+            if tries == _REMOVAL_TRIES:  # not the other process: a file system that lists what it does not have
+                raise
+
+
+class Usage(Struct, frozen=True):
+    """How full a file system is, in bytes."""
+
+    size_bytes: int
+    """What ordinary users can use of it, written or not."""
+    free_bytes: int
+    """What an ordinary user can still write."""
+
+
+def usage_of(path: Path) -> Usage:
+    """How full the file system of a path is; as `df` counts it, without what is reserved for root."""
+    usage = os.statvfs(path)
+    free = usage.f_bavail * usage.f_frsize
+    return Usage((usage.f_blocks - usage.f_bfree) * usage.f_frsize + free, free)
 
 
 def free_bytes(path: Path) -> int:
     """Bytes that an ordinary user can still write on the file system of a path."""
+    return usage_of(path).free_bytes
+
+
+class DiskSpace(Struct, frozen=True):
+    """A file system as an ordinary user finds it."""
+
+    total_bytes: int
+    free_bytes: int
+    total_files: int
+    """Inodes; 0 where the file system has no such limit."""
+    free_files: int
+
+
+def disk_space(path: Path) -> DiskSpace:
+    """How large and how full the file system of a path is. What is kept for root does not count."""
     usage = os.statvfs(path)
-    return usage.f_bavail * usage.f_frsize
+    kept_for_root = usage.f_bfree - usage.f_bavail
+    return DiskSpace(
+        (usage.f_blocks - kept_for_root) * usage.f_frsize,
+        usage.f_bavail * usage.f_frsize,
+        usage.f_files,
+        usage.f_favail,
+    )
 
 
 @contextmanager
@@ -257,3 +315,18 @@ def try_lock(file: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_locked(file: Path) -> bool:
+    """Whether anybody, this process too, holds the kernel's exclusive lock of a file; False while there is no file."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

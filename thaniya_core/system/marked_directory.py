@@ -59,7 +59,7 @@ def marked_directory(target: Path, backup_id: str, *, overwrite: bool) -> Iterat
     marker = marker_of(target, backup_id)
     with os_errors(f"restore into {target}"):
         target.mkdir(parents=True, exist_ok=True)
-        _make_writable(marker)
+        make_writable(marker)
         remove_tree(marker)
         marker.mkdir(mode=0o700)
     yield target if overwrite else marker
@@ -110,9 +110,13 @@ def _remove_without_trace(marker: Path) -> None:
     os.utime(directory, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _make_writable(tree: Path) -> None:
-    """Let the owner remove what an earlier try has left, whatever modes it restored."""
+def make_writable(tree: Path) -> None:
+    """Let the owner remove a tree, whatever modes a restore has given its directories."""
     if not tree.is_dir() or os.geteuid() == 0:
         return
-    for directory, _, _ in os.walk(tree):
-        Path(directory).chmod(0o700)
+    tree.chmod(0o700)
+    for directory, names, _ in os.walk(os.fsencode(tree)):
+        for name in names:
+            below = os.path.join(directory, name)  # noqa: PTH118 - any bytes
+            if not os.path.islink(below):  # noqa: PTH114
+                os.chmod(below, 0o700)  # noqa: PTH101

@@ -34,6 +34,14 @@ def person() -> str:
         return str(os.getuid())
 
 
+def account() -> str:
+    """The account whose rights this process has, or its number where it has no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def owner_of(path: Path) -> str:
     """The name of the user that a file or directory belongs to.
 

@@ -8,23 +8,64 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import msgspec
 
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.system.harmless import make_harmless
 
-_PIPE_COLUMNS = 10_000
-"""In a pipe no line is folded: `grep` and `cut` are to find whole fields."""
+_BLOCK_ROWS = 1000
+"""So many rows are held in memory and aligned with each other; a longer table is made of several such blocks."""
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout. Columns whose name begins with `>` are aligned to the right."""
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """A table on stdout; nothing at all without rows. Gives how many rows there were.
+
+    In a pipe no line is folded, so that `grep` and `cut` find whole fields.
+
+    Args:
+        columns: the headings. A column whose heading begins with `>` is aligned to the right.
+        rows: the cells; may be longer than memory.
+    """
+    count = 0
+    heading = [column.removeprefix(">") for column in columns]
+    remaining = iter(rows)
+    while block := [[make_harmless(cell) for cell in row] for row in islice(remaining, _BLOCK_ROWS)]:
+        if sys.stdout.isatty():
+            _show_folded(columns, block, with_heading=not count)
+        else:
+            widths = [max(map(_width, column)) for column in zip(heading, *block, strict=True)]
+            shown = [heading, *block] if not count else block
+            sys.stdout.writelines(_align(columns, row, widths) for row in shown)
+        count += len(block)
+    return count
+
+
+def _align(columns: Sequence[str], row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        " " * (width - _width(cell)) + cell if column.startswith(">") else cell + " " * (width - _width(cell))
+        for column, cell, width in zip(columns, row, widths, strict=True)
+    ]
+    return "  ".join(padded).rstrip() + "\n"
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes on a screen."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _show_folded(columns: Sequence[str], rows: Iterable[Sequence[str]], *, with_heading: bool) -> None:
+    """A table as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=with_heading)
     for column in columns:
         table.add_column(
             Text(column.removeprefix(">")),
@@ -32,9 +73,8 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             no_wrap=column.lower() == "id",
         )
     for row in rows:
-        table.add_row(*(Text(make_harmless(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+        table.add_row(*map(Text, row))
+    Console(markup=False, highlight=False, emoji=False).print(table)
 
 
 def show_json(value: object) -> None:
@@ -42,6 +82,19 @@ def show_json(value: object) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=str) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def show_json_array(values: Iterable[object]) -> None:
+    """Values as one JSON array on stdout, written one by one."""
+    sys.stdout.flush()
+    out = sys.stdout.buffer
+    out.write(b"[")
+    for number, value in enumerate(values):
+        if number:
+            out.write(b",")
+        out.write(msgspec.json.encode(value, enc_hook=str))
+    out.write(b"]\n")
+    out.flush()
 
 
 def show_error(program: str, error: ThaniyaError, *, as_json: bool) -> None:

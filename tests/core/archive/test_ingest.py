@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from thaniya_core.archive import ingest
+from thaniya_core.archive import bringing, ingest
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, SumsBy
 from thaniya_core.model import JobState, SlotState, UploadState
@@ -119,8 +119,8 @@ def test_reason_shows_a_few_of_many_complaints(server, spooled, run_jobs):
 
 
 STEPS = [
-    (ingest, "link_file"),
-    (ingest, "hash_file"),
+    (bringing, "link_file"),
+    (bringing, "hash_file"),
     (ingest, "write_atomic"),
     (ingest, "publish_directory"),
 ]
@@ -173,7 +173,7 @@ def test_backup_that_was_renamed_but_not_synced_is_synced_before_it_counts(
     assert server.catalog.find() == []
     synced: list[Path] = []
     real = ingest.fsync_directory
-    monkeypatch.setattr(ingest, "fsync_directory", lambda path: (synced.append(path), real(path)))
+    monkeypatch.setattr(ingest, "fsync_directory", lambda path: (synced.append(path.resolve()), real(path)))
 
     clock.advance(5)
     run_jobs()
@@ -371,7 +371,7 @@ def test_retried_upload_goes_to_another_volume_when_its_own_is_lost(
 
 def test_upload_remembers_its_volume_through_a_restart(server, spooled, run_jobs, reopen, clock, failing, choose):
     upload = spooled()
-    with failing(ingest, "link_file"):
+    with failing(bringing, "link_file"):
         run_jobs()
     began_on = reopen().uploads.get(upload.id).volume
     other = choose("other")
@@ -421,7 +421,7 @@ def test_volume_that_fills_while_it_is_written_keeps_no_part(
 ):
     upload = spooled(a=b"a" * 1_500_000, b=os.urandom(1_000_000))
     filler = small_volume / "filler"
-    real = ingest.copy_file
+    real = bringing.copy_file
 
     def fills(source: Path, target: Path) -> tuple[str, int]:
         if source.name == "b":
@@ -431,7 +431,7 @@ def test_volume_that_fills_while_it_is_written_keeps_no_part(
 
     with monkeypatch.context() as patch:
         patch.setattr(ingest, "DOCUMENTS_BYTES", 1024)
-        patch.setattr(ingest, "copy_file", fills)
+        patch.setattr(bringing, "copy_file", fills)
         run_jobs()
     waiting = server.uploads.get(upload.id)
     half_done = _half_done(small_volume)

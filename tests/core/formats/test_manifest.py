@@ -34,7 +34,15 @@ from thaniya_core.formats.manifest import (
     encode_document,
     make_document,
 )
-from thaniya_core.formats.names import BACKUP_FILE, RESERVED_FILES, RESTORE_FILE, SUMS_FILE, Series, is_legal_file
+from thaniya_core.formats.names import (
+    BACKUP_FILE,
+    DOCUMENT_FILES,
+    RESERVED_FILES,
+    RESTORE_FILE,
+    SUMS_FILE,
+    Series,
+    is_legal_file,
+)
 from thaniya_core.system.run import run
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
@@ -158,7 +166,7 @@ def test_sums_are_read_as_they_are_written(found):
 def test_sums_cover_every_other_file(document):
     written = encode_documents(document)
 
-    assert written.keys() == RESERVED_FILES
+    assert written.keys() == DOCUMENT_FILES
     lines = dict(reversed(line.split("  ")) for line in written[SUMS_FILE].decode().splitlines())
     others = {name: hashlib.sha256(data).hexdigest() for name, data in written.items() if name != SUMS_FILE}
     assert lines == {file.name: file.sha256 for file in document.files} | others
@@ -380,3 +388,46 @@ def test_name_alone_tells_what_a_file_is(name, kind, compression):
     file = describe_file(name, "0" * 64)
 
     assert (file.kind, file.compression) == (kind, compression)
+
+
+COMPRESSED = BackupFile(
+    "dump.sql.xz",
+    "0" * 64,
+    10,
+    compression=Compression.XZ,
+    uploaded_name="dump.sql",
+    uploaded_sha256="1" * 64,
+    uploaded_bytes=100,
+)
+
+
+def test_file_that_the_archive_compressed_is_restored_as_it_was_uploaded():
+    assert check_manifest(Manifest((COMPRESSED,)))
+    assert (COMPRESSED.restored_name, COMPRESSED.restored_compression) == ("dump.sql", Compression.XZ)
+    assert (COMPRESSED.restored_sha256, COMPRESSED.restored_bytes) == ("1" * 64, 100)
+
+
+def test_file_that_came_compressed_is_restored_so():
+    came = BackupFile("dump.sql.xz", "0" * 64, 10, compression=Compression.XZ)
+
+    assert (came.restored_name, came.restored_compression) == ("dump.sql.xz", Compression.NONE)
+    assert (came.restored_sha256, came.restored_bytes) == ("0" * 64, 10)
+
+
+@pytest.mark.parametrize(
+    ("lie", "others"),
+    [
+        ({"uploaded_name": "../dump.sql", "name": "dump.sql.xz"}, ()),
+        ({"uploaded_name": "../dump.sql", "name": "../dump.sql.xz"}, ()),
+        ({"uploaded_name": "other.sql"}, ()),
+        ({"uploaded_name": "backup.json", "name": "backup.json.xz"}, ()),
+        ({"compression": Compression.GZIP}, ()),
+        ({"uploaded_sha256": "1"}, ()),
+        ({"uploaded_bytes": -1}, ()),
+        ({"shared_with": "../../etc"}, ()),
+        ({}, (BackupFile("dump.sql", "0" * 64, 1),)),
+    ],
+)
+def test_word_on_what_a_file_was_before_must_be_legal(lie, others):
+    with pytest.raises((IllegalName, WrongUsage)):
+        check_manifest(Manifest((replace(COMPRESSED, **lie), *others)))

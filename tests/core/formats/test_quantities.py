@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thaniya_core.errors import WrongUsage
-from thaniya_core.formats.quantities import format_duration, format_size, parse_duration, parse_size
+from thaniya_core.formats.quantities import (
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_level,
+    parse_percent,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,25 @@ def test_duration_is_shown_for_people(seconds, shown):
 
 def test_unknown_size_is_shown_as_a_dash():
     assert format_size(None) == "-"
+
+
+@pytest.mark.parametrize(("text", "percent"), [("5%", 5), ("0.5 %", 0.5), ("100", 100), (" 7% ", 7)])
+def test_parts_in_a_hundred_are_read(text, percent):
+    assert parse_percent(text) == percent
+
+
+@pytest.mark.parametrize("text", ["", "%", "0%", "100.1%", "-5%", "5 percent", "5%%", "nan"])
+def test_what_is_no_part_in_a_hundred_is_refused(text):
+    with pytest.raises(WrongUsage):
+        parse_percent(text)
+
+
+@pytest.mark.parametrize(("text", "level"), [("5%", 50), ("0.1 %", 1), ("99%", 990), ("0%", 0), ("2k", 2048), ("7", 7)])
+def test_level_is_a_part_of_the_whole_or_a_size(text, level):
+    assert parse_level(text, 1000) == level
+
+
+@pytest.mark.parametrize("text", ["", "%", "100%", "-1%", "5%%", "many"])
+def test_what_is_no_level_is_refused(text):
+    with pytest.raises(WrongUsage, match="no level"):
+        parse_level(text, 1000)

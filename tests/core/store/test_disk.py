@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from thaniya_core.errors import NoSpace, StateUnreadable
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Event, Slot, User
-from thaniya_core.store import TinyStore
+from thaniya_core.model import Event, Slot, UploadState, User
+from thaniya_core.store import LogPlace, TinyStore
+from thaniya_core.store.events import encode_event
 from thaniya_core.store.jsonfile import JsonFile
 
 SERIES = Series("alice", "web1", "nightly")
@@ -324,3 +325,48 @@ def test_a_record_of_the_cache_is_what_the_file_says(tiny, directory, now):
     with tiny.transaction() as state:
         state.users.put(user)
     assert tiny.read().users.get("alice") == TinyStore(directory).read().users.get("alice") == replace(user, keys=())
+
+
+def test_line_that_is_being_written_is_left_for_the_next_look(tiny, directory, now):
+    tiny.add_event(Event(now, "test", "act", "one"))
+    ((_, place),) = tiny.read_events_after(LogPlace.at_month(now))
+    whole = encode_event(Event(now, "test", "act", "two")) + b"\n"
+    with (directory / "log" / "2026-11.jsonl").open("ab") as log:
+        log.write(whole[:20])
+        log.flush()
+        assert list(tiny.read_events_after(place)) == []
+        log.write(whole[20:])
+    assert [event.subject for event, _ in tiny.read_events_after(place)] == ["two"]
+
+
+def test_a_broken_history_is_told_to_who_reads_it_in_few_words(tiny, directory, make_upload, now):
+    tiny.add_history(make_upload(1, state=UploadState.EXPIRED, ended_at=now))
+    (directory / "history" / "2026-11.json").write_text("{")
+    with pytest.raises(StateUnreadable, match=r"2026-11\.json"):
+        list(tiny.read_ended_uploads(now))
+
+
+def test_looking_for_an_id_decodes_only_the_file_that_holds_it(tiny, directory, make_backup):
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    tiny.replace_catalog(Series("alice", "web1", "other"), [make_backup(2, name="other")])
+    (directory / "catalog/alice/web1/other.json").write_bytes(b"broken")
+
+    assert [backup.id for backup in TinyStore(directory).find_backups(make_backup(1).id)] == [make_backup(1).id]
+    with pytest.raises(StateUnreadable, match="other"):  # the one that is missing may be in there
+        list(tiny.find_backups(make_backup(2).id))
+    with pytest.raises(StateUnreadable, match="other"):
+        tiny.stored_bytes("alice")
+
+
+def test_sums_are_read_anew_only_from_files_that_changed(tiny, directory, make_backup, monkeypatch):
+    other = Series("alice", "web1", "other")
+    tiny.replace_catalog(SERIES, [make_backup(1)])
+    tiny.replace_catalog(other, [make_backup(2, name="other")])
+    reader = TinyStore(directory)
+    readings = []
+    read = JsonFile.read
+    monkeypatch.setattr(JsonFile, "read", lambda self: readings.append(self.path.stem) or read(self))
+    assert (reader.stored_bytes("alice"), sorted(readings)) == (20, ["nightly", "other"])
+    tiny.replace_catalog(other, [make_backup(2, name="other", stored_bytes=5)])
+    readings.clear()
+    assert (reader.stored_bytes("alice"), readings) == (15, ["other"])

@@ -12,8 +12,24 @@ from msgspec.structs import replace
 import thaniya_core.store
 from thaniya_core.errors import IllegalName, WrongUsage
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Event, JobState, PublicKey, Role, Slot, SlotState, UploadState, User, Volume
-from thaniya_core.store import MemoryStore
+from thaniya_core.model import (
+    Alert,
+    ChannelRecord,
+    Event,
+    Expectation,
+    JobState,
+    PingRecord,
+    PublicKey,
+    Role,
+    RunRecord,
+    Severity,
+    Slot,
+    SlotState,
+    UploadState,
+    User,
+    Volume,
+)
+from thaniya_core.store import LogPlace, MemoryStore
 
 SERIES = Series("alice", "web1", "nightly")
 
@@ -24,6 +40,7 @@ class Stopped(Exception):
 
 def test_the_package_names_what_is_public():
     assert set(thaniya_core.store.__all__) == {
+        "LogPlace",
         "MemoryStore",
         "ReadTable",
         "StateTransaction",
@@ -327,3 +344,94 @@ def test_an_event_that_could_not_be_read_back_is_refused(store, now):
     with pytest.raises(WrongUsage, match="no zone"):
         store.add_event(Event(now.replace(tzinfo=None), "service", "user.disable"))
     assert list(store.read_events()) == []
+
+
+def test_what_people_are_told_and_expect_comes_back_as_it_was_put(store, now):
+    expectation = Expectation("alice/web1/nightly", now, 86400, 3600)
+    alert = Alert("series_late", "alice/web1/nightly", Severity.CRITICAL, now, now)
+    channel = ChannelRecord("mail", (alert,), now, "größer als erlaubt")
+    pings = PingRecord(now, ("a", "b"), {"alice/web1/nightly": "404"})
+    with store.transaction() as state:
+        state.expectations.put(expectation)
+        state.channels.put(channel)
+        state.pings.put(pings)
+        state.runs.put(RunRecord("retention", now))
+    view = store.read()
+    assert view.expectations.get("alice/web1/nightly") == expectation
+    assert view.channels.all() == [channel]
+    assert view.pings.all() == [pings]
+    assert view.runs.all() == [RunRecord("retention", now)]
+
+
+def test_ended_uploads_are_read_in_few_words_from_an_instant_on(store, now, make_upload, make_job):
+    ends = {1: now - timedelta(days=70), 2: now, 3: now - timedelta(days=1), 4: now - timedelta(days=35)}
+    for number, end in ends.items():
+        store.add_history(make_upload(number, state=UploadState.REJECTED, created_at=end, ended_at=end, reason="no"))
+    store.add_history(make_job(9, ended_at=now))
+    found = {int(upload.id[-6:], 16): upload for upload in store.read_ended_uploads(now - timedelta(days=35))}
+    assert sorted(found) == [2, 3, 4]
+    assert (
+        found[3]
+        == make_upload(3, state=UploadState.REJECTED, created_at=ends[3], ended_at=ends[3], reason="no").in_few_words()
+    )
+    assert (found[3].series, found[3].state, found[3].reason) == (SERIES, UploadState.REJECTED, "no")
+
+
+def test_events_after_a_place_are_those_that_were_added_since(store, now):
+    def add(subject, at=now):
+        store.add_event(Event(at, "test", "act", subject))
+
+    def after(place):
+        events = list(store.read_events_after(place))
+        return [event.subject for event, _ in events], events[-1][1] if events else place
+
+    subjects, place = after(LogPlace.at_month(now))
+    assert subjects == []
+    add("an earlier month", now - timedelta(days=60))
+    add("one")
+    add("two")
+    subjects, place = after(place)
+    assert subjects == ["one", "two"]
+    assert after(place)[0] == []
+    add("three")
+    add("a later month", now + timedelta(days=20))
+    subjects, place = after(place)
+    assert subjects == ["three", "a later month"]
+    assert after(place) == ([], place)
+
+
+def test_backups_are_found_by_the_beginning_of_their_id(store, make_backup):
+    other = Series("alice", "web1", "other")
+    bobs = Series("bob", "web1", "nightly")
+    store.replace_catalog(SERIES, [make_backup(1), make_backup(0xABC001)])
+    store.replace_catalog(other, [make_backup(2, name="other")])
+    store.replace_catalog(bobs, [make_backup(0xABC002, user="bob")])
+
+    def found(*arguments):
+        return sorted(backup.id[-6:] for backup in store.find_backups(*arguments))
+
+    assert found(make_backup(1).id) == ["000001"]
+    assert found("20261123T211500Z-abc") == ["abc001", "abc002"]
+    assert found("20261123T211500Z-abc", "bob") == ["abc002"]
+    assert found("", "alice") == ["000001", "000002", "abc001"]
+    assert found("alice") == found('"') == found("2027") == found("\n") == found("2026", "carol") == []
+
+
+def test_what_a_user_stores_is_summed(store, make_backup):
+    store.replace_catalog(SERIES, [make_backup(1), make_backup(2)])
+    store.replace_catalog(Series("alice", "web2", "x"), [make_backup(3, host="web2", name="x", stored_bytes=7)])
+    store.replace_catalog(Series("bob", "web1", "nightly"), [make_backup(4, user="bob")])
+    assert (store.stored_bytes("alice"), store.stored_bytes("bob"), store.stored_bytes("carol")) == (27, 10, 0)
+    with store.catalog_transaction(SERIES) as table:
+        table.remove(make_backup(1).id)
+    assert store.stored_bytes("alice") == 17
+    store.replace_catalog(SERIES, [])
+    assert store.stored_bytes("alice") == 7
+
+
+@pytest.mark.parametrize("user", ["../alice", "*", "Alice"])
+def test_a_name_that_is_no_users_is_refused(store, user):
+    with pytest.raises(IllegalName):
+        store.stored_bytes(user)
+    with pytest.raises(IllegalName):
+        list(store.find_backups("2026", user))

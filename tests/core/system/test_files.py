@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.system import files
 from thaniya_core.system.files import (
     copy_file,
+    disk_space,
+    free_bytes,
     from_os_error,
     hash_file,
+    is_locked,
     link_file,
     locked,
     make_directories,
@@ -237,3 +241,47 @@ def test_killed_process_holds_no_lock(tmp_path):
     descriptor = try_lock(tmp_path / "lock")
     assert descriptor is not None
     os.close(descriptor)
+
+
+def test_whether_a_lock_is_held_can_be_asked_without_making_or_taking_it(tmp_path):
+    file = tmp_path / "lock"
+    assert not is_locked(file)
+    assert not file.exists()
+    with locked(file):
+        assert is_locked(file)
+    assert not is_locked(file)
+    descriptor = try_lock(file)
+    assert descriptor is not None
+    os.close(descriptor)
+
+
+def test_space_of_a_disk_is_what_an_ordinary_user_finds(tmp_path):
+    space = disk_space(tmp_path)
+    assert 0 <= space.free_bytes <= space.total_bytes
+    assert abs(space.free_bytes - free_bytes(tmp_path)) < 1024**3
+    assert 0 <= space.free_files <= space.total_files
+
+
+def test_tree_may_be_removed_by_several_at_the_same_moment(tmp_path):
+    for _ in range(10):
+        tree = tmp_path / "tree"
+        for number in range(200):
+            (tree / str(number % 3)).mkdir(parents=True, exist_ok=True)
+            (tree / str(number % 3) / str(number)).touch()
+        gate = threading.Barrier(3)
+        failures: list[OSError] = []
+
+        def remove(gate=gate, tree=tree, failures=failures) -> None:
+            gate.wait(30)
+            try:
+                remove_tree(tree)
+            except OSError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=remove) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert failures == []
+        assert not tree.exists()

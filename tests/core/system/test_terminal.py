@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from thaniya_core.errors import CommandFailed
-from thaniya_core.system.terminal import progress_bar, show_error
+from thaniya_core.system.terminal import progress_bar, show_error, show_json_array, show_table
 
 
 class Terminal(io.StringIO):
@@ -53,3 +53,54 @@ def test_bar_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch):
 
     assert "the [b]backup" in shown[Terminal]
     assert shown[io.StringIO] == ""
+
+
+def test_table_in_a_pipe_has_a_row_a_line(capsys):
+    rows = [["a", "5", "x" * 300], ["größer", "12345", "日本"]]
+
+    assert show_table(["name", ">size", "text"], iter(rows)) == 2
+
+    assert capsys.readouterr().out == (
+        "name     size  text\n"
+        f"a           5  {'x' * 300}\n"
+        "größer  12345  日本\n"
+    )  # fmt: skip
+
+
+def test_table_of_nothing_is_nothing(capsys):
+    assert show_table(["name"], []) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_long_table_has_one_heading_and_is_never_whole_in_memory(capsys, monkeypatch):
+    monkeypatch.setattr("thaniya_core.system.terminal._BLOCK_ROWS", 3)
+    taken = []
+
+    def rows():
+        for number in range(8):
+            taken.append(len(capsys.readouterr().out.splitlines()))
+            yield [str(number)]
+
+    assert show_table(["number"], rows()) == 8
+    assert taken == [0, 0, 0, 4, 0, 0, 3, 0]
+
+
+def test_table_on_a_terminal_is_folded(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "30")
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    show_table(["name", "text"], [["a", "many words that do not fit at all"]])
+    lines = screen.getvalue().splitlines()[1:]
+    assert [len(line) <= 30 for line in lines] == [True, True]
+
+
+def test_harmful_text_is_escaped_in_a_table(capsys):
+    show_table(["name"], [["a\x1b[2J\nb"]])
+    assert capsys.readouterr().out == "name\na\\x1b[2J\\x0ab\n"
+
+
+def test_array_is_written_one_by_one(capfdbinary):
+    for values, shown in (([], b"[]\n"), ([1], b"[1]\n"), ([{"a": 1}, "x"], b'[{"a":1},"x"]\n')):
+        show_json_array(iter(values))
+        assert capfdbinary.readouterr().out == shown

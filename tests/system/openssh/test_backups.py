@@ -85,3 +85,19 @@ def test_root_restores_at_the_server_into_a_place_of_its_own(server, client, sou
     assert_same(server.machine.path(target), source)
     assert server.machine.path(target).joinpath("data.bin").stat().st_uid == source.joinpath("data.bin").stat().st_uid
     assert server.events("backup.restore")[-1]["actor"] == "login:root"
+
+
+def test_same_file_again_is_shared_and_both_stand_the_trial(server, client, source, make_file):
+    file = make_file("dump.bin", 300_000)
+    made = []
+    for _ in range(2):
+        upload, slot = server.allocate(name="shared")
+        assert server.scp("alice", file, slot).returncode == 0
+        done = server.ssh("alice", "complete", upload, "--sums", stdin=sums(file))
+        assert (done.returncode, done.stdout) == (0, "state=archived\n"), done.stderr
+        made.append(upload)
+    first, second = (server.archived(upload) / file.name for upload in made)
+    assert first.stat().st_ino == second.stat().st_ino
+    made.append(client.backup(Directory(source), name="tree").id)
+    done = server.thaniya("backup", "verify", *made, "--test-restore")
+    assert [line.rpartition(": ")[2] for line in done.stdout.splitlines()] == ["good"] * 3

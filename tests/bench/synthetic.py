@@ -1,0 +1,153 @@
+"""Makes a volume full of small backups, quickly: real directories with real documents, sums that fit and a real tar.
+
+    python tests/bench/synthetic.py VOLUME [--backups 100000] [--series 2000]
+
+Each backup can be listed, verified and restored. The data files of a series are hard links to one copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import io
+import os
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice, product
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.contents import ContentsEntry, encode_entry
+from thaniya_core.formats.documents import encode_documents
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, Manifest, SumsBy, make_document
+from thaniya_core.formats.names import Series
+from thaniya_core.formats.volume import VOLUME_FILE, VolumeDocument, backup_directory, encode_volume, series_directory
+
+VOLUME_ID = "20200101T000000Z-000001"
+END = datetime(2026, 11, 23, 2, tzinfo=UTC)
+"""When the newest backups were made; the others a day apart before it."""
+_CONTENT = b"what was backed up\n"
+
+
+def name_series(count: int) -> list[Series]:
+    """So many series: twenty users with as many hosts each as it takes, and ten series a host."""
+    hosts = -(-count // 200)
+    users = (f"user{number:02}" for number in range(20))
+    names = (f"series-{number}" for number in range(10))
+    each = product(list(users), range(hosts), list(names))
+    return [Series(user, f"host{host:02}.example.org", name) for user, host, name in islice(each, count)]
+
+
+def make_files() -> dict[BackupFile, bytes]:
+    """The files of a backup, each with its content: a tar archive, the list of what is in it, a log."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("./notes.txt")
+        member.size = len(_CONTENT)
+        tar.addfile(member, io.BytesIO(_CONTENT))
+    plain = packed.getvalue()
+    listed = encode_entry(ContentsEntry("-rw-r--r--", "0/0", len(_CONTENT), "1970-01-01T00:00:00Z", b"./notes.txt"))
+    tar_file = BackupFile("home.tar.gz", "", kind=FileKind.TAR, compression=Compression.GZIP, entries=1)
+    contents = BackupFile("home.files.gz", "", kind=FileKind.CONTENTS, compression=Compression.GZIP)
+    return dict(
+        _with_content(file, data)
+        for file, data in (
+            (replace(tar_file, original_bytes=len(plain)), gzip.compress(plain, mtime=0)),
+            (replace(contents, describes=tar_file.name, original_bytes=len(listed)), gzip.compress(listed, mtime=0)),
+            (BackupFile("client.log", "", kind=FileKind.LOG), b"2026-11-23 02:00:00 packing home\n" * 20),
+        )
+    )
+
+
+def _with_content(file: BackupFile, data: bytes) -> tuple[BackupFile, bytes]:
+    return replace(file, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)), data
+
+
+def make_documents(
+    series: Series, number: int, backups: int, files: tuple[BackupFile, ...]
+) -> Iterator[BackupDocument]:
+    """backup.json of each backup of a series, the oldest first.
+
+    Args:
+        series: whose.
+        number: of the series; no two backups get the same id.
+        backups: how many.
+        files: of each.
+    """
+    manifest = Manifest(files, started_at=END, ended_at=END, client="thaniya-client 0.1.0")
+    for age in range(backups - 1, -1, -1):
+        at = END - timedelta(days=age, seconds=number)
+        done = at + timedelta(seconds=20)
+        yield make_document(
+            series,
+            f"{at:%Y%m%dT%H%M%SZ}-{number:06x}",
+            files,
+            manifest,
+            sums_by=SumsBy.CLIENT,
+            created_at=at,
+            completed_at=done,
+            archived_at=done,
+            server="thaniya 0.1.0",
+        )
+
+
+def _make_series(root: Path, backups: int, numbered: tuple[int, Series]) -> None:
+    number, series = numbered
+    contents = make_files()
+    series_directory(root, series).mkdir(parents=True)
+    first: Path | None = None
+    for document in make_documents(series, number, backups, tuple(contents)):
+        directory = backup_directory(root, series, document.id)
+        directory.mkdir()
+        for name, data in encode_documents(document).items():
+            _write(directory / name, data)
+        for file, data in contents.items():
+            if first is None:
+                _write(directory / file.name, data)
+            else:
+                os.link(first / file.name, directory / file.name)
+        first = first or directory
+
+
+def _write(file: Path, data: bytes) -> None:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440)
+    os.write(descriptor, data)
+    os.close(descriptor)
+
+
+def make_volume(root: Path, backups: int, series: int) -> None:
+    """Fill a new volume.
+
+    Args:
+        root: made when missing; must not be a volume.
+        backups: how many in all, spread evenly.
+        series: in how many series.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    (root / VOLUME_FILE).write_bytes(encode_volume(VolumeDocument(VOLUME_ID, "synthetic")))
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(partial(_make_series, root, backups // series), enumerate(name_series(series)), chunksize=20):
+            pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("volume", type=Path)
+    parser.add_argument("--backups", type=int, default=100_000)
+    parser.add_argument("--series", type=int, default=2_000)
+    arguments = parser.parse_args()
+    begun = time.perf_counter()
+    make_volume(arguments.volume, arguments.backups, arguments.series)
+    print(f"{arguments.backups:,} backups in {time.perf_counter() - begun:.1f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

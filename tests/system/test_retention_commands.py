@@ -1,0 +1,174 @@
+"""`thaniya retention …`, `backup pin|unpin|tag`: as an administrator uses them."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from thaniya_core.cli.main import run
+from thaniya_core.initialise import initialise
+from thaniya_core.server import open_server
+from thaniya_core.testing import FixedClock
+
+END = datetime(2026, 3, 31, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(tmp_path):
+    initialise(tmp_path / "server", "test", slots=2)
+    return tmp_path / "server" / "thaniya.toml"
+
+
+@pytest.fixture
+def command(config, capfd):
+    """Runs a command; gives exit code, stdout and stderr."""
+
+    def call(*arguments, told=""):
+        capfd.readouterr()
+        exit_code = run(["--config", str(config), *arguments])
+        out, err = capfd.readouterr()
+        assert told in err, err
+        return exit_code, out, err
+
+    return call
+
+
+@pytest.fixture
+def backups(config):
+    """Ten daily backups of a series; their ids, the oldest first."""
+    clock = FixedClock(END - timedelta(days=9))
+    server = open_server(config, clock)
+    server.users.add("alice", [], "test")
+    made = []
+    for _ in range(10):
+        upload = server.allocator.allocate("alice", "web1", "nightly", 10, "peer", "alice@peer")
+        (server.accounts.directory(upload.slot) / "notes.txt").write_bytes(b"some notes")
+        server.uploads.complete(upload.id, None, "alice")
+        server.close_slots()
+        while server.worker.run_due():
+            server.worker.drain()
+        made.append(upload.id)
+        clock.advance(86400)
+    return made
+
+
+def lines(out):
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_policy_is_set_looked_at_applied_and_taken_back(command, backups):
+    assert command("retention", "show")[1] == "no policy: everything is kept\n"
+    assert command("retention", "set", "alice", "keep-daily=3")[0] == 0
+    assert json.loads(command("retention", "show", "--json")[1]) == [
+        {"scope": "alice", "policy": "keep-daily=3", "set_in": "state"}
+    ]
+    decisions = lines(command("retention", "plan", "--json")[1])
+    assert [decision["keep"] for decision in decisions] == [True] * 3 + [False] * 7
+    assert decisions[0]["reasons"] == ["daily 1"]
+    assert [decision["id"] for decision in decisions] == backups[::-1]
+    out = command("retention", "plan", "--series", "alice/web1/nightly")[1]
+    assert "alice/web1/nightly: keep-daily=3 (set for alice)" in out
+    assert "3 kept, " in out and "7 to remove, " in out
+    assert command("retention", "apply", "--dry-run", "--json")[1].count('"keep":false') == 7
+    assert len(json.loads(command("backup", "list", "--json")[1])) == 10
+
+    (pruned,) = lines(command("retention", "apply", "--json")[1])
+
+    assert pruned["removed"] == backups[6::-1]
+    assert pruned["freed_bytes"] > 0
+    assert [backup["document"]["id"] for backup in json.loads(command("backup", "list", "--json")[1])] == backups[:6:-1]
+    assert command("retention", "apply")[:2] == (0, "")
+    assert command("retention", "unset", "alice")[0] == 0
+    assert command("retention", "unset", "alice", told="no policy was set")[0] == 4
+
+
+def test_policies_may_stand_in_the_configuration(command, backups, config):
+    config.write_text(
+        config.read_text()
+        + '\n[retention]\ndefault = "keep-last=1"\nalice = {keep-daily = 2, minimum = 4}\n"alice/web1/other" = ""\n'
+    )
+    shown = json.loads(command("retention", "show", "--json")[1])
+    assert {each["scope"]: each["policy"] for each in shown} == {
+        "default": "keep-last=1",
+        "alice": "keep-daily=2 minimum=4",
+        "alice/web1/other": "",
+    }
+    assert command("retention", "apply", "--json")[1].count("Z-") == 6
+    config.write_text(config.read_text().replace("keep-last=1", "keep-lst=1"))
+    assert command("retention", "show", told=f'{config}: [retention] "default": a policy knows no keep-lst')[0] == 2
+
+
+def test_pinned_and_tagged_backups_are_shown_and_kept(command, backups):
+    assert command("backup", "pin", backups[0])[0] == 0
+    assert command("backup", "tag", backups[0], "before-upgrade", "v1")[0] == 0
+    assert command("backup", "tag", backups[0], "--remove", "v1", "--json")[1] == (
+        f'{{"id":"{backups[0]}","tags":["before-upgrade"]}}\n'
+    )
+    found = json.loads(command("backup", "list", "--tag", "before-upgrade", "--json")[1])
+    assert [backup["document"]["id"] for backup in found] == [backups[0]]
+    assert "pinned" in command("backup", "list", "--tag", "before-upgrade")[1]
+    command("retention", "set", "default", "keep-last=1")
+    command("retention", "apply")
+    left = json.loads(command("backup", "list", "--series", "alice/web1/nightly", "--json")[1])
+    assert [backup["document"]["id"] for backup in left] == [backups[9], backups[0]]
+    assert command("backup", "remove", backups[0], "--yes", told="is pinned")[0] == 1
+    assert command("backup", "unpin", backups[0])[0] == 0
+    assert command("backup", "remove", backups[0], "--yes")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "told"),
+    [
+        (("retention", "set", "alice", "keep-daily"), 2, "no part of a policy"),
+        (("retention", "set", "Alice", "keep-daily=1"), 2, "legal user name"),
+        (("retention", "plan", "--series", "alice/web1"), 2, "not a series"),
+        (("retention", "plan", "--series", "alice/web1/none"), 4, "no backup of the series"),
+        (("retention", "apply", "--series", "alice/web1/none"), 4, "no backup of the series"),
+        (("retention", "simulate", "--policy", "keep-daily=1", "--times", "/none"), 4, "/none"),
+        (("backup", "tag", "2026", "a b"), 4, "begin with"),
+    ],
+)
+def test_wrong_input_is_told(command, backups, arguments, exit_code, told):
+    assert command(*arguments, told=told)[0] == exit_code
+
+
+def test_simulation_needs_no_server(tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    times = tmp_path / "times"
+    given = [(END - timedelta(days=day)).isoformat() for day in range(120)]
+    times.write_text("\n".join(sorted(given)) + "\n\n")
+    arguments = [
+        "retention",
+        "simulate",
+        "--policy",
+        "keep-daily=7 keep-weekly=4 keep-monthly=3",
+        "--times",
+        str(times),
+    ]
+    assert run([*arguments, "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert [each["time"] for each in told] == given
+    assert sum(each["keep"] for each in told) == 11
+    assert told[2] == {"time": given[2], "keep": True, "reasons": ["daily 3", "weekly 2"]}
+    assert run(arguments) == 0
+    assert capfd.readouterr().out.endswith("11 of 120 kept\n")
+    assert run([*arguments, "--minimum", "20", "--json"]) == 0
+    assert sum(each["keep"] for each in json.loads(capfd.readouterr().out)) == 20
+    times.write_text(given[0] + "\n2026-03-31\n")
+    assert run(arguments) == 2
+    assert "line 2: '2026-03-31' is no time with an offset" in capfd.readouterr().err
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch):
+    """Policies count by the machine's own days."""
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    os.environ.pop("TZ", None)
+    time.tzset()

@@ -1,0 +1,122 @@
+"""Removing backups of a series: renamed out of their place first, unlinked afterwards.
+
+A crash leaves each backup whole or gone. What lies in `.removing` counts as gone; the catalog forgets it at the next
+removal in the series or at the next start of the service, whichever comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.volumes import Volumes
+from thaniya_core.errors import ThaniyaError, WrongState
+from thaniya_core.formats.names import Series
+from thaniya_core.formats.volume import backup_directory, removing_directory, removing_place, series_directory
+from thaniya_core.model import Backup
+from thaniya_core.store import Store
+from thaniya_core.system.files import fsync_directory, make_directories, os_errors, remove_tree
+
+Choose = Callable[[Sequence[Backup]], Iterable[Backup]]
+"""Which of a series' backups are to be removed, told from all of them."""
+
+
+class Removed(Struct, frozen=True):
+    """What a removal did."""
+
+    backups: tuple[Backup, ...] = ()
+    absent: tuple[Backup, ...] = ()
+    """Chosen too, but on a volume that is not there now."""
+
+
+class Removal:
+    """Removes backups from volumes and catalog."""
+
+    def __init__(self, store: Store, volumes: Volumes, catalog: Catalog) -> None:
+        self._store = store
+        self._volumes = volumes
+        self._catalog = catalog
+
+    def remove_chosen(self, series: Series, choose: Choose, *, must_agree: bool = True) -> Removed:
+        """Remove some backups of a series; they are chosen while nobody else can change what is known of the series.
+
+        Args:
+            series: whose backups.
+            choose: called with all that the catalog knows of the series.
+            must_agree: refuse to choose when the catalog knows other backups than lie on the volumes that are there.
+
+        Raises:
+            WrongState: catalog and volumes disagree about the series; nothing was removed.
+            ThaniyaError: one could not be removed; those before it are gone.
+        """
+        with self._volumes.hold_present() as roots:
+            return self._remove_chosen(series, choose, roots, must_agree)
+
+    def _remove_chosen(self, series: Series, choose: Choose, roots: dict[str, Path], must_agree: bool) -> Removed:
+        self._finish_interrupted(series, roots.values())
+        removed: list[Backup] = []
+        failure: ThaniyaError | None = None
+        with self._store.catalog_transaction(series) as table:
+            known = table.all()
+            if must_agree:
+                _check_agreement(series, known, roots)
+            chosen = list(choose(known))
+            for backup in chosen:
+                if backup.volume in roots:
+                    try:
+                        _put_aside(roots[backup.volume], backup)
+                    except ThaniyaError as error:
+                        failure = error  # the catalog must forget what is gone already
+                        break
+                    table.remove(backup.id)
+                    removed.append(backup)
+        for backup in removed:
+            with os_errors(f"remove {backup.id}"):
+                remove_tree(removing_directory(roots[backup.volume], backup.id))
+        if failure is not None:
+            raise failure
+        return Removed(tuple(removed), tuple(backup for backup in chosen if backup.volume not in roots))
+
+    def _finish_interrupted(self, series: Series, roots: Iterable[Path]) -> None:
+        """Carry on removals of this series that were killed."""
+        known = {backup.id for backup in self._store.read_catalog(series)}
+        for root in roots:
+            with os_errors("finish an interrupted removal"):
+                place = removing_place(root)
+                left = {path.name for path in place.iterdir()} & known if place.is_dir() else set()
+                if left:
+                    self._catalog.forget(left)
+                    for name in left:
+                        remove_tree(place / name)
+
+
+def _check_agreement(series: Series, known: Sequence[Backup], roots: dict[str, Path]) -> None:
+    """A plan must not rest on a catalog that knows too much or too little."""
+    for volume_id, root in roots.items():
+        listed = {backup.id for backup in known if backup.volume == volume_id}
+        place = series_directory(root, series)
+        with os_errors(f"read {place}"):
+            lying = {path.name for path in place.iterdir()} if place.is_dir() else set()
+        if listed != lying:
+            only_listed, only_lying = sorted(listed - lying), sorted(lying - listed)
+            raise WrongState(
+                f"{series}: catalog and volume disagree, nothing was removed: "
+                + "; ".join(
+                    f"{what} {', '.join(ids[:3])}{' and more' if len(ids) > 3 else ''}"
+                    for what, ids in (("only in the catalog", only_listed), (f"only in {place}", only_lying))
+                    if ids
+                ),
+                hint="run `thaniya catalog rebuild`, then look again",
+            )
+
+
+def _put_aside(root: Path, backup: Backup) -> None:
+    directory = backup_directory(root, backup.series, backup.id)
+    grave = removing_directory(root, backup.id)
+    with os_errors(f"remove {backup.id}"):
+        make_directories(grave.parent)
+        directory.rename(grave)
+        fsync_directory(directory.parent)

@@ -1,0 +1,59 @@
+"""backup.notes.json: what people said of a backup after it was archived.
+
+It lies beside the backup, so that it outlives the server's state, and is no part of the backup: SHA256SUMS does not
+name it, and a restore does not need it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Struct
+
+from thaniya_core.errors import IllegalName, IntegrityFailed
+
+FORMAT = 1
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=:-]{0,63}")
+
+
+class Notes(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What people said of a backup."""
+
+    pinned: bool = False
+    """Retention never removes it."""
+    tags: tuple[str, ...] = ()
+    """Sorted, each once."""
+    format: int = FORMAT
+
+
+def check_tag(text: str) -> str:
+    """Give the text back when it may be a tag: up to 64 of A-Z a-z 0-9 . _ + @ = : - and no sign at the beginning."""
+    if not _TAG.fullmatch(text):
+        raise IllegalName(
+            f"{text[:80]!r} is not a legal tag",
+            hint="up to 64 of A-Z a-z 0-9 . _ + @ = : - and no sign at the beginning",
+        )
+    return text
+
+
+def encode_notes(notes: Notes) -> bytes:
+    """backup.notes.json as it is written."""
+    return msgspec.json.format(msgspec.json.encode(notes), indent=2) + b"\n"
+
+
+def decode_notes(data: bytes, where: str) -> Notes:
+    """Read backup.notes.json.
+
+    Raises:
+        IntegrityFailed: it is damaged or of a later format.
+    """
+    try:
+        notes = msgspec.json.decode(data, type=Notes)
+        for tag in notes.tags:
+            check_tag(tag)
+    except (msgspec.MsgspecError, IllegalName) as exc:
+        raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
+    if notes.format > FORMAT:
+        raise IntegrityFailed(f"{where} has format {notes.format}, this version knows {FORMAT}", hint="upgrade Thaniya")
+    return notes

@@ -1,0 +1,38 @@
+"""What a check finds: a finding each, with a code that stays the same from version to version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from thaniya_core.model import Severity
+
+
+class Finding(Struct, frozen=True):
+    """Something that is not as it should be."""
+
+    code: str
+    """What it is, for programs: `series_late`. One thing has one finding of a code."""
+    subject: str
+    """What it is about: a series, a volume, a slot."""
+    severity: Severity
+    text: str
+    """What was found, for people."""
+    cure: str
+    """What to do."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The same while the same thing is found."""
+        return self.code, self.subject
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """The worst first, then by code and subject."""
+    return sorted(findings, key=lambda finding: (-finding.severity.rank, finding.code, finding.subject))
+
+
+def worst(findings: Iterable[Finding]) -> Severity:
+    """The severity of all findings together."""
+    return max((finding.severity for finding in findings), key=lambda severity: severity.rank, default=Severity.OK)

@@ -1,0 +1,79 @@
+"""The rules about volumes: gone, full, and full soon."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from thaniya_core.config import CheckLimits
+from thaniya_core.formats.quantities import format_duration, format_size
+from thaniya_core.model import Severity
+from thaniya_core.monitor.facts import VolumeFacts
+from thaniya_core.monitor.findings import Finding
+from thaniya_core.monitor.growth import days_until_full, growth_per_day
+from thaniya_core.monitor.summary import Arrived, SeriesSummary
+from thaniya_core.system.files import DiskSpace
+
+
+def examine_volumes(
+    volumes: Iterable[VolumeFacts], series: Iterable[SeriesSummary], limits: CheckLimits, now: datetime
+) -> Iterator[Finding]:
+    """What is wrong with the volumes."""
+    arrived: defaultdict[str, list[Arrived]] = defaultdict(list)
+    for each in series:
+        for piece in each.arrived:
+            arrived[piece.volume].append(piece)
+    for facts in volumes:
+        if facts.space is None:
+            yield _gone(facts)
+        else:
+            yield from _find_low(facts, facts.space, limits)
+            yield from _find_filling(facts, facts.space, arrived[facts.volume.id], limits, now)
+
+
+def _gone(facts: VolumeFacts) -> Finding:
+    return Finding(
+        "volume_gone",
+        facts.volume.label,
+        Severity.CRITICAL if facts.volume.active else Severity.WARNING,
+        facts.problem or f"it is not at {facts.volume.path}",
+        f"mount its disk at {facts.volume.path}; nothing is written there meanwhile",
+    )
+
+
+def _find_low(facts: VolumeFacts, space: DiskSpace, limits: CheckLimits) -> Iterator[Finding]:
+    bytes_free = f"{format_size(space.free_bytes)} of {format_size(space.total_bytes)} are free"
+    inodes_free = f"{space.free_files} of {space.total_files} inodes are free"
+    rooms = [(space.free_bytes, space.total_bytes, facts.low_bytes, bytes_free)]
+    if space.total_files:
+        rooms.append((space.free_files, space.total_files, facts.low_files, inodes_free))
+    shares = [(free / total if total else 0.0, free < low, text) for free, total, low, text in rooms]
+    scarce = [(share, text) for share, is_low, text in shares if is_low or share < limits.free_critical]
+    if facts.volume.active and scarce:
+        share, text = min(scarce)
+        yield Finding(
+            "volume_full",
+            facts.volume.label,
+            Severity.CRITICAL if share < limits.free_critical else Severity.WARNING,
+            f"{text} ({share:.1%})",
+            "enlarge it, add another volume, or let retention remove more: thaniya retention plan",
+        )
+
+
+def _find_filling(
+    facts: VolumeFacts, space: DiskSpace, arrived: Iterable[Arrived], limits: CheckLimits, now: datetime
+) -> Iterator[Finding]:
+    if not limits.full_within or not facts.volume.active:
+        return
+    per_day = growth_per_day(arrived, now)
+    days = days_until_full(space.free_bytes, per_day)
+    if per_day is not None and days is not None and days * 86400 < limits.full_within:
+        yield Finding(
+            "volume_filling",
+            facts.volume.label,
+            Severity.WARNING,
+            f"it is full in {format_duration(days * 86400)}: {format_size(space.free_bytes)} are free, "
+            f"and {format_size(round(per_day))} a day come to stay",
+            "enlarge it, add another volume, or set a retention policy: thaniya retention plan",
+        )

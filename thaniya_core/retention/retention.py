@@ -1,0 +1,86 @@
+"""Retention of a server's backups: plans of its series, and carrying them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from thaniya_core.formats.names import Series
+from thaniya_core.model import Backup
+from thaniya_core.retention.plan import Candidate, Plan, make_plan
+from thaniya_core.retention.ports import Archive
+from thaniya_core.retention.settings import Applied, RetentionSettings
+from thaniya_core.store import Store
+
+
+class SeriesPlan(Struct, frozen=True):
+    """What becomes of a series' backups."""
+
+    series: Series
+    applied: Applied
+    plan: Plan
+    backups: dict[str, Backup]
+    """By id: what the plan decides about."""
+
+    @property
+    def kept_bytes(self) -> int:
+        return sum(self.backups[decision.candidate.id].document.stored_bytes for decision in self.plan.kept)
+
+    @property
+    def removed_bytes(self) -> int:
+        return sum(self.backups[decision.candidate.id].document.stored_bytes for decision in self.plan.removed)
+
+
+class Pruned(Struct, frozen=True):
+    """What was removed of a series."""
+
+    series: Series
+    removed: tuple[Backup, ...]
+    absent: tuple[Backup, ...]
+    """To be removed too, but on a volume that is not there now."""
+
+    @property
+    def freed_bytes(self) -> int:
+        return sum(backup.document.stored_bytes for backup in self.removed)
+
+
+class Retention:
+    """Plans, and carries plans out."""
+
+    def __init__(self, store: Store, settings: RetentionSettings, archive: Archive) -> None:
+        self._store = store
+        self._settings = settings
+        self._archive = archive
+
+    def plan(self, series: Iterable[Series]) -> Iterator[SeriesPlan]:
+        """What becomes of the backups of some series now; nothing is changed."""
+        for each, applied in self._settings.of_each(list(series)):
+            yield _plan_series(each, applied, self._store.read_catalog(each))
+
+    def apply(self, series: Series, actor: str) -> Pruned:
+        """Remove what a series' policy does not keep. It is planned anew, under the lock of the series.
+
+        Raises:
+            WrongState: catalog and volumes disagree about the series; nothing was removed.
+            ThaniyaError: a backup could not be removed; those before it are gone.
+        """
+        applied = self._settings.of(series)
+
+        def choose(known: Sequence[Backup]) -> list[Backup]:
+            planned = _plan_series(series, applied, known)
+            # The newest first: killed half way, no increment has lost what it needs.
+            return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
+
+        removed = self._archive.remove_chosen(series, choose, actor)
+        return Pruned(series, removed.backups, removed.absent)
+
+
+def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:
+    plan = make_plan([_candidate(backup) for backup in backups], applied.policy)
+    return SeriesPlan(series, applied, plan, {backup.id: backup for backup in backups})
+
+
+def _candidate(backup: Backup) -> Candidate:
+    document = backup.document
+    return Candidate(backup.id, document.created_at, backup.notes.pinned, bool(backup.broken), document.parent or "")

@@ -1,0 +1,143 @@
+"""What the schedule does: the work of its tasks, which takes several rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from thaniya_core.archive import Verification, VolumeWatch
+from thaniya_core.config import Config, Ping
+from thaniya_core.errors import ThaniyaError
+from thaniya_core.formats.quantities import format_size
+from thaniya_core.jobs import Task
+from thaniya_core.monitor import RETENTION_RUN
+from thaniya_core.monitoring import Monitoring, write_textfile
+from thaniya_core.retention import Retention, RetentionSettings
+from thaniya_core.store import Store
+from thaniya_core.system.throttle import Stopped
+
+ShouldStop = Callable[[], bool]
+
+ACTOR = "service"
+
+
+def make_tasks(
+    config: Config,
+    store: Store,
+    settings: RetentionSettings,
+    retention: Retention,
+    verification: Verification,
+    volumes: VolumeWatch,
+    monitoring: Callable[[], Monitoring],
+) -> tuple[Task, ...]:
+    """The parts of the schedule, each at the interval of the configuration that bears its name.
+
+    Args:
+        config, store, settings, retention, verification, volumes: what does the work.
+        monitoring: gives the monitoring when it is first needed.
+    """
+    intervals = config.schedule
+
+    def why_nothing_to_remove() -> str:
+        return "" if any(applied.policy for applied in settings.all()) else "no policy is set (thaniya retention set)"
+
+    def why_nobody_to_tell() -> str:
+        has_somebody = bool(monitoring().notifier.channels) or config.ping != Ping()
+        return "" if has_somebody else "[notify] and [ping] name nobody"
+
+    def task(name: str, what: str, work: Callable[[ShouldStop], str], why_idle: Callable[[], str]) -> Task:
+        return Task(name, what, timedelta(seconds=getattr(intervals, name)), work, why_idle)
+
+    return (
+        task("volumes", "look at the volumes", partial(look_at_volumes, volumes), lambda: ""),
+        task("health", "check and tell people", lambda _: tell(monitoring()), why_nobody_to_tell),
+        task(
+            "metrics",
+            "write the metrics",
+            lambda _: write_metrics(config, monitoring()),
+            lambda: "" if config.metrics.textfile else "[metrics] names no textfile",
+        ),
+        task(
+            RETENTION_RUN,
+            "apply retention",
+            partial(apply_retention, store, settings, retention),
+            why_nothing_to_remove,
+        ),
+        task(
+            "verify",
+            "read backups again",
+            partial(verify_due, verification, timedelta(seconds=intervals.verify)),
+            lambda: "" if config.verify.every else "`every` of [verify] is 0",
+        ),
+    )
+
+
+def look_at_volumes(volumes: VolumeWatch, should_stop: ShouldStop) -> str:
+    """Tell which volumes are not there any more, nearly full, or all right again."""
+    volumes.tell_changes()
+    return ""
+
+
+def tell(monitoring: Monitoring) -> str:
+    """Check, tell people what has changed, and send the pings that are due."""
+    told = monitoring.tell()
+    if told is None:
+        return "another process was about it"
+    sent = sum(not each.reason for each in told.sent)
+    return f"{told.report.status}, {len(told.report.findings)} findings, {sent} messages sent"
+
+
+def write_metrics(config: Config, monitoring: Monitoring) -> str:
+    """Write the metrics' file.
+
+    Raises:
+        ThaniyaError: it cannot be written.
+    """
+    if config.metrics.textfile is None:
+        return ""
+    write_textfile(config.metrics.textfile, monitoring.metrics(monitoring.check()))
+    return str(config.metrics.textfile)
+
+
+def apply_retention(store: Store, settings: RetentionSettings, retention: Retention, should_stop: ShouldStop) -> str:
+    """Remove what the policies do not keep, series by series. One that fails does not stop the others.
+
+    Raises:
+        Stopped: it was asked to stop.
+        ThaniyaError: series failed; names the first.
+    """
+    count = removed = freed_bytes = 0
+    failures: list[str] = []
+    for series, applied in settings.of_each(store.catalog_series()):
+        if should_stop():
+            raise Stopped
+        if not applied.policy:
+            continue
+        count += 1
+        try:
+            pruned = retention.apply(series, ACTOR)
+        except (ThaniyaError, OSError) as error:
+            failures.append(f"{series}: {error}")
+            continue
+        removed += len(pruned.removed)
+        freed_bytes += pruned.freed_bytes
+    if failures:
+        raise ThaniyaError(f"{len(failures)} of {count} series failed, {failures[0]}")
+    return f"{count} series, {removed} backups removed, {format_size(freed_bytes)}"
+
+
+def verify_due(verification: Verification, horizon: timedelta, should_stop: ShouldStop) -> str:
+    """Read the backups again whose time has come.
+
+    Raises:
+        Stopped: it was asked to stop.
+        ThaniyaError: some could not be looked at; names the first. Broken ones are no failure: they are told as such.
+    """
+    run = verification.run_due(horizon, should_stop, ACTOR)
+    if run.was_stopped:
+        raise Stopped
+    if run.unreadable:
+        raise ThaniyaError(f"{len(run.unreadable)} backups could not be looked at, {run.unreadable[0]}")
+    broken = sum(bool(backup.broken) for backup in run.verified)
+    return f"{len(run.verified)} backups read" + (f", {broken} broken" if broken else "")
