@@ -12,7 +12,7 @@ import pytest
 from thaniya_core.model import UploadState
 from thaniya_core.server import open_server
 
-KILLS = 25
+KILLS = 16
 SPARSE_BYTES = 600_000_000
 
 

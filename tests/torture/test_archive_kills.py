@@ -18,7 +18,7 @@ from thaniya_core.server import open_server
 
 pytestmark = pytest.mark.torture
 
-KILLS = 300 if os.environ.get("THANIYA_TORTURE") == "1" else 12
+KILLS = 300 if os.environ.get("THANIYA_TORTURE") == "1" else 8
 KEPT = 5
 SERIES = Series("alice", "web1", "nightly")
 DEADLINE_S = 60.0

