@@ -351,8 +351,6 @@ def test_slot_that_is_added_later_works_alike_and_goes_again(server, make_file):
 
 # Setting it up.
 
-"""Where PAM makes no difference, and a test takes long."""
-
 
 def test_second_run_changes_nothing_and_all_is_well(server):
     done = server.thaniya("setup", "openssh", "--slots", str(server.slots))
