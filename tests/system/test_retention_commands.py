@@ -127,6 +127,7 @@ def test_pinned_and_tagged_backups_are_shown_and_kept(command, backups):
         (("retention", "plan", "--series", "alice/web1"), 2, "not a series"),
         (("retention", "plan", "--series", "alice/web1/none"), 4, "no backup of the series"),
         (("retention", "apply", "--series", "alice/web1/none"), 4, "no backup of the series"),
+        (("retention", "apply", "--user", "nobody"), 4, "no backup of the user nobody"),
         (("retention", "simulate", "--policy", "keep-daily=1", "--times", "/none"), 4, "/none"),
         (("backup", "tag", "2026", "a b"), 4, "begin with"),
     ],

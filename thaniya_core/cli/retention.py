@@ -124,7 +124,10 @@ def _chosen(server: Server, series: list[str] | None, user: str) -> list[Series]
     for each in wanted:
         if each not in known:
             raise NotFound(f"there is no backup of the series {each}", hint="see `thaniya backup list`")
-    return [each for each in wanted or known if not user or each.user == user]
+    chosen = [each for each in wanted or known if not user or each.user == user]
+    if user and not chosen:
+        raise NotFound(f"there is no backup of the user {user} here", hint="see `thaniya backup list`")
+    return chosen
 
 
 def _apply_one(server: Server, series: Series, as_json: bool) -> ThaniyaError | None:
