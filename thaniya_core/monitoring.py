@@ -46,9 +46,6 @@ LOOK_BACK = timedelta(days=35)
 VOLUME_WAIT_S = 5.0
 """A disk that does not answer for so long is not there."""
 
-_ALIVE = timedelta(minutes=1)
-"""A mark of the service that is no older needs no further question."""
-
 
 class Told(Struct, frozen=True):
     """What people were told."""
@@ -123,8 +120,6 @@ class Monitoring:
     def _server_facts(self) -> ServerFacts:
         state = self._store.read()
         now = self._clock.now()
-        seen_at = self._service_lock.seen_at()
-        is_fresh = seen_at is not None and now - _ALIVE <= seen_at <= now
         return ServerFacts(
             now=now,
             users=tuple(state.users.all()),
@@ -134,8 +129,8 @@ class Monitoring:
             volumes=tuple(self._look_at_volumes(state.volumes.all())),
             channels=tuple(record for record in state.channels.all() if record.name in self.notifier.channels),
             pings=next(iter(state.pings.all()), None) if self._config.ping != Ping() else None,
-            service_runs=is_fresh or self._service_lock.is_held(),
-            service_seen_at=seen_at,
+            service_runs=self._service_lock.is_alive(),
+            service_seen_at=self._service_lock.seen_at(),
             runs={run.name: run for run in state.runs.all()},
             every_s=asdict(self._config.schedule),
             silence_s=self._config.slots.silence,

@@ -21,6 +21,7 @@ from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Schedule, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User, Volume
+from thaniya_core.observing import Live, observe
 from thaniya_core.retention import Retention, RetentionSettings, read_configured
 from thaniya_core.service_lock import ServiceLock
 from thaniya_core.slots import (
@@ -146,6 +147,10 @@ class Server:
             lambda: self.monitoring,
         )
         return Schedule(self.store, self.clock, tasks)
+
+    def observe(self) -> Live:
+        """What moves on the server now; see `observe`."""
+        return observe(self.store, self.clock, self._service_lock, self.schedule)
 
     def upload_in(self, slot_name: str) -> str | None:
         """The open upload that holds a slot now."""

@@ -6,13 +6,16 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import from_os_error, is_locked, os_errors, try_lock
 
 _POLL_S = 0.1
+
+_FRESH = timedelta(minutes=1)
+"""A mark of the service that is no older needs no further question."""
 
 
 class ServiceLock:
@@ -59,6 +62,11 @@ class ServiceLock:
         except OSError as exc:
             raise from_os_error("look at the lock of the service", exc) from exc
         return datetime.fromtimestamp(status.st_mtime, UTC)
+
+    def is_alive(self) -> bool:
+        """Whether a process is the service in this moment, by its mark if that is fresh."""
+        seen_at, now = self.seen_at(), self._clock.now()
+        return (seen_at is not None and now - _FRESH <= seen_at <= now) or self.is_held()
 
     def is_held(self) -> bool:
         """Whether a process, this one too, is the service in this moment. Who may read the state may ask.

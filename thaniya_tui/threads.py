@@ -1,0 +1,40 @@
+"""Calls that may take long, in threads that nobody waits for when the console ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[[], T], name: str) -> T:
+    """Call a function in a daemon thread of its own, and give its result or raise what it raised.
+
+    A thread of asyncio's pool is waited for at the end of the program, however long a disk that hangs lets it wait.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def deliver(settle: Callable[[Any], None], outcome: object) -> None:
+        if not future.done():  # who waited may have gone
+            settle(outcome)
+
+    def tell(settle: Callable[[Any], None], outcome: object) -> None:
+        try:
+            loop.call_soon_threadsafe(deliver, settle, outcome)
+        except RuntimeError:
+            pass  # the console has ended
+
+    def call() -> None:
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            tell(future.set_exception, error)
+        else:
+            tell(future.set_result, result)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return await future
