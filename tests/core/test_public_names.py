@@ -28,6 +28,7 @@ PUBLIC = {
     "jobs": {"JobQueue", "Schedule", "ScheduledTask", "Task", "TaskState", "Worker"},
     "monitor": {
         "RETENTION_RUN",
+        "DayState",
         "Expectations",
         "Finding",
         "Notifier",
@@ -37,6 +38,10 @@ PUBLIC = {
         "Sent",
         "SeriesFacts",
         "ServerFacts",
+        "Survey",
+        "SurveyedSeries",
+        "SurveyedUser",
+        "SurveyedVolume",
         "VolumeFacts",
         "examine",
         "examine_series",

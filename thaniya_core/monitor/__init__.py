@@ -1,5 +1,6 @@
 """Whether all is well: rules that look at facts, and telling people, programs and other monitors what they find."""
 
+from thaniya_core.monitor.calendar import DayState
 from thaniya_core.monitor.channels import make_channels
 from thaniya_core.monitor.expectations import Expectations
 from thaniya_core.monitor.facts import SeriesFacts, ServerFacts, VolumeFacts
@@ -12,10 +13,12 @@ from thaniya_core.monitor.pings import Pings
 from thaniya_core.monitor.prometheus import exposition
 from thaniya_core.monitor.rhythm import Rhythm, expected_rhythm
 from thaniya_core.monitor.series import examine_series
+from thaniya_core.monitor.survey import Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
 from thaniya_core.monitor.work import RETENTION_RUN
 
 __all__ = [
     "RETENTION_RUN",
+    "DayState",
     "Expectations",
     "Finding",
     "Notifier",
@@ -25,6 +28,10 @@ __all__ = [
     "Sent",
     "SeriesFacts",
     "ServerFacts",
+    "Survey",
+    "SurveyedSeries",
+    "SurveyedUser",
+    "SurveyedVolume",
     "VolumeFacts",
     "examine",
     "examine_series",
