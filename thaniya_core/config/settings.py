@@ -1,66 +1,15 @@
-"""thaniya.toml -> Config. An error names file, key and what was expected."""
+"""The settings as values, with what holds where the file says nothing."""
 
 from __future__ import annotations
 
-import os
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
-from thaniya_core.errors import ConfigInvalid, IllegalName, WrongUsage
-from thaniya_core.formats.names import check_user
-from thaniya_core.formats.quantities import parse_duration, parse_level, parse_size
-
-_LONGEST_S = 3653 * 86400
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1, le=100_000)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._+=&'#~-]+(@[A-Za-z0-9.-]+)?")
-_URL = re.compile(r"https?://[^\s/?#]+[^\s\x00-\x1f\x7f]*")
-
-
-class Account(str):
-    """An account's name; the rule is that of users' names."""
-
-
-class Level(str):
-    """Free space; in TOML `"5%"` of a disk, or a size."""
-
-    def bytes_of(self, whole_bytes: int) -> int:
-        """The level in bytes on a disk of some size."""
-        return parse_level(self, whole_bytes)
-
-    def part_of(self, whole: int) -> int:
-        """The level of what is not counted in bytes; 0 where the level is a size."""
-        return self.bytes_of(whole) if self.strip().endswith("%") else 0
-
-
-class Size(int):
-    """Bytes; in TOML a number or `"10G"`."""
-
-
-class Seconds(int):
-    """Seconds; in TOML a number or `"15m"`."""
-
-
-class MailAddress(str):
-    """`admin@example.org`, or a local account; no sign that makes a mail server see a program or a file in it."""
-
-
-class Url(str):
-    """An address that begins with http:// or https://."""
-
-
-class UrlTemplate(str):
-    """A Url with {user}, {host} and {name} in it."""
+from thaniya_core.config.kinds import Account, Count, Level, MailAddress, Port, Seconds, Share, Size, Url, UrlTemplate
 
 
 class Paths(Struct, frozen=True, forbid_unknown_fields=True):
@@ -236,130 +185,3 @@ class Config(Settings, frozen=True):
     """The whole configuration: the settings, and where they were read."""
 
     file: Path = Path("thaniya.toml")
-
-
-def find_config(given: Path | None) -> Path:
-    """The configuration file to use: the one given, $THANIYA_CONFIG, ./thaniya.toml or /etc/thaniya/thaniya.toml.
-
-    Raises:
-        ConfigInvalid: there is none.
-    """
-    if given is not None:
-        candidates = [given]
-    elif os.environ.get("THANIYA_CONFIG"):
-        candidates = [Path(os.environ["THANIYA_CONFIG"])]
-    else:
-        candidates = [Path("thaniya.toml"), Path("/etc/thaniya/thaniya.toml")]
-    for candidate in candidates:
-        if candidate.is_file():
-            if given is None:
-                _check_owner(candidate)
-            return candidate.absolute()
-    raise ConfigInvalid(
-        f"no configuration file: looked for {', '.join(str(path) for path in candidates)}",
-        hint="make one with `thaniya init DIRECTORY`, or name it with --config",
-    )
-
-
-def _check_owner(file: Path) -> None:
-    """Root follows no configuration that somebody else may have laid in its way: it names programs to run."""
-    if os.geteuid() == 0 and (file.stat().st_uid != 0 or file.stat().st_mode & 0o022):
-        raise ConfigInvalid(
-            f"{file.absolute()} can be changed by others than root, and root would do what it says",
-            hint=f"if you trust it, name it: --config {file.absolute()}",
-        )
-
-
-def load_config(file: Path) -> Config:
-    """Read and check a configuration file.
-
-    Raises:
-        ConfigInvalid: it cannot be read, is no TOML, or a key is unknown or of the wrong kind.
-    """
-    try:
-        text = file.read_bytes()
-        settings = msgspec.toml.decode(text, type=Settings, dec_hook=_decode_special)
-    except OSError as exc:
-        hint = "run this as root" if isinstance(exc, PermissionError) else ""
-        raise ConfigInvalid(f"{file} cannot be read: {exc.strerror}", hint=hint) from exc
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-        raise ConfigInvalid(f"{file}: {exc}", hint="see docs/configuration.md") from exc
-    base = file.absolute().parent
-    given = settings.paths
-    paths = Paths(state=base / given.state, spool=base / given.spool, slots=base / given.slots)
-    volumes = replace(settings.volumes, search=tuple(base / place for place in settings.volumes.search))
-    textfile = settings.metrics.textfile
-    metrics = Metrics(None if textfile is None else base / textfile)
-    located = {"paths": paths, "volumes": volumes, "metrics": metrics, "file": file.absolute()}
-    return Config(**{**msgspec.structs.asdict(settings), **located})
-
-
-def _decode_special(kind: type, value: object) -> object:
-    """msgspec's hook for the types it does not know. To a ValueError it adds which key it was."""
-    if kind is Path:
-        if not isinstance(value, str):
-            raise ValueError(f"expected a path, got {value!r}")
-        return Path(value)
-    if kind is Account:
-        return _decode_account(value)
-    if kind is MailAddress or kind is Url or kind is UrlTemplate:
-        return _decode_address(kind, value)
-    if kind is Level:
-        return _decode_level(value)
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ValueError(f'expected a number or text such as "10G", got {value!r}')
-    try:
-        number = parse_size(value) if kind is Size else parse_duration(value)
-    except WrongUsage as exc:
-        raise ValueError(str(exc)) from exc
-    if number < 0:
-        raise ValueError(f"expected no negative number, got {value!r}")
-    if kind is Seconds and number > _LONGEST_S:
-        raise ValueError(f"expected at most ten years, got {value!r}")
-    return kind(number)
-
-
-def _decode_level(value: object) -> Level:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f'expected text such as "5%" or "50G", got {value!r}')
-    try:
-        parse_level(str(value), 0)
-    except WrongUsage as exc:
-        raise ValueError(str(exc)) from exc
-    return Level(value)
-
-
-def _decode_account(value: object) -> Account:
-    if not isinstance(value, str):
-        raise ValueError(f"expected the name of an account, got {value!r}")
-    try:
-        return Account(check_user(value))
-    except IllegalName as exc:
-        raise ValueError(str(exc)) from exc
-
-
-def _decode_address(kind: type[str], value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"expected text, got {value!r}")
-    if kind is MailAddress:
-        if value and (not _MAIL_ADDRESS.fullmatch(value) or value.startswith("-")):
-            raise ValueError(f"expected an address such as admin@example.org, got {value!r}")
-        return kind(value)
-    if not (_URL.fullmatch(value) or (kind is UrlTemplate and not value)):
-        raise ValueError(f"expected an address that begins with http:// or https://, got {value!r}")
-    if kind is UrlTemplate:
-        fill_template(value, "user", "host", "name")
-    return kind(value)
-
-
-def fill_template(template: str, user: str, host: str, name: str) -> str:
-    """The address for a series.
-
-    Raises:
-        ValueError: the template has braces that are none of {user}, {host} and {name}.
-    """
-    values = {"user": user, "host": host, "name": name}
-    filled = re.sub(r"\{(user|host|name)\}", lambda match: quote(values[match[1]], safe=""), template)
-    if re.search(r"[{}]", filled):
-        raise ValueError(f"expected no braces but {{user}}, {{host}} and {{name}}, got {template!r}")
-    return filled
