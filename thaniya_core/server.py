@@ -161,6 +161,10 @@ class Server:
         """The audit log, the oldest first."""
         return self.store.read_events(since)
 
+    def newest_events(self) -> Iterator[Event]:
+        """The audit log, the newest first; only what is asked for is read."""
+        return self.store.read_newest_events()
+
     def as_service(self, wait_s: float = 0.0) -> AbstractContextManager[bool]:
         """Be the service for a while: the only one that closes slots and runs jobs; see `ServiceLock.hold`."""
         return self._service_lock.hold(wait_s)

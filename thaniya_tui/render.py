@@ -9,8 +9,7 @@ from rich.text import Text
 
 from thaniya_core.formats.quantities import format_duration, format_size
 from thaniya_core.model import JobState, Severity, SlotState, UploadState, VolumeCondition
-from thaniya_core.system.harmless import make_harmless
-from thaniya_core.views import DayState, TaskState
+from thaniya_core.views import DayState, TaskState, make_harmless
 
 _LONGEST = 300
 
@@ -143,22 +142,13 @@ def ago(at: datetime | None, now: datetime) -> Text:
         return Text("never")
     past_s = (now - at).total_seconds()
     if past_s < 0:
-        return Text(f"in {_rough(-past_s)}")
-    return Text(f"{_rough(past_s)} ago" if past_s >= 1 else "now")
+        return Text(f"in {format_duration(-past_s)}")
+    return Text(f"{format_duration(int(past_s))} ago" if past_s >= 1 else "now")
 
 
 def lasting(span: timedelta | float) -> Text:
-    """How long something takes: `3m`."""
-    seconds = span.total_seconds() if isinstance(span, timedelta) else span
-    return Text(_rough(seconds), justify="right")
-
-
-def _rough(seconds: float) -> str:
-    """In the largest unit that fits, and the next one: nobody wants the seconds of a month."""
-    for unit_s, cut_s in ((86400 * 7, 86400), (86400, 3600), (3600, 60), (60, 1)):
-        if seconds >= unit_s:
-            return format_duration(seconds // cut_s * cut_s)
-    return format_duration(int(seconds))
+    """How long something takes: `3 min`."""
+    return Text(format_duration(span.total_seconds() if isinstance(span, timedelta) else span), justify="right")
 
 
 def bar(part: float, width: int, style: str = "moving") -> Text:

@@ -10,7 +10,7 @@ import typer
 
 from thaniya_core.config import GateKind, find_config, load_config
 from thaniya_core.server import Server, find_service_user, open_server
-from thaniya_core.system.privileges import call_as, person
+from thaniya_core.system.privileges import call_as, login_actor
 
 
 def server_of(context: typer.Context) -> Server:
@@ -37,4 +37,4 @@ def _given_config(context: typer.Context) -> Path | None:
 
 def actor() -> str:
     """The person behind the command, as the audit log shows it; behind sudo the one who called it."""
-    return f"login:{person()}"
+    return login_actor()

@@ -182,6 +182,9 @@ class TinyStore:
     def read_events(self, since: datetime | None = None) -> Iterator[Event]:
         return self._events.read(since)
 
+    def read_newest_events(self) -> Iterator[Event]:
+        return self._events.newest()
+
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         return self._events.read_after(place)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,7 @@ from thaniya_core.store.rules import month_of
 from thaniya_core.system.files import fsync_directory, locked, make_directories, os_errors, write_all
 
 _LOG_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.jsonl")
+_BLOCK_BYTES = 64 * 1024
 
 
 class LogPlace(Struct, frozen=True):
@@ -66,6 +68,22 @@ class EventLog:
             for event in _read_file(file):
                 if since is None or event.at >= since:
                     yield event
+
+    def newest(self) -> Iterator[Event]:
+        """Events from the end of the log to its beginning; only what is asked for is read.
+
+        Raises:
+            StateUnreadable: a file of the log cannot be opened or read.
+        """
+        for file in reversed(self._files()):
+            try:
+                with file.open("rb") as stream:
+                    for line in _lines_backwards(stream):
+                        event = decode_event(line)
+                        if event is not None:
+                            yield event
+            except OSError as exc:
+                raise _unreadable(file, exc) from exc
 
     def read_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         """Events after a place, each with the place after it. A line that is being written is left for the next time.
@@ -142,6 +160,19 @@ def _read_file(file: Path) -> Iterator[Event]:
                     yield event
     except OSError as exc:
         raise _unreadable(file, exc) from exc
+
+
+def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, the last first."""
+    end = stream.seek(0, os.SEEK_END)
+    rest = b""
+    while end:
+        begin = max(end - _BLOCK_BYTES, 0)
+        stream.seek(begin)
+        first, *lines = (stream.read(end - begin) + rest).split(b"\n")
+        yield from reversed(lines)
+        rest, end = first, begin
+    yield rest
 
 
 def _unreadable(path: Path, exc: OSError) -> StateUnreadable:

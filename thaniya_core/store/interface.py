@@ -183,6 +183,10 @@ class Store(Protocol):
         """Events, the oldest first. A line that cannot be read is passed over."""
         ...
 
+    def read_newest_events(self) -> Iterator[Event]:
+        """Events, the newest first; only what is asked for is read."""
+        ...
+
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         """Events that were appended after a place in the audit log, each with the place after it."""
         ...

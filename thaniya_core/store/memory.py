@@ -119,6 +119,9 @@ class MemoryStore:
             if since is None or event.at >= since:
                 yield event
 
+    def read_newest_events(self) -> Iterator[Event]:
+        return reversed(list(self.read_events()))
+
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         month, offset = "", 0
         for event in self.read_events():

@@ -34,6 +34,11 @@ def person() -> str:
         return str(os.getuid())
 
 
+def login_actor() -> str:
+    """The person behind this process as the audit log shows it: `login:root`."""
+    return f"login:{person()}"
+
+
 def account() -> str:
     """The account whose rights this process has, or its number where it has no name."""
     try:

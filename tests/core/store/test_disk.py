@@ -327,6 +327,21 @@ def test_a_record_of_the_cache_is_what_the_file_says(tiny, directory, now):
     assert tiny.read().users.get("alice") == TinyStore(directory).read().users.get("alice") == replace(user, keys=())
 
 
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_newest_events_are_the_events_backwards(tiny, directory, now, count):
+    for number in range(count):
+        line = encode_event(Event(now, "test", "act", str(number), detail="x" * (number * 37 % 400)))
+        with make_file(directory / "log" / f"2026-{9 + number // 300:02}.jsonl").open("ab") as log:
+            log.write(line + b"\n")
+    assert list(tiny.read_newest_events()) == list(tiny.read_events())[::-1]
+    assert len(list(tiny.read_events())) == count
+
+
+def make_file(file):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
+
+
 def test_line_that_is_being_written_is_left_for_the_next_look(tiny, directory, now):
     tiny.add_event(Event(now, "test", "act", "one"))
     ((_, place),) = tiny.read_events_after(LogPlace.at_month(now))

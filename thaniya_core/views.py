@@ -1,0 +1,23 @@
+"""What a `Server` takes and hands out, in one place, for those who know nothing else of the core: the console.
+
+Values only, and the pure functions that read and write them.
+"""
+
+from thaniya_core.archive import VolumeStatus
+from thaniya_core.jobs import ScheduledTask, TaskState
+from thaniya_core.monitor import DayState, Finding, Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
+from thaniya_core.observing import Live
+from thaniya_core.retention import Applied, Candidate, Decision, Plan, Policy, Pruned, SeriesPlan, parse_policy
+from thaniya_core.system.harmless import make_harmless
+from thaniya_core.system.privileges import login_actor
+
+__all__ = [
+    # The server at one instant, and at a glance.
+    "Live", "Survey", "SurveyedSeries", "SurveyedVolume", "SurveyedUser", "DayState", "Finding",
+    # Volumes, schedule.
+    "VolumeStatus", "ScheduledTask", "TaskState",
+    # Retention.
+    "Applied", "Candidate", "Decision", "Plan", "Policy", "Pruned", "SeriesPlan", "parse_policy",
+    # People and foreign text.
+    "login_actor", "make_harmless",
+]  # fmt: skip

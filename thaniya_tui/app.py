@@ -1,0 +1,265 @@
+"""The application: areas, what is read for all of them, and what is done for any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.worker import Worker, WorkerState
+
+from thaniya_core.server import Server
+from thaniya_core.views import Live, Survey
+from thaniya_tui import themes
+from thaniya_tui.area import Area
+from thaniya_tui.areas import AREAS
+from thaniya_tui.dialogs import Failure, FailureText, Help, describe_failure
+from thaniya_tui.palette import AreaCommands
+from thaniya_tui.reader import Reader
+from thaniya_tui.surveying import LOOK_S, Surveying
+from thaniya_tui.threads import in_thread
+from thaniya_tui.widgets import StatusLine
+
+T = TypeVar("T")
+
+LIVE_S = 0.5
+"""From one look at what moves to the next."""
+
+STALE_AFTER_S = 5.0
+
+
+class Console(App[None]):
+    """Shows a server. It decides nothing: what it changes goes through the functions that the commands use."""
+
+    TITLE = "Thaniya"
+    CSS_PATH = "style.tcss"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {area.MODE: area for area in AREAS}
+    DEFAULT_MODE = AREAS[0].MODE
+    COMMANDS: ClassVar = {AreaCommands}
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it as of the instance
+        (0, "-tiny"),
+        (60, "-narrow"),
+        (100, "-normal"),
+        (120, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (20, "-low"), (30, "-high")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"switch_mode('{area.MODE}')", area.NAME, show=False, id=f"go.{area.MODE}")
+            for number, area in enumerate(AREAS, 1)
+        ),
+        Binding("question_mark", "help", "Help", key_display="?", id="help"),
+        Binding("p", "pause", "Pause", show=False, id="pause", tooltip="keep what is shown as it is"),
+        Binding("q", "quit", "Quit", id="quit"),
+        Binding("ctrl+p", "command_palette", "Palette", id="palette", priority=True),
+    ]
+
+    def __init__(
+        self,
+        server: Server,
+        actor: str,
+        *,
+        is_read_only: bool = False,
+        theme: str = themes.DARK.name,
+        keys: Mapping[str, str] | None = None,
+        stale_after_s: float = STALE_AFTER_S,
+    ) -> None:
+        """
+        Args:
+            server: what is shown; used in threads only.
+            actor: who acts, as the audit log shows it.
+            is_read_only: nothing can be changed.
+            theme: the name of a theme.
+            keys: other keys for bindings, by the bindings' ids.
+            stale_after_s: what was read longer ago is said not to be of now.
+        """
+        super().__init__()
+        self.server = server
+        self.actor = actor
+        self.is_read_only = is_read_only
+        self.is_paused = False
+        self.live: Live | None = None
+        """What was read last of what moves."""
+        self.survey: Survey | None = None
+        self._stale_after_s = stale_after_s
+        self._failed_reading = ""
+        self._surveying = Surveying(server)
+        self._live_reader = Reader(self, "what moves", server.observe, self._take_live, self._fail_live, LIVE_S)
+        self._survey_reader = Reader(
+            self, "the survey", self._surveying.ask, self._take_survey, self._fail_survey, LOOK_S
+        )
+        self.register_theme(themes.DARK)
+        self.register_theme(themes.LIGHT)
+        self.theme = theme
+        self.console.push_theme(themes.styles_of(self.current_theme))
+        self.set_keymap(dict(keys or {}))
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, self._note_theme)
+        self._live_reader.start()
+        self._survey_reader.start()
+
+    def _note_theme(self, theme: Theme) -> None:
+        # `console` is rich's, by which every text finds its styles.
+        self.console.pop_theme()
+        self.console.push_theme(themes.styles_of(theme))
+
+    # Reading.
+
+    def _take_live(self, live: Live) -> None:
+        before, self.live, self._failed_reading = self.live, live, ""
+        if before is not None and _has_news(before, live):
+            self._surveying.want()
+            self._survey_reader.ask_soon()
+        area = self.area_in_front()
+        if area is None:
+            return
+        area.status_line().note_live(live)
+        if not self.is_paused:
+            area.show_live(live)
+            area.refresh_bindings()
+
+    def _fail_live(self, error: Exception) -> None:
+        self._failed_reading = str(error)
+        area = self.area_in_front()
+        if area is not None:
+            area.status_line().note_failure(self._failed_reading)
+
+    def _take_survey(self, survey: Survey) -> None:
+        is_new = self.survey is None or survey.made_at != self.survey.made_at
+        self.survey = survey
+        area = self.area_in_front()
+        if area is not None and is_new:
+            area.status_line().note_survey(survey)
+            if not self.is_paused:
+                area.show_survey(survey)
+
+    def _fail_survey(self, error: Exception) -> None:
+        failure = describe_failure("look at everything", error)
+        self.notify(f"{failure.title}: {failure.cause}", markup=False, severity="error", title="no verdict")
+
+    def fail_reading(self, error: Exception) -> None:
+        """What an area alone shows could not be read; what was read before stays, and it is said."""
+        failure = describe_failure("read", error)
+        self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
+
+    def area_in_front(self) -> Area | None:
+        """The area that can be seen, also behind a dialog; None before there is one."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Area)), None)
+
+    def bring_up_to_date(self, area: Area) -> None:
+        """Show an area what was read while it was not in front."""
+        line = area.status_line()
+        line.is_paused, line.is_read_only = self.is_paused, self.is_read_only
+        if self.live is not None:
+            line.note_live(self.live)
+            area.show_live(self.live)
+        if self.survey is not None:
+            line.note_survey(self.survey)
+            area.show_survey(self.survey)
+        if self._failed_reading:
+            line.note_failure(self._failed_reading)
+
+    def refresh_all(self) -> None:
+        """Read everything now."""
+        self._live_reader.ask_soon()
+        self._surveying.want()
+        self._survey_reader.ask_soon()
+
+    def make_status_line(self, here: str) -> StatusLine:
+        """The first line of an area."""
+        return StatusLine(tuple((area.MODE, area.NAME) for area in AREAS), here, self._stale_after_s)
+
+    # Doing.
+
+    def act(
+        self,
+        what: str,
+        work: Callable[[], T],
+        done: Callable[[T], str],
+        then: Callable[[T], None] | None = None,
+    ) -> None:
+        """Do something in a thread, and tell how it ended: a toast, or a dialog that can be copied.
+
+        Args:
+            what: completes "could not …".
+            work: does it.
+            done: what is told then; empty for nothing.
+            then: called with the result, in the event loop.
+        """
+        if self.is_read_only:
+            self.fail(FailureText("Not allowed", what, "the console may only look (--read-only)", "", ""))
+            return
+        self.run_worker(
+            self._act(what, work, done, then), name=what, group="act", description=what, exit_on_error=False
+        )
+
+    async def _act(
+        self, what: str, work: Callable[[], T], done: Callable[[T], str], then: Callable[[T], None] | None
+    ) -> None:
+        try:
+            result = await in_thread(work, what)
+        except Exception as error:  # noqa: BLE001 - told in a dialog, whatever it is
+            self.fail(describe_failure(what, error))
+        else:
+            if told := done(result):
+                self.notify(told, markup=False)
+            if then is not None:
+                then(result)
+        self.refresh_all()
+        area = self.area_in_front()
+        if area is not None:
+            area.refresh_area()
+
+    def fail(self, failure: FailureText) -> None:
+        """Tell a failure in full."""
+        self.push_screen(Failure(failure))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A worker that fails is a mistake in the program: it is told, and the rest goes on."""
+        if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception):
+            self.fail(describe_failure(event.worker.description or event.worker.name, event.worker.error))
+
+    # Keys.
+
+    def action_help(self) -> None:
+        """Explain the area at hand."""
+        area = self.area_in_front()
+        if area is not None and not isinstance(self.screen, Help):
+            self.push_screen(Help(area.NAME, area.WHAT, area.own_bindings()))
+
+    def action_pause(self) -> None:
+        """Stop repainting, or go on."""
+        self.is_paused = not self.is_paused
+        area = self.area_in_front()
+        if area is not None:
+            self.bring_up_to_date(area) if not self.is_paused else area.status_line().note_paused()
+
+    async def action_switch_mode(self, mode: str) -> None:
+        """Go to an area, from wherever; dialogs are left open on theirs."""
+        if isinstance(self.screen, Area):
+            await self.switch_mode(mode)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Areas and pause belong to areas, not to dialogs."""
+        if action in ("switch_mode", "pause", "help") and not isinstance(self.screen, Area):
+            return False
+        return super().check_action(action, parameters)
+
+    def handle_bindings_clash(self, clashed_bindings: set[Binding], node: DOMNode) -> None:
+        """Two bindings of one key, by the configuration: say so instead of doing one of them silently."""
+        names = ", ".join(sorted(binding.id or binding.description for binding in clashed_bindings))
+        self.notify(f"one key for several things, see [console] of thaniya.toml: {names}", markup=False)
+
+
+def _has_news(before: Live, now: Live) -> bool:
+    """Whether what happened between two looks may change the verdict."""
+
+    def ways(live: Live) -> list[tuple[str, str]]:
+        return [(upload.id, upload.state) for upload in live.uploads]
+
+    return ways(before) != ways(now) or before.volumes != now.volumes or before.users != now.users

@@ -1,0 +1,9 @@
+"""The areas, in the order of their keys."""
+
+from thaniya_tui.area import Area
+from thaniya_tui.areas.overview import Overview
+from thaniya_tui.areas.uploads import UploadsArea
+
+AREAS: tuple[type[Area], ...] = (Overview, UploadsArea)
+
+__all__ = ["AREAS"]

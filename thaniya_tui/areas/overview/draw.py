@@ -1,0 +1,148 @@
+"""The overview's lines, each drawn by a pure function of what was read and a width in cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from thaniya_core.formats.quantities import format_duration, format_size
+from thaniya_core.model import Event, Severity, Upload, UploadState
+from thaniya_core.views import Live, Survey, SurveyedSeries, SurveyedVolume
+from thaniya_tui import render
+
+_VERDICTS = {
+    Severity.OK: "good",
+    Severity.WARNING: "caution",
+    Severity.CRITICAL: "bad",
+    Severity.UNKNOWN: "caution",
+}
+
+
+def draw_verdict(survey: Survey | None, live: Live | None, limit: int, width: int) -> list[Text]:
+    """The verdict, and its reasons under it, the worst first."""
+    if survey is None:
+        return [Text("looking at everything …", "faint")]
+    sign, style = render.severity_sign(survey.status)
+    lines = [Text.assemble((f"{sign} ", style), (render.foreign(survey.verdict).plain, f"{_VERDICTS[survey.status]}"))]
+    if live is not None:
+        lines[0].append_text(Text(f"   seen {render.ago(survey.made_at, live.at)}", "faint"))
+    for finding in survey.findings[:limit]:
+        sign, style = render.severity_sign(finding.severity)
+        subject = render.foreign(finding.subject).plain
+        text = render.foreign(finding.text).plain
+        told = text if subject in text else f"{subject}: {text}" if subject else text
+        lines.append(Text.assemble(f"  {sign} ".replace(sign, ""), (sign, style), " ", told))
+    if len(survey.findings) > limit:
+        lines.append(Text(f"    and {len(survey.findings) - limit} more (thaniya check)", "faint"))
+    return [_cut(line, width) for line in lines]
+
+
+def draw_uploads(live: Live | None, width: int) -> list[Text]:
+    """What is coming in right now: a bar, the rate, the time that is left."""
+    if live is None:
+        return [Text("…", "faint")]
+    if not live.uploads:
+        free = sum(slot.state == "ready" for slot in live.slots)
+        return [Text(f"nothing is coming in; {free} of {len(live.slots)} slots are ready", "faint")]
+    return [_upload_line(upload, width) for upload in live.uploads]
+
+
+def _upload_line(upload: Upload, width: int) -> Text:
+    told_width = 34 if width >= 76 else 22
+    name_width = max(min(width - told_width - 12, 34), 10)
+    bar_width = max(width - name_width - told_width - 4, 6)
+    line = Text.assemble(render.upload_state(upload.state).plain[:1], " ")
+    line = Text.assemble(render.upload_state(upload.state)[:2], render.fit(upload.series, name_width), " ")
+    if upload.state is UploadState.FAILED:
+        return _cut(line.append(render.foreign(upload.shown_reason).plain, "bad"), width)
+    if upload.state is not UploadState.OPEN:
+        return _cut(line.append(f"{upload.state.value}: {render.size(upload.received_bytes)}", "moving"), width)
+    if upload.expected_bytes:
+        line.append_text(render.bar(upload.received_bytes / upload.expected_bytes, bar_width)).append(" ")
+    else:
+        line.append(" " * (bar_width + 1))
+    told = f"{render.size(upload.received_bytes)}"
+    if upload.expected_bytes and told_width > 22:
+        told += f" of {render.size(upload.expected_bytes)}"
+    if upload.bytes_per_s:
+        told += f" {render.rate(upload.bytes_per_s)}"
+    if (left_s := seconds_left(upload)) is not None and told_width > 22:
+        told += f" {format_duration(left_s)}"
+    return _cut(line.append(told), width)
+
+
+def seconds_left(upload: Upload) -> float | None:
+    """How long an upload takes at its present rate; None when nobody can tell."""
+    if not upload.expected_bytes or upload.bytes_per_s <= 0:
+        return None
+    return max(upload.expected_bytes - upload.received_bytes, 0) / upload.bytes_per_s
+
+
+def draw_volumes(volumes: Sequence[SurveyedVolume], width: int) -> list[Text]:
+    """Each volume as a bar."""
+    if not volumes:
+        return [Text("no volume: make one with `thaniya volume add DIRECTORY`", "caution")]
+    name_width = min(max((len(volume.label) for volume in volumes), default=8), 20)
+    return [_volume_line(volume, name_width, width) for volume in volumes]
+
+
+def _volume_line(volume: SurveyedVolume, name_width: int, width: int) -> Text:
+    sign = render.volume_condition(volume.condition)
+    line = Text.assemble(sign[:2], render.fit(volume.label, name_width), " ")
+    if volume.total_bytes is None or volume.free_bytes is None:
+        return _cut(line.append(f"{sign.plain[2:]}: {render.foreign(volume.problem).plain}", "bad"), width)
+    used = 1 - volume.free_bytes / volume.total_bytes if volume.total_bytes else 0.0
+    told = f" {used:4.0%}  {format_size(volume.free_bytes)} free"
+    if volume.full_in_days is not None and volume.full_in_days < 400:
+        told += f", full in {volume.full_in_days:.0f} d"
+    if not volume.is_active:
+        told += ", takes no new backups"
+    style = sign.spans[0].style if sign.spans else ""
+    bar_width = max(min(width - len(line) - len(told), 40), 4)
+    return _cut(line.append_text(render.bar(used, bar_width, str(style))).append(told), width)
+
+
+def draw_calendar(series: Iterable[SurveyedSeries], now: datetime | None, width: int) -> list[Text]:
+    """A line a series: its last days, its last backup."""
+    lines = [_series_line(each, now, width) for each in series]
+    return lines or [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
+
+
+def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
+    """What needs somebody at the top, the others by name."""
+    return sorted(series, key=lambda each: (-each.severity.rank, each.series))
+
+
+def _series_line(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
+    told_width = 13
+    days = min(len(each.days), max(width - 2 - 12 - told_width - 2, 5))
+    name_width = max(min(width - 4 - days - told_width, 44), 8)
+    sign, style = render.severity_sign(each.severity)
+    line = Text.assemble((sign, style), " ", render.fit(each.series, name_width), " ")
+    for day in each.days[len(each.days) - days :]:
+        line.append(*render.DAYS[day])
+    told = "never" if each.last_at is None or now is None else render.ago(each.last_at, now).plain
+    return _cut(line.append(f" {told:>{told_width}}", "faint"), width)
+
+
+def draw_events(events: Iterable[Event], width: int) -> list[Text]:
+    """The newest events, a line each."""
+    lines = [_cut(line, width) for line in _event_lines(events)]
+    return lines or [Text("nothing has happened yet", "faint")]
+
+
+def _event_lines(events: Iterable[Event]) -> Iterator[Text]:
+    for event in events:
+        line = Text.assemble((event.at.astimezone().strftime("%H:%M:%S "), "faint"))
+        line.append("✓ " if event.ok else "✗ ", "good" if event.ok else "bad")
+        line.append_text(render.foreign(event.action)).append(" ").append_text(render.foreign(event.subject))
+        yield line.append(f" {render.foreign(event.detail).plain}", "faint").append(
+            f"  {render.foreign(event.actor).plain}", "faint"
+        )
+
+
+def _cut(line: Text, width: int) -> Text:
+    line.truncate(width, overflow="ellipsis")
+    return line

@@ -1,0 +1,85 @@
+"""The first area: everything at a glance."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import islice
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+
+from thaniya_core.model import Event
+from thaniya_core.views import Live, Survey
+from thaniya_tui.area import Area
+from thaniya_tui.areas.overview import draw
+from thaniya_tui.reader import Reader
+from thaniya_tui.widgets import Lines
+
+_EVENTS = 40
+_REASONS = 6
+
+
+class Overview(Area):
+    """Answers within two seconds and without a key: is everything backed up, is anything wrong."""
+
+    MODE = "overview"
+    NAME = "Overview"
+    WHAT = "Is every series backed up, is anything wrong, what is coming in right now, how full are the disks."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "look_closer", "Backups", id="overview.backups", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._events = Reader(self, "events", self._read_events, self._show_events, self.console.fail_reading, 2.0)
+
+    def compose_area(self) -> ComposeResult:
+        with Vertical(classes="pane", id="verdict-pane") as pane:
+            pane.border_title = "Verdict"
+            yield Lines(id="verdict")
+        with Horizontal(id="overview-middle"):
+            with VerticalScroll(classes="pane", id="uploads-pane", can_focus=False) as pane:
+                pane.border_title = "Coming in"
+                yield Lines(id="uploads")
+            with VerticalScroll(classes="pane", id="volumes-pane", can_focus=False) as pane:
+                pane.border_title = "Volumes"
+                yield Lines(id="volumes")
+        with VerticalScroll(classes="pane", id="calendar-pane") as pane:
+            pane.border_title = "Series: the last 30 days"
+            yield Lines(id="calendar")
+        with VerticalScroll(classes="pane", id="events-pane", can_focus=False) as pane:
+            pane.border_title = "Newest events"
+            yield Lines(id="events")
+
+    def on_mount(self) -> None:
+        self._events.start()
+        self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, None, None, _REASONS))
+
+    def show_live(self, live: Live) -> None:
+        """Draw what moves."""
+        self.query_one("#uploads", Lines).show(partial(draw.draw_uploads, live))
+
+    def show_survey(self, survey: Survey) -> None:
+        """Draw the verdict, volumes and calendars."""
+        live = self.console.live
+        self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, survey, live, _REASONS))
+        self.query_one("#volumes", Lines).show(partial(draw.draw_volumes, survey.volumes))
+        now = live.at if live is not None else survey.made_at
+        self.query_one("#calendar", Lines).show(partial(draw.draw_calendar, draw.worst_first(survey.series), now))
+
+    def refresh_area(self) -> None:
+        self._events.ask_soon()
+
+    def _read_events(self) -> tuple[Event, ...]:
+        return tuple(islice(self.server.newest_events(), _EVENTS))
+
+    def _show_events(self, events: tuple[Event, ...]) -> None:
+        if self.is_current and not self.console.is_paused:
+            self.query_one("#events", Lines).show(partial(draw.draw_events, events))
+
+    async def action_look_closer(self) -> None:
+        """Go to the backups."""
+        await self.console.action_switch_mode("backups")
