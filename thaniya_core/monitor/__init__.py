@@ -6,6 +6,7 @@ from thaniya_core.monitor.expectations import Expectations
 from thaniya_core.monitor.facts import SeriesFacts, ServerFacts, VolumeFacts
 from thaniya_core.monitor.findings import Finding
 from thaniya_core.monitor.health import Report, examine
+from thaniya_core.monitor.kept import decode_survey, keep_survey, read_survey
 from thaniya_core.monitor.metrics import measure
 from thaniya_core.monitor.nagios import plugin_output, status_line
 from thaniya_core.monitor.notifier import Notifier, Sent
@@ -13,10 +14,12 @@ from thaniya_core.monitor.pings import Pings
 from thaniya_core.monitor.prometheus import exposition
 from thaniya_core.monitor.rhythm import Rhythm, expected_rhythm
 from thaniya_core.monitor.series import examine_series
-from thaniya_core.monitor.survey import Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
+from thaniya_core.monitor.survey import CALENDAR_DAYS, Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
+from thaniya_core.monitor.surveying import Surveyor
 from thaniya_core.monitor.work import RETENTION_RUN
 
 __all__ = [
+    "CALENDAR_DAYS",
     "RETENTION_RUN",
     "DayState",
     "Expectations",
@@ -32,13 +35,17 @@ __all__ = [
     "SurveyedSeries",
     "SurveyedUser",
     "SurveyedVolume",
+    "Surveyor",
     "VolumeFacts",
+    "decode_survey",
     "examine",
     "examine_series",
     "expected_rhythm",
     "exposition",
+    "keep_survey",
     "make_channels",
     "measure",
     "plugin_output",
+    "read_survey",
     "status_line",
 ]
