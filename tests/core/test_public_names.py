@@ -107,6 +107,7 @@ PUBLIC = {
         "Applied",
         "Candidate",
         "Decision",
+        "NotPruned",
         "Plan",
         "Policy",
         "Pruned",
