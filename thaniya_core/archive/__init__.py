@@ -1,7 +1,7 @@
 """Spool -> volume; volumes; catalog; verify; restore."""
 
 from thaniya_core.archive.backups import Backups
-from thaniya_core.archive.catalog import Catalog
+from thaniya_core.archive.catalog import Catalog, VolumeUsage
 from thaniya_core.archive.condition import VolumeStatus, VolumeWatch
 from thaniya_core.archive.ingest import Ingest, UploadedFiles
 from thaniya_core.archive.rebuild import RebuildReport
@@ -22,6 +22,7 @@ __all__ = [
     "Verification",
     "VerifiedRun",
     "VolumeStatus",
+    "VolumeUsage",
     "VolumeWatch",
     "Volumes",
     "forget_volume",

@@ -12,18 +12,22 @@ from thaniya_core.monitor.pings import Pings
 from thaniya_core.monitor.prometheus import exposition
 from thaniya_core.monitor.rhythm import Rhythm, expected_rhythm
 from thaniya_core.monitor.series import examine_series
+from thaniya_core.monitor.summary import Arrived, LastBackup, SeriesSummary
 from thaniya_core.monitor.work import RETENTION_RUN
 
 __all__ = [
     "RETENTION_RUN",
+    "Arrived",
     "Expectations",
     "Finding",
+    "LastBackup",
     "Notifier",
     "Pings",
     "Report",
     "Rhythm",
     "Sent",
     "SeriesFacts",
+    "SeriesSummary",
     "ServerFacts",
     "VolumeFacts",
     "examine",
