@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 
 from thaniya_core.archive import Verification, VolumeWatch
 from thaniya_core.config import Config
 from thaniya_core.errors import ThaniyaError
+from thaniya_core.formats.names import Series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.jobs import Task
 from thaniya_core.monitor import RETENTION_RUN
 from thaniya_core.monitoring import Monitoring, write_textfile
-from thaniya_core.retention import Retention, RetentionSettings
+from thaniya_core.retention import NotPruned, Retention, RetentionSettings
 from thaniya_core.store import Store
 from thaniya_core.system.throttle import Stopped
 
@@ -104,21 +105,23 @@ def apply_retention(store: Store, settings: RetentionSettings, retention: Retent
         Stopped: it was asked to stop.
         ThaniyaError: series failed; names the first.
     """
+
+    def with_policy() -> Iterator[Series]:
+        for series, applied in settings.of_each(store.catalog_series()):
+            if should_stop():
+                raise Stopped
+            if applied.policy:
+                yield series
+
     count = removed = freed_bytes = 0
     failures: list[str] = []
-    for series, applied in settings.of_each(store.catalog_series()):
-        if should_stop():
-            raise Stopped
-        if not applied.policy:
-            continue
+    for result in retention.apply_each(with_policy(), ACTOR):
         count += 1
-        try:
-            pruned = retention.apply(series, ACTOR)
-        except (ThaniyaError, OSError) as error:
-            failures.append(f"{series}: {error}")
-            continue
-        removed += len(pruned.removed)
-        freed_bytes += pruned.freed_bytes
+        if isinstance(result, NotPruned):
+            failures.append(f"{result.series}: {result.error}")
+        else:
+            removed += len(result.removed)
+            freed_bytes += result.freed_bytes
     if failures:
         raise ThaniyaError(f"{len(failures)} of {count} series failed, {failures[0]}")
     return f"{count} series, {removed} backups removed, {format_size(freed_bytes)}"

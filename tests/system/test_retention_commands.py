@@ -85,6 +85,25 @@ def test_policy_is_set_looked_at_applied_and_taken_back(command, backups):
     assert command("retention", "unset", "alice", told="no policy was set")[0] == 4
 
 
+def test_series_that_fails_is_told_and_the_others_are_pruned(command, backups, config):
+    server = open_server(config, FixedClock(END))
+    upload = server.allocator.allocate("alice", "web1", "aside", 10, "peer", "alice@peer")
+    (server.accounts.directory(upload.slot) / "notes.txt").write_bytes(b"some notes")
+    server.uploads.complete(upload.id, None, "alice")
+    server.close_slots()
+    server.worker.run_due()
+    server.worker.drain()
+    archive = config.parent / "volume/archive/alice/web1"
+    (archive / "aside/20200101T000000Z-000000").mkdir()  # catalog and volume disagree
+    command("retention", "set", "alice", "keep-last=4")
+
+    exit_code, out, _ = command("retention", "apply", "--json", told="catalog and volume disagree")
+
+    failed, pruned = lines(out)
+    assert (exit_code, failed["message_type"], failed["series"]) == (1, "failed", "alice/web1/aside")
+    assert (pruned["message_type"], pruned["removed"]) == ("pruned", backups[5::-1])
+
+
 def test_policies_may_stand_in_the_configuration(command, backups, config):
     config.write_text(
         config.read_text()

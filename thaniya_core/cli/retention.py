@@ -18,7 +18,7 @@ from thaniya_core.errors import NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.monitor import RETENTION_RUN
-from thaniya_core.retention import Candidate, SeriesPlan, make_plan, parse_policy
+from thaniya_core.retention import Candidate, NotPruned, Pruned, SeriesPlan, make_plan, parse_policy
 from thaniya_core.server import Server
 from thaniya_core.system.files import os_errors
 from thaniya_core.system.harmless import make_harmless
@@ -111,7 +111,13 @@ def apply(
         for planned in server.retention.plan(chosen):
             _show_plan(planned, True, as_json)
         return
-    failures = [failure for each in chosen if (failure := _apply_one(server, each, as_json)) is not None]
+    failures: list[ThaniyaError] = []
+    for result in server.retention.apply_each(chosen, actor()):
+        if isinstance(result, NotPruned):
+            failures.append(result.error)
+            _show_failure(result, as_json)
+        else:
+            _show_pruned(result, as_json)
     if not failures and not user and not series:
         server.schedule.note_run(RETENTION_RUN, f"{len(chosen)} series by {actor()}")
     if failures:
@@ -130,31 +136,29 @@ def _chosen(server: Server, series: list[str] | None, user: str) -> list[Series]
     return chosen
 
 
-def _apply_one(server: Server, series: Series, as_json: bool) -> ThaniyaError | None:
-    try:
-        pruned = server.retention.apply(series, actor())
-    except ThaniyaError as error:
-        if as_json:
-            show_json({"message_type": "failed", "series": str(series), "error": error.message})
-        else:
-            print(f"{series}: {make_harmless(error.message)}", file=sys.stderr)
-        return error
+def _show_failure(failed: NotPruned, as_json: bool) -> None:
+    if as_json:
+        show_json({"message_type": "failed", "series": str(failed.series), "error": failed.error.message})
+    else:
+        print(f"{failed.series}: {make_harmless(failed.error.message)}", file=sys.stderr)
+
+
+def _show_pruned(pruned: Pruned, as_json: bool) -> None:
     if as_json:
         show_json(
             {
                 "message_type": "pruned",
-                "series": str(series),
+                "series": str(pruned.series),
                 "removed": [backup.id for backup in pruned.removed],
                 "freed_bytes": pruned.freed_bytes,
                 "absent": [backup.id for backup in pruned.absent],
             }
         )
-        return None
+        return
     if pruned.removed:
-        print(f"{series}: {len(pruned.removed)} removed, {format_size(pruned.freed_bytes)}")
+        print(f"{pruned.series}: {len(pruned.removed)} removed, {format_size(pruned.freed_bytes)}")
     if pruned.absent:
-        print(f"{series}: {len(pruned.absent)} are to be removed, but their volume is not there")
-    return None
+        print(f"{pruned.series}: {len(pruned.absent)} are to be removed, but their volume is not there")
 
 
 def _show_plan(planned: SeriesPlan, removals: bool, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from thaniya_core.monitor.pings import Pings
 from thaniya_core.monitor.prometheus import exposition
 from thaniya_core.monitor.rhythm import Rhythm, expected_rhythm
 from thaniya_core.monitor.series import examine_series
+from thaniya_core.monitor.summary import Arrived, LastBackup, SeriesSummary
 from thaniya_core.monitor.survey import CALENDAR_DAYS, Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
 from thaniya_core.monitor.surveying import Surveyor
 from thaniya_core.monitor.work import RETENTION_RUN
@@ -22,14 +23,17 @@ __all__ = [
     "CALENDAR_DAYS",
     "RETENTION_RUN",
     "DayState",
+    "Arrived",
     "Expectations",
     "Finding",
+    "LastBackup",
     "Notifier",
     "Pings",
     "Report",
     "Rhythm",
     "Sent",
     "SeriesFacts",
+    "SeriesSummary",
     "ServerFacts",
     "Survey",
     "SurveyedSeries",

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup
 from thaniya_core.retention.plan import Candidate, Plan, make_plan
 from thaniya_core.retention.ports import Archive
 from thaniya_core.retention.settings import Applied, RetentionSettings
 from thaniya_core.store import Store
+from thaniya_core.system.files import os_errors
 
 
 class SeriesPlan(Struct, frozen=True):
@@ -45,6 +47,13 @@ class Pruned(Struct, frozen=True):
         return sum(backup.document.stored_bytes for backup in self.removed)
 
 
+class NotPruned(Struct, frozen=True):
+    """A series whose policy could not be applied, or not to its end."""
+
+    series: Series
+    error: ThaniyaError
+
+
 class Retention:
     """Plans, and carries plans out."""
 
@@ -74,6 +83,16 @@ class Retention:
 
         removed = self._archive.remove_chosen(series, choose, actor)
         return Pruned(series, removed.backups, removed.absent)
+
+    def apply_each(self, series: Iterable[Series], actor: str) -> Iterator[Pruned | NotPruned]:
+        """Do `apply` to one series after the other, and give what came of each. One that fails stops no other."""
+        for each in series:
+            try:
+                with os_errors(f"apply the policy of {each}"):
+                    result: Pruned | NotPruned = self.apply(each, actor)
+            except ThaniyaError as error:
+                result = NotPruned(each, error)
+            yield result
 
 
 def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:
