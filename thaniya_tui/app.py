@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar
 
@@ -100,6 +102,8 @@ class Console(App[None]):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._note_theme)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self._live_reader.start()
         self._survey_reader.start()
 

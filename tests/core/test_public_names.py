@@ -29,6 +29,8 @@ PUBLIC = {
         "Account",
         "CheckLimits",
         "Config",
+        "ConsoleSettings",
+        "ConsoleTheme",
         "Gate",
         "GateKind",
         "JobLimits",

@@ -15,7 +15,7 @@ from thaniya_core.system.privileges import call_as, login_actor
 
 def server_of(context: typer.Context) -> Server:
     """The server that `--config` names, or the default one."""
-    return open_server(_given_config(context))
+    return open_server(given_config(context))
 
 
 def call_with_server(context: typer.Context, step: Callable[[Server], str]) -> str:
@@ -24,13 +24,14 @@ def call_with_server(context: typer.Context, step: Callable[[Server], str]) -> s
     `server_of` takes root's rights from the whole process; this from the step only, which then runs in a process of its
     own.
     """
-    config = load_config(find_config(_given_config(context)))
+    config = load_config(find_config(given_config(context)))
     if config.gate.kind is GateKind.OPENSSH and os.geteuid() == 0:
         return call_as(find_service_user(config), lambda: step(open_server(config.file)))
     return step(open_server(config.file))
 
 
-def _given_config(context: typer.Context) -> Path | None:
+def given_config(context: typer.Context) -> Path | None:
+    """The file that `--config` names; None for the default."""
     config = context.find_root().params.get("config")
     return Path(config) if config else None
 

@@ -30,6 +30,7 @@ from thaniya_core.cli import (
     serve,
     setup,
     slot,
+    tui,
     upload,
     user,
     volume,
@@ -53,6 +54,7 @@ app.add_typer(setup.app, name="setup")
 app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
+app.command("tui")(tui.tui)
 app.command("doctor")(doctor.doctor)
 app.command("overview")(overview.overview)
 app.command("check", cls=check.PluginCommand)(check.check)

@@ -5,6 +5,8 @@ from thaniya_core.config.reading import find_config, load_config
 from thaniya_core.config.settings import (
     CheckLimits,
     Config,
+    ConsoleSettings,
+    ConsoleTheme,
     Gate,
     GateKind,
     JobLimits,
@@ -23,6 +25,8 @@ __all__ = [
     "Account",
     "CheckLimits",
     "Config",
+    "ConsoleSettings",
+    "ConsoleTheme",
     "Gate",
     "GateKind",
     "JobLimits",

@@ -146,6 +146,22 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """A file of node_exporter's textfile collector."""
 
 
+class ConsoleTheme(StrEnum):
+    """The colours of the console; `ansi` are the terminal's own sixteen."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    ANSI = "ansi"
+
+
+class ConsoleSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the console looks and what its keys are."""
+
+    theme: ConsoleTheme = ConsoleTheme.DARK
+    keys: dict[str, str] = {}
+    """Other keys for bindings, by the bindings' ids: `"uploads.abort" = "A"`."""
+
+
 class ScheduleIntervals(Struct, frozen=True, forbid_unknown_fields=True):
     """How often the parts of the schedule run; 0 switches one off. The names are those of the parts."""
 
@@ -178,6 +194,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     notify: Notify = Notify()
     ping: Ping = Ping()
     metrics: Metrics = Metrics()
+    console: ConsoleSettings = ConsoleSettings()
     schedule: ScheduleIntervals = ScheduleIntervals()
 
 

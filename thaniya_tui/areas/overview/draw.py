@@ -27,13 +27,13 @@ def draw_verdict(survey: Survey | None, live: Live | None, limit: int, width: in
     sign, style = render.severity_sign(survey.status)
     lines = [Text.assemble((f"{sign} ", style), (render.foreign(survey.verdict).plain, f"{_VERDICTS[survey.status]}"))]
     if live is not None:
-        lines[0].append_text(Text(f"   seen {render.ago(survey.made_at, live.at)}", "faint"))
+        lines[0].append(f"   seen {render.ago(min(survey.made_at, live.at), live.at)}", "faint")
     for finding in survey.findings[:limit]:
         sign, style = render.severity_sign(finding.severity)
         subject = render.foreign(finding.subject).plain
         text = render.foreign(finding.text).plain
         told = text if subject in text else f"{subject}: {text}" if subject else text
-        lines.append(Text.assemble(f"  {sign} ".replace(sign, ""), (sign, style), " ", told))
+        lines.append(Text.assemble("  ", (sign, style), " ", told))
     if len(survey.findings) > limit:
         lines.append(Text(f"    and {len(survey.findings) - limit} more (thaniya check)", "faint"))
     return [_cut(line, width) for line in lines]
@@ -50,27 +50,30 @@ def draw_uploads(live: Live | None, width: int) -> list[Text]:
 
 
 def _upload_line(upload: Upload, width: int) -> Text:
-    told_width = 34 if width >= 76 else 22
-    name_width = max(min(width - told_width - 12, 34), 10)
-    bar_width = max(width - name_width - told_width - 4, 6)
-    line = Text.assemble(render.upload_state(upload.state).plain[:1], " ")
-    line = Text.assemble(render.upload_state(upload.state)[:2], render.fit(upload.series, name_width), " ")
+    sign = render.upload_state(upload.state)[:2]
+    name_width = max(min(width * 2 // 5, 40), 8)
+    line = Text.assemble(sign, render.fit(upload.series, name_width), " ")
     if upload.state is UploadState.FAILED:
         return _cut(line.append(render.foreign(upload.shown_reason).plain, "bad"), width)
     if upload.state is not UploadState.OPEN:
         return _cut(line.append(f"{upload.state.value}: {render.size(upload.received_bytes)}", "moving"), width)
-    if upload.expected_bytes:
-        line.append_text(render.bar(upload.received_bytes / upload.expected_bytes, bar_width)).append(" ")
-    else:
-        line.append(" " * (bar_width + 1))
-    told = f"{render.size(upload.received_bytes)}"
-    if upload.expected_bytes and told_width > 22:
-        told += f" of {render.size(upload.expected_bytes)}"
-    if upload.bytes_per_s:
-        told += f" {render.rate(upload.bytes_per_s)}"
-    if (left_s := seconds_left(upload)) is not None and told_width > 22:
-        told += f" {format_duration(left_s)}"
+    told = _told_of(upload, is_short=width < 70)
+    bar_width = width - line.cell_len - len(told)
+    if upload.expected_bytes and bar_width >= 4:
+        line.append_text(render.bar(upload.received_bytes / upload.expected_bytes, bar_width))
     return _cut(line.append(told), width)
+
+
+def _told_of(upload: Upload, *, is_short: bool) -> str:
+    """What has come, how fast, and how long the rest takes; as wide for all, so that bars are as long."""
+    size = format_size(upload.received_bytes)
+    if is_short:
+        return f" {size:>10}"
+    if upload.expected_bytes:
+        size += f" of {format_size(upload.expected_bytes)}"
+    rate = f"{format_size(upload.bytes_per_s)}/s" if upload.bytes_per_s else "-"
+    left_s = seconds_left(upload)
+    return f" {size:>22} {rate:>12} {'' if left_s is None else format_duration(left_s):>9}"
 
 
 def seconds_left(upload: Upload) -> float | None:

@@ -21,14 +21,14 @@ SLOT_COLUMNS = (
     Column("slot", "slot", 10),
     Column("state", "state", 10),
     Column("series", "series", 12, grows=True),
-    Column("received", "received", 21, is_right=True, from_width=76),
-    Column("part", "", 8, from_width=96),
+    Column("received", "received", 21, is_right=True, from_width=90),
+    Column("part", "", 8, from_width=66),
     Column("rate", "rate", 11, is_right=True),
-    Column("track", "", _SPARK, from_width=112),
-    Column("left", "left", 9, is_right=True, from_width=96),
-    Column("idle", "idle", 6, is_right=True, from_width=130),
-    Column("peer", "from", 15, from_width=150),
-    Column("note", "note", 18, grows=True, from_width=150),
+    Column("track", "", _SPARK, from_width=124),
+    Column("left", "left", 9, is_right=True, from_width=104),
+    Column("idle", "idle", 6, is_right=True, from_width=140),
+    Column("peer", "from", 15, from_width=156),
+    Column("note", "note", 18, grows=True, from_width=156),
 )
 
 ENDED_COLUMNS = (

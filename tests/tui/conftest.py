@@ -1,0 +1,143 @@
+"""A console on a real server with a clock that stands still, driven as a person drives it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from thaniya_core.initialise import initialise
+from thaniya_core.server import Server, open_server
+from thaniya_core.testing import FixedClock
+from thaniya_tui import Console
+
+DEADLINE_S = 30.0
+ACTOR = "login:test"
+
+
+@pytest.fixture(autouse=True)
+def _one_timezone() -> Iterator[None]:
+    """Local times in pictures are those of one zone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    directory = tmp_path / "server"
+    initialise(directory, ACTOR, slots=4)
+    return directory
+
+
+@pytest.fixture
+def server(root: Path, clock: FixedClock) -> Server:
+    return open_server(root / "thaniya.toml", clock)
+
+
+class Person:
+    """Somebody in front of a console."""
+
+    def __init__(self, console: Console, pilot: Pilot[None]) -> None:
+        self.console = console
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*text)
+        await self.pilot.pause()
+
+    async def wait(self, condition: Callable[[], Any], what: str = "") -> Any:
+        """What the condition gives, as soon as it is true."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"waited in vain for {what or condition}\n{self.text}"
+            await self.pilot.pause(0.02)
+        return value
+
+    async def see(self, text: str) -> None:
+        """Wait until a text can be read on the screen."""
+        await self.wait(lambda: text in self.text, f"the text {text!r}")
+
+    @property
+    def text(self) -> str:
+        """What is on the screen now."""
+        screen = self.console.screen
+        return "\n".join(strip.text for strip in screen._compositor.render_strips())
+
+    @property
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.console._notifications]
+
+
+@asynccontextmanager
+async def sitting_at(console: Console, size: tuple[int, int] = (120, 40)) -> Any:
+    """Open a console, wait until it shows something, and leave it at the end."""
+    async with console.run_test(size=size, notifications=True) as pilot:
+        person = Person(console, pilot)
+        await person.wait(lambda: console.live is not None and console.survey is not None, "the first picture")
+        await pilot.pause()
+        yield person
+
+
+@pytest.fixture
+def open_console(server: Server, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Console]:
+    """Makes a console of the server, or of another one."""
+
+    def make(which: Server = server, **options: Any) -> Console:
+        # Quicker than a process of its own; tests of surveys and of the real terminal have that.
+        monkeypatch.setattr(which.surveys, "make_elsewhere", lambda timeout_s: which.surveys.make())
+        return Console(which, ACTOR, stale_after_s=3600, **options)
+
+    return make
+
+
+@pytest.fixture
+def visit(open_console: Callable[..., Console]) -> Callable[..., None]:
+    """Runs a coroutine function with a person in front of a console."""
+
+    def run(
+        do: Callable[[Person], Awaitable[None]],
+        *,
+        size: tuple[int, int] = (120, 40),
+        console: Console | None = None,
+        **options: Any,
+    ) -> None:
+        async def sit() -> None:
+            async with sitting_at(console or open_console(**options), size) as person:
+                await do(person)
+
+        asyncio.run(sit())
+
+    return run
+
+
+@pytest.fixture
+def give(server: Server) -> Callable[..., Any]:
+    """Opens an upload of a user who is made when there is none, with some bytes in its slot."""
+
+    def make(user: str = "alice", host: str = "web1", name: str = "nightly", size: int = 1000, expected: int = 4000):
+        if server.store.read().users.get(user) is None:
+            server.users.add(user, [], ACTOR)
+        upload = server.allocator.allocate(user, host, name, expected, "203.0.113.7", f"{user}@203.0.113.7")
+        (server.accounts.directory(upload.slot) / "home.tar").write_bytes(os.urandom(size))
+        return upload
+
+    return make

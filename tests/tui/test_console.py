@@ -1,0 +1,173 @@
+"""What all areas share: going about, help, palette, pause, read-only, failures, leaving."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from thaniya_core.errors import ConfigInvalid, StateUnreadable
+from thaniya_core.model import SlotState
+from thaniya_tui.areas import AREAS
+from thaniya_tui.dialogs import Failure, Help
+from thaniya_tui.keys import check_keys, known_bindings
+
+
+def test_number_keys_lead_to_the_areas(visit):
+    async def go(person):
+        for number, area in enumerate(AREAS, 1):
+            await person.press(str(number))
+            assert isinstance(person.console.screen, area)
+            await person.see(area.NAME)
+
+    visit(go)
+
+
+def test_help_explains_the_keys_of_the_area_at_hand_and_says_what_is_not_possible(visit):
+    async def ask(person):
+        await person.press("2", "question_mark")
+        assert isinstance(person.console.screen, Help)
+        await person.see("Abort")
+        await person.see("not now: no open or failed upload is chosen")
+        await person.press("escape")
+        assert not isinstance(person.console.screen, Help)
+
+    visit(ask)
+
+
+def test_greyed_key_says_why_it_does_nothing(visit):
+    async def press(person):
+        await person.press("2", "a")
+        await person.wait(lambda: any("no open or failed upload" in toast for toast in person.toasts))
+
+    visit(press)
+
+
+def test_palette_finds_an_action_of_another_area_and_does_it(visit, server, give):
+    give()
+
+    async def look(person):
+        await person.press("ctrl+p")
+        await person.type("uploads: abort")
+        await person.see("Uploads: Abort")
+        await person.press("enter")
+        await person.see("Abort this upload?")
+
+    visit(look)
+
+
+def test_paused_screen_stays_as_it_is_and_goes_on_afterwards(visit, give):
+    async def pause(person):
+        await person.press("2", "p")
+        await person.see("paused")
+        give(name="meanwhile")
+        await person.wait(lambda: person.console.live.uploads)
+        assert "meanwhile" not in person.text
+        await person.press("p")
+        await person.see("meanwhile")
+
+    visit(pause)
+
+
+def test_nothing_can_be_changed_where_one_may_only_look(visit, server, give):
+    give()
+
+    async def try_it(person):
+        await person.press("2")
+        await person.see("read-only")
+        await person.press("a")
+        await person.wait(lambda: any("may only look" in toast for toast in person.toasts))
+        person.console.act("do something", lambda: server.slots.disable("thaniya_04", "x"), str)
+        await person.see("Not allowed")
+
+    visit(try_it, is_read_only=True)
+    assert server.store.read().slots.get("thaniya_04").state is SlotState.READY
+
+
+def test_state_that_cannot_be_read_is_told_and_nothing_looks_live(visit, server, monkeypatch):
+    async def break_it(person):
+        await person.press("2")
+
+        def fail():
+            raise StateUnreadable("cannot read state.json: it is broken")
+
+        monkeypatch.setattr(person.console._live_reader, "_ask", fail)
+        await person.see("STALE")
+        monkeypatch.undo()
+        await person.wait(lambda: "STALE" not in person.text)
+
+    visit(break_it)
+
+
+def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_console, visit):
+    answer = threading.Event()
+    console = open_console()
+    console._stale_after_s = 0.2
+
+    async def hang(person):
+        person.console._live_reader._ask = answer.wait
+        await person.see("STALE")
+        await person.press("q")
+
+    visit(hang, console=console)
+    answer.set()
+    assert console.return_code == 0
+
+
+def test_a_mistake_in_the_program_is_told_and_the_console_goes_on(visit):
+    async def fail(person):
+        def divide():
+            return 1 // 0
+
+        person.console.act("divide", divide, str)
+        await person.see("Unexpected failure")
+        assert isinstance(person.console.screen, Failure)
+        await person.see("ZeroDivisionError")
+        await person.press("y")
+        assert "ZeroDivisionError" in person.console.clipboard
+        await person.press("escape", "2")
+        await person.see("Slots")
+
+    visit(fail)
+
+
+def test_a_window_that_is_too_small_says_so(visit):
+    async def look(person):
+        await person.see("make the window larger")
+
+    visit(look, size=(40, 12))
+
+
+def test_each_binding_has_an_id_of_its_own_and_takes_no_key_of_a_multiplexer():
+    found = [(binding.id, key) for _, binding in known_bindings() for key in binding.key.split(",")]
+    assert len({binding_id for binding_id, _ in found}) == len(list(known_bindings()))
+    assert not {key for _, key in found} & {"ctrl+j", "ctrl+s", "ctrl+b", "ctrl+a"}
+
+
+def test_other_keys_come_from_the_configuration(visit, give):
+    give()
+
+    async def press(person):
+        await person.press("2", "x")
+        await person.see("Abort this upload?")
+
+    visit(press, keys=check_keys({"uploads.abort": "x"}, "thaniya.toml"))
+
+
+@pytest.mark.parametrize("keys", [{"uploads.abrot": "x"}, {"uploads.abort": " "}])
+def test_a_key_for_a_binding_that_is_not_there_is_refused(keys):
+    with pytest.raises(ConfigInvalid, match=r"thaniya\.toml: \[console\] keys"):
+        check_keys(keys, "thaniya.toml")
+
+
+@pytest.mark.parametrize("theme", ["thaniya-dark", "thaniya-light", "ansi-dark"])
+def test_areas_can_be_drawn_in_each_theme(visit, give, theme):
+    give(user="red", host="web1", name="nightly")
+
+    async def look(person):
+        for number in range(1, len(AREAS) + 1):
+            await person.press(str(number))
+        await person.press("2")
+        await person.see("red/web1/nightly")
+
+    visit(look, theme=theme)

@@ -1,0 +1,82 @@
+"""The command `thaniya-tui`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from thaniya_core.errors import ExitCode, ThaniyaError, WrongUsage
+from thaniya_core.server import open_server
+from thaniya_core.views import ConsoleTheme, login_actor, show_error
+from thaniya_tui import themes
+from thaniya_tui.app import Console
+from thaniya_tui.keys import check_keys
+
+
+def open_console(config_file: Path | None, *, is_read_only: bool, theme: ConsoleTheme | None) -> int:
+    """Show a server in this terminal until the person leaves; gives the exit code.
+
+    Args:
+        config_file: of the server; None for the default.
+        is_read_only: nothing can be changed.
+        theme: instead of the configured one.
+
+    Raises:
+        WrongUsage: there is no terminal, or the configuration names a key for a binding that is not there.
+        ThaniyaError: the server cannot be opened.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise WrongUsage("the console needs a terminal", hint="in scripts and pipes use `thaniya overview`")
+    server = open_server(config_file)
+    settings = server.config.console
+    keys = check_keys(settings.keys, str(server.config.file))
+    # What would be written to stderr would be written over the screen; all of it is in the audit log or told here.
+    logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    console = Console(
+        server,
+        login_actor(),
+        is_read_only=is_read_only,
+        theme=themes.NAMES[theme or settings.theme],
+        keys=keys,
+    )
+    console.run()
+    return console.return_code or ExitCode.DONE
+
+
+def main() -> NoReturn:
+    """Run the command and end the process."""
+    try:
+        _app()
+    except ThaniyaError as error:
+        show_error("thaniya-tui", error, as_json=False)
+        sys.exit(error.exit_code)
+    sys.exit(ExitCode.DONE)
+
+
+_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@_app.command()
+def _command(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="Configuration file. [default: $THANIYA_CONFIG, ./thaniya.toml, /etc/thaniya/…]"
+        ),
+    ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Look only; nothing can be changed.")] = False,
+    theme: Annotated[ConsoleTheme | None, typer.Option(help="Colours. [default: theme of [console]]")] = None,
+) -> None:
+    """Open the console of a Thaniya server: live uploads, backups, retention, users, volumes, jobs, the log.
+
+    Example: thaniya-tui --read-only
+    """
+    raise typer.Exit(open_console(config, is_read_only=read_only, theme=theme))
+
+
+if __name__ == "__main__":
+    main()
