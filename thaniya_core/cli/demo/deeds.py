@@ -59,7 +59,7 @@ class Deeds:
         users, settings = self._server.users, self._server.retention_settings
         self._days_ago(DAYS + 3.6)
         users.add("alice", [public_key("alice@web1"), public_key("alice@db1")], ROOT, role=Role.ADMIN, max_uploads=4)
-        users.add("bob", [public_key("bob@lab-nas")], ROOT, quota_bytes=4 * _GB)
+        users.add("bob", [public_key("bob@lab-nas")], ROOT, quota_bytes=6 * _GB)
         users.add("dave", [public_key("dave@laptop")], ROOT, quota_bytes=2 * _GB)
         settings.set("default", parse_policy(USUAL), ROOT)
         self._days_ago(289.4)
@@ -73,7 +73,7 @@ class Deeds:
         settings.set(str(SHOP), parse_policy(next(each.policy for each in HABITS if each.series == SHOP)), ROOT)
         self._server.expectations.set(SHOP, 3600, 1800, ROOT)
         self._days_ago(14.2)
-        users.change("bob", ROOT, quota_bytes=6 * _GB)
+        users.change("bob", ROOT, quota_bytes=8 * _GB)
         self._server.expectations.set(Series("carol", "laptop", "home"), 86400, 43200, "carol")
 
     def decide(self, marked: Iterable[tuple[Backup, Notes]]) -> None:

@@ -90,21 +90,21 @@ def store_as_gzip(data: bytes) -> bytes:
     return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + stored + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
 
-def write_backup(directory: Path, document: BackupDocument, files: Files, earlier: Path | None = None) -> None:
+def write_backup(directory: Path, document: BackupDocument, files: Files, links: Mapping[str, Path]) -> None:
     """Write a backup with its documents into a new directory.
 
     Args:
         directory: made; its parent is there.
         document: what backup.json says.
         files: its files.
-        earlier: a backup with the same files, which become hard links to them where they are there.
+        links: by name, files elsewhere that some of them become hard links to.
     """
     directory.mkdir()
     for name, data in encode_documents(document).items():
         whole(data).write(directory / name)
     for file, content in files.items():
-        if earlier is not None and file.shared_with is not None:
-            os.link(earlier / file.name, directory / file.name)
+        if file.name in links:
+            (directory / file.name).hardlink_to(links[file.name])
         else:
             content.write(directory / file.name)
 

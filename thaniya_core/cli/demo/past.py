@@ -152,12 +152,9 @@ class _Past:
             directory = backup_directory(self._volumes[number], run.habit.series, run.id)
             make_directories(directory.parent)
             contents = {file.name: content for file, content in {**files, **dict([log])}.items()}
-            write_backup(
-                directory,
-                document,
-                {file: contents[file.name] for file in document.files},
-                earlier[0] if earlier is not None else None,
-            )
+            place = earlier[0] if earlier is not None else directory
+            links = {file.name: place / file.name for file in document.files if file.shared_with is not None}
+            write_backup(directory, document, {file: contents[file.name] for file in document.files}, links)
             earlier = directory, document
             read_at = verified_at(document, self._now)
             if read_at is not None:
