@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo test torture bench lint check format picture clean
+.PHONY: demo demo-console test torture bench lint check format picture clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thaniya demo $(if $(SOURCE),"$(SOURCE)")
+
+demo-console: $(VENV)/.installed-console
+	$(BIN)/thaniya demo --console
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
@@ -49,6 +52,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[server]'
 	touch $@
 
+$(VENV)/.installed-console: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[all]'
+	touch $@ $(VENV)/.installed
+
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[dev]'
-	touch $@ $(VENV)/.installed
+	touch $@ $(VENV)/.installed $(VENV)/.installed-console
