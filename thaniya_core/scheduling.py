@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from thaniya_core.archive import Verification, VolumeWatch
-from thaniya_core.config import Config, Ping
+from thaniya_core.config import Config
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.quantities import format_size
@@ -43,16 +43,12 @@ def make_tasks(
     def why_nothing_to_remove() -> str:
         return "" if any(applied.policy for applied in settings.all()) else "no policy is set (thaniya retention set)"
 
-    def why_nobody_to_tell() -> str:
-        has_somebody = bool(monitoring().notifier.channels) or config.ping != Ping()
-        return "" if has_somebody else "[notify] and [ping] name nobody"
-
     def task(name: str, what: str, work: Callable[[ShouldStop], str], why_idle: Callable[[], str]) -> Task:
         return Task(name, what, timedelta(seconds=getattr(intervals, name)), work, why_idle)
 
     return (
         task("volumes", "look at the volumes", partial(look_at_volumes, volumes), lambda: ""),
-        task("health", "check and tell people", lambda _: tell(monitoring()), why_nobody_to_tell),
+        task("health", "check and tell people", lambda _: tell(monitoring()), lambda: ""),
         task(
             "metrics",
             "write the metrics",
@@ -81,7 +77,8 @@ def look_at_volumes(volumes: VolumeWatch, should_stop: ShouldStop) -> str:
 
 
 def tell(monitoring: Monitoring) -> str:
-    """Check, tell people what has changed, and send the pings that are due."""
+    """Check, keep the survey, tell people what has changed, and send the pings that are due. Where nobody is to be told
+    the survey is made still."""
     told = monitoring.tell()
     if told is None:
         return "another process was about it"

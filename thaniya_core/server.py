@@ -44,6 +44,7 @@ from thaniya_core.system.privileges import drop_to, owner_of
 if TYPE_CHECKING:
     from thaniya_core.monitor import Expectations
     from thaniya_core.monitoring import Monitoring
+    from thaniya_core.surveys import Surveys
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -130,6 +131,13 @@ class Server:
         return make_monitoring(
             self.config, self.store, self.clock, self.volumes, self.retention_settings, self._service_lock
         )
+
+    @cached_property
+    def surveys(self) -> Surveys:
+        """Everything at a glance: as it was lately, as it is, and gathered by another process."""
+        from thaniya_core.surveys import Surveys
+
+        return Surveys(self.config.file, self.monitoring)
 
     @cached_property
     def schedule(self) -> Schedule:

@@ -45,6 +45,28 @@ for _ in range(21):
 print(statistics.median(times))
 """
 
+SURVEY = """
+import resource, sys, time
+from pathlib import Path
+from thaniya_core.server import open_server
+server = open_server(Path(sys.argv[1]))
+begun = time.perf_counter()
+survey = server.surveys.make_elsewhere(600)
+took = time.perf_counter() - begun
+assert sum(series.backups for series in survey.series) >= int(sys.argv[2])
+print(took, *(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)))
+"""
+
+KEPT = """
+import sys, time
+from pathlib import Path
+from thaniya_core.server import open_server
+server = open_server(Path(sys.argv[1]))
+begun = time.perf_counter()
+assert server.surveys.latest()
+print(time.perf_counter() - begun)
+"""
+
 ALLOCATE = """
 import sys, time
 from pathlib import Path
@@ -93,14 +115,14 @@ def main() -> None:
         print(
             f"{arguments.backups:,} backups in {arguments.series:,} series, made in {time.perf_counter() - begun:.0f} s"
         )
-        is_kept = measure_all(work, name_series(arguments.series)[arguments.series // 2])
+        is_kept = measure_all(work, arguments.backups, name_series(arguments.series)[arguments.series // 2])
     finally:
         shutil.rmtree(work)
     if not is_kept:
         raise SystemExit(1)
 
 
-def measure_all(work: Path, series: Series) -> bool:
+def measure_all(work: Path, backups: int, series: Series) -> bool:
     """Every step, as lines of a table; gives whether each kept its limits."""
     server = initialise(work / "server", "bench", volume=work / "volume", port=0)
     server.users.add(series.user, [], "bench", quota_bytes=10**15)
@@ -128,6 +150,12 @@ def measure_all(work: Path, series: Series) -> bool:
     command("retention", "set", "default", "keep-daily=7 keep-weekly=4 keep-monthly=12")
     command("retention", "plan", limit_s=10)
     command("retention", "plan", "--json", limit_s=10)
+    surveyed = measure("-c", SURVEY, config, str(backups))
+    seconds, *memory_kib = map(float, surveyed.told.split())
+    for who, peak_kib in zip(("that process", "who asked for it"), memory_kib, strict=True):
+        kept.append(report(f"overview by a process of its own: {who}", Measured(seconds, peak_kib / 1024, ""), 10))
+    command("schedule", "--run", "health")
+    inside("reading the survey that was kept", KEPT, "", limit_s=0.1)
     command("metrics", limit_s=3)  # what `check` examines, with 0 as its exit code
     inside("recording one more backup (median of 21)", RECORD, str(series), limit_s=0.05)
     inside(f"opening an upload for {series.user}, who has a quota", ALLOCATE, series.user)

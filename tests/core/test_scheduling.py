@@ -31,12 +31,12 @@ def shown(server):
     return {task.name: task for task in server.schedule.show()}
 
 
-def test_new_server_looks_at_its_volumes_and_verifies(server):
-    assert run_schedule(server) == 2
+def test_new_server_looks_at_its_volumes_checks_and_verifies(server):
+    assert run_schedule(server) == 3
     states = {name: (task.state, task.why_off) for name, task in shown(server).items()}
     assert states == {
         "volumes": (TaskState.WAITING, ""),
-        "health": (TaskState.OFF, "[notify] and [ping] name nobody"),
+        "health": (TaskState.WAITING, ""),
         "metrics": (TaskState.OFF, "[metrics] names no textfile"),
         "retention": (TaskState.OFF, "no policy is set (thaniya retention set)"),
         "verify": (TaskState.WAITING, ""),
@@ -130,6 +130,29 @@ def test_people_are_told_by_the_schedule(configure, root, clock):
     assert (root / "told").stat().st_size == size
 
 
+def test_survey_is_kept_by_the_schedule_though_nobody_is_to_be_told(server, archived, clock):
+    archived()
+    assert server.surveys.latest() is None
+    run_schedule(server)
+    assert shown(server)["health"].last.detail == "critical, 1 findings, 0 messages sent"
+    first = server.surveys.latest()
+    assert (first.made_at, first.series[0].backups) == (clock.now(), 1)
+    clock.advance(299)
+    run_schedule(server)
+    assert server.surveys.latest() is first
+    clock.advance(1)
+    run_schedule(server)
+    assert server.surveys.latest().made_at == clock.now()
+
+
+def test_survey_that_cannot_be_kept_keeps_nobody_from_being_told(configure, root, caplog):
+    server = configure(f'[notify]\ncommand = ["/bin/sh", "-c", "cat >> {root}/told"]')
+    (root / "state" / "survey.json").mkdir()
+    run_schedule(server)
+    assert "service_not_running" in (root / "told").read_text()
+    assert "cannot keep the survey" in caplog.text
+
+
 def test_volume_that_vanished_is_told_once(server, volume, clock):
     (volume / "volume.json").rename(volume / "elsewhere")
     for _ in range(3):
@@ -139,7 +162,7 @@ def test_volume_that_vanished_is_told_once(server, volume, clock):
 
 
 def test_parts_are_switched_off_one_by_one(configure):
-    server = configure("[schedule]\nvolumes = 0\nverify = 0")
+    server = configure("[schedule]\nvolumes = 0\nhealth = 0\nverify = 0")
     assert run_schedule(server) == 0
     assert shown(server)["volumes"].why_off == "switched off in [schedule]"
 

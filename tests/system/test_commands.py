@@ -30,7 +30,7 @@ PROMISED = """
     slot.list slot.reset slot.enable slot.disable
     upload.list upload.show upload.abort
     backup.list backup.show backup.files backup.restore backup.verify backup.remove backup.pin backup.unpin backup.tag
-    check metrics schedule notify.test notify.send series.list series.show series.set series.unset
+    overview check metrics schedule notify.test notify.send series.list series.show series.set series.unset
     catalog.rebuild job.list job.show job.retry
 """
 

@@ -64,7 +64,7 @@ def test_schedule_is_shown_and_its_parts_are_run_when_asked(command):
         *("name", "volumes", "health", "metrics", "retention", "verify")
     ]
     assert "no policy is set" in out
-    assert json.loads(command("tick", "--json")[1]) == {"ran_jobs": 0, "ran_tasks": 2, "other_service": False}
+    assert json.loads(command("tick", "--json")[1]) == {"ran_jobs": 0, "ran_tasks": 3, "other_service": False}
     told = {task["name"]: task for task in json.loads(command("schedule", "--json")[1])}
     ran_at = datetime.fromisoformat(told["verify"]["ran_at"])
     assert datetime.fromisoformat(told["verify"]["next_at"]) >= ran_at + timedelta(hours=23)

@@ -23,6 +23,7 @@ from thaniya_core.cli import (
     log,
     metrics,
     notify,
+    overview,
     retention,
     schedule,
     series,
@@ -53,6 +54,7 @@ app.command("serve")(serve.serve)
 app.command("tick")(serve.tick)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("overview")(overview.overview)
 app.command("check", cls=check.PluginCommand)(check.check)
 app.command("metrics")(metrics.metrics)
 app.command("schedule")(schedule.schedule)

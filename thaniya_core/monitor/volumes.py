@@ -20,16 +20,22 @@ def examine_volumes(
     volumes: Iterable[VolumeFacts], series: Iterable[SeriesSummary], limits: CheckLimits, now: datetime
 ) -> Iterator[Finding]:
     """What is wrong with the volumes."""
-    arrived: defaultdict[str, list[Arrived]] = defaultdict(list)
-    for each in series:
-        for piece in each.arrived:
-            arrived[piece.volume].append(piece)
+    growth = growth_by_volume(series, now)
     for facts in volumes:
         if facts.space is None:
             yield _gone(facts)
         else:
             yield from _find_low(facts, facts.space, limits)
-            yield from _find_filling(facts, facts.space, arrived[facts.volume.id], limits, now)
+            yield from _find_filling(facts, facts.space, growth.get(facts.volume.id), limits)
+
+
+def growth_by_volume(series: Iterable[SeriesSummary], now: datetime) -> dict[str, float | None]:
+    """Bytes a day by which each volume grows that something came onto; see `growth_per_day`."""
+    arrived: defaultdict[str, list[Arrived]] = defaultdict(list)
+    for each in series:
+        for piece in each.arrived:
+            arrived[piece.volume].append(piece)
+    return {volume: growth_per_day(pieces, now) for volume, pieces in arrived.items()}
 
 
 def _gone(facts: VolumeFacts) -> Finding:
@@ -62,11 +68,10 @@ def _find_low(facts: VolumeFacts, space: DiskSpace, limits: CheckLimits) -> Iter
 
 
 def _find_filling(
-    facts: VolumeFacts, space: DiskSpace, arrived: Iterable[Arrived], limits: CheckLimits, now: datetime
+    facts: VolumeFacts, space: DiskSpace, per_day: float | None, limits: CheckLimits
 ) -> Iterator[Finding]:
     if not limits.full_within or not facts.volume.active:
         return
-    per_day = growth_per_day(arrived, now)
     days = days_until_full(space.free_bytes, per_day)
     if per_day is not None and days is not None and days * 86400 < limits.full_within:
         yield Finding(
