@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from thaniya_core.formats.names import Series, check_user
+from thaniya_core.formats.names import Series, check_id, check_user
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.events import LogPlace, decode_event, encode_event
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
@@ -90,6 +90,12 @@ class MemoryStore:
                 self._uploads[record.id] = UPLOADS.as_stored(record)
             else:
                 self._jobs[record.id] = JOBS.as_stored(record)
+
+    def find_ended_upload(self, upload_id: str) -> Upload | None:
+        return self._uploads.get(check_id(upload_id))
+
+    def find_ended_job(self, job_id: str) -> Job | None:
+        return self._jobs.get(check_id(job_id))
 
     def read_upload_history(self) -> Iterator[Upload]:
         with self._log_lock:

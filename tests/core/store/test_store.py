@@ -302,6 +302,27 @@ def test_history_added_again_in_another_month_is_there_once(store, now, make_job
     assert list(store.read_job_history()) == [make_job(1, ended_at=now)]
 
 
+def test_history_added_again_on_the_day_before_or_after_is_there_once(store, now, make_job):
+    """The clock may have been put back between."""
+    for hours in (0, 3, -22, 1):
+        store.add_history(make_job(1, ended_at=now + timedelta(hours=hours)))
+        assert list(store.read_job_history()) == [make_job(1, ended_at=now + timedelta(hours=hours))]
+
+
+def test_ended_uploads_and_jobs_are_found_by_their_ids(store, now, make_upload, make_job):
+    ends = {1: now, 2: now + timedelta(hours=3), 3: now + timedelta(days=100), 4: now - timedelta(days=40)}
+    for number, end in ends.items():
+        store.add_history(make_upload(number, ended_at=end))
+        store.add_history(make_job(10 + number, ended_at=end))
+    for number, end in ends.items():
+        assert store.find_ended_upload(make_upload(number).id) == make_upload(number, ended_at=end)
+        assert store.find_ended_job(make_job(10 + number).id) == make_job(10 + number, ended_at=end)
+    assert store.find_ended_job(make_upload(1).id) is None
+    assert store.find_ended_upload(make_upload(11).id) is None
+    with pytest.raises(IllegalName):
+        store.find_ended_upload("../state")
+
+
 def test_uploads_and_jobs_of_one_id_are_apart_in_the_history(store, now, make_job, make_upload):
     store.add_history(make_job(1, ended_at=now))
     store.add_history(make_upload(1, ended_at=now))
