@@ -145,6 +145,10 @@ class TinyStore:
     def read_job_history(self) -> Iterator[Job]:
         return self._history.read(JOBS)
 
+    def drop_history(self, before: datetime) -> list[str]:
+        with self._locked("history"):
+            return self._history.drop(before)
+
     def add_event(self, event: Event) -> None:
         self._events.add(event)
 
@@ -153,6 +157,9 @@ class TinyStore:
 
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         return self._events.read_after(place)
+
+    def drop_events(self, before: datetime) -> list[str]:
+        return self._events.drop(before)
 
     def _state(self) -> TinyFile:
         return TinyFile(JsonFile(self._directory / "state.json"), STATE_KINDS, self._cache)

@@ -107,6 +107,13 @@ class History:
             if outline is not None:
                 yield from (upload for upload in outline.uploads.values() if upload.ended_at >= since)
 
+    def drop(self, before: datetime) -> list[str]:
+        """Remove the files whose last day is before that of an instant; gives their periods, the oldest first."""
+        dropped = [period for period in self._periods() if _last_day(period) < day_of(before)]
+        for period in dropped:
+            self._records(period).remove()
+        return dropped
+
     def _file(self, period: str) -> JsonFile:
         return JsonFile(self._directory / f"{period}.json")
 

@@ -186,6 +186,10 @@ class Store(Protocol):
         """Ended jobs, in the order of `read_upload_history`."""
         ...
 
+    def drop_history(self, before: datetime) -> list[str]:
+        """Forget the history of the days before that of an instant, as whole files; gives their names, oldest first."""
+        ...
+
     def add_event(self, event: Event) -> None:
         """Append to the audit log. Safe between processes; a torn last line harms nothing."""
         ...
@@ -196,4 +200,8 @@ class Store(Protocol):
 
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         """Events that were appended after a place in the audit log, each with the place after it."""
+        ...
+
+    def drop_events(self, before: datetime) -> list[str]:
+        """Forget the audit log of the months before that of an instant; gives them, `2026-11`, the oldest first."""
         ...

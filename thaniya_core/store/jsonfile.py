@@ -162,6 +162,8 @@ class JsonFile:
     def remove(self) -> None:
         """Remove the file, durably; harmless when it is not there."""
         with os_errors("remove the state"):
+            if not self._rebuilt_by:
+                self.previous.unlink(missing_ok=True)  # first: alone it means that the file was lost
             self.path.unlink(missing_ok=True)
             if self.path.parent.exists():
                 self._remove_torn()

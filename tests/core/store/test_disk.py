@@ -347,6 +347,33 @@ def test_adding_to_the_history_reads_no_file_of_an_earlier_time(tiny, directory,
     assert tiny.find_ended_upload(make_upload(1).id) == make_upload(1, ended_at=now)
 
 
+def test_old_days_are_dropped_with_what_was_before_their_last_change_and_months_as_a_whole(
+    tiny, directory, make_upload, now
+):
+    month = write_month(directory, [make_upload(9, ended_at=now)])
+    month.with_name("2026-11.json.previous").write_bytes(month.read_bytes())
+    for number in range(3):
+        tiny.add_history(make_upload(number, ended_at=now + timedelta(days=number // 2)))
+    assert tiny.drop_history(now + timedelta(days=1)) == ["2026-11-23"]
+    assert names_in(directory / "history") == ["2026-11-24.json", "2026-11.json"]
+    assert tiny.drop_history(now + timedelta(days=8)) == ["2026-11-24", "2026-11"]
+    assert list((directory / "history").iterdir()) == []
+
+
+def test_what_is_dropped_while_it_is_read_is_passed_over(tiny, make_upload, now):
+    for days in (0, 1, 50, 51):
+        at = now - timedelta(days=days)
+        tiny.add_history(make_upload(days, created_at=at, ended_at=at))
+        tiny.add_event(Event(at, "service", f"test.{days}"))
+    history, events, after = tiny.read_upload_history(), tiny.read_events(), tiny.read_events_after(LogPlace("2026-09"))
+    read = [next(history).ended_at, next(events).action, next(after)[0].action]
+    tiny.drop_history(now)
+    tiny.drop_events(now + timedelta(days=30))
+    assert read == [now, "test.50", "test.50"]
+    assert list(history) == []
+    assert [event.action for event in events] == [event.action for event, _ in after] == ["test.51"]
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 30, 31, 100])
 def test_a_text_is_found_wherever_it_stands_in_a_file(tmp_path, monkeypatch, size):
     monkeypatch.setattr(jsonfile, "_PART_BYTES", size)

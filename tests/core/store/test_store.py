@@ -456,3 +456,23 @@ def test_a_name_that_is_no_users_is_refused(store, user):
         store.stored_bytes(user)
     with pytest.raises(IllegalName):
         list(store.find_backups("2026", user))
+
+
+def test_old_days_of_the_history_are_forgotten_whole(store, now, make_upload, make_job):
+    for days in range(5):
+        store.add_history(make_upload(days, created_at=now - timedelta(days=days), ended_at=now - timedelta(days=days)))
+    store.add_history(make_job(1, created_at=now - timedelta(days=9), ended_at=now - timedelta(days=9)))
+    assert store.drop_history(now - timedelta(days=2, hours=-2)) == ["2026-11-14", "2026-11-19", "2026-11-20"]
+    assert [int(upload.id[-6:], 16) for upload in store.read_upload_history()] == [0, 1, 2]
+    assert list(store.read_job_history()) == []
+    assert store.find_ended_upload(make_upload(3).id) is None
+    assert store.drop_history(now - timedelta(days=2)) == []
+
+
+def test_old_months_of_the_audit_log_are_forgotten_whole(store, now):
+    for days in (70, 40, 20, 0):
+        store.add_event(Event(now - timedelta(days=days), "service", f"test.{days}"))
+    assert store.drop_events(now - timedelta(days=20)) == ["2026-09", "2026-10"]
+    assert [event.action for event in store.read_events()] == ["test.20", "test.0"]
+    assert [event.action for event, _ in store.read_events_after(LogPlace("2026-09", 40))] == ["test.20", "test.0"]
+    assert store.drop_events(now) == []
