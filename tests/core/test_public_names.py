@@ -31,6 +31,7 @@ PUBLIC = {
         "Config",
         "Gate",
         "GateKind",
+        "History",
         "JobLimits",
         "Level",
         "MailAddress",
