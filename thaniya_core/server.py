@@ -148,6 +148,7 @@ class Server:
         tasks = make_tasks(
             self.config,
             self.store,
+            self.clock,
             self.retention_settings,
             self.retention,
             self.verification,

@@ -157,7 +157,7 @@ def test_places_of_volumes_count_from_the_directory_of_the_file(file):
 
 
 def test_schedule_is_changed_part_by_part(file):
-    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400)
+    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400, 86400)
     loaded = _load(file, '[schedule]\nverify = "12h"\nretention = 0').schedule
     assert (loaded.verify, loaded.retention, loaded.health) == (43200, 0, 300)
     with pytest.raises(ConfigInvalid, match="prune"):

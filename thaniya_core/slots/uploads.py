@@ -53,9 +53,7 @@ class Uploads:
             NotFound: there is none of this id.
         """
         check_id(upload_id)
-        upload = self._store.read().uploads.get(upload_id)
-        if upload is None:
-            upload = next((ended for ended in self._store.read_upload_history() if ended.id == upload_id), None)
+        upload = self._store.read().uploads.get(upload_id) or self._store.find_ended_upload(upload_id)
         if upload is None:
             raise NotFound(f"there is no upload {upload_id}", hint="see `thaniya upload list --all`")
         return upload
