@@ -6,6 +6,7 @@ from pathlib import Path
 
 from thaniya_core.errors import AlreadyExists
 from thaniya_core.server import Server, open_server
+from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import make_directories, os_errors, write_atomic
 
 CONFIG_FILE = "thaniya.toml"
@@ -61,6 +62,7 @@ def initialise(
     volume: Path | None = None,
     listen: str = "127.0.0.1",
     port: int = 2222,
+    clock: Clock | None = None,
 ) -> Server:
     """Make a server in a directory: its configuration, state, slots and a first volume.
 
@@ -70,6 +72,7 @@ def initialise(
         slots: how many uploads can come in at the same time.
         volume: where backups are kept; `directory/volume` when None.
         listen, port: where the embedded SSH server listens.
+        clock: what the server goes by; the machine's when None.
 
     Raises:
         AlreadyExists: there is a configuration file already; nothing was changed.
@@ -83,7 +86,7 @@ def initialise(
         make_directories(directory)
         write_atomic(config_file, _CONFIG.format(listen=listen, port=port).encode())
     try:
-        server = open_server(config_file)
+        server = open_server(config_file, clock)
         server.slots.ensure(slots)
         server.volumes.add(volume or directory / "volume", "first", actor)
     except BaseException:
