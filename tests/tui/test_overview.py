@@ -111,7 +111,7 @@ def test_a_calendar_line_ends_today_and_the_worst_series_is_first():
     first, second = plain(draw.draw_calendar(draw.worst_first([series(), late]), NOW, 80))
     assert first.startswith("! alice/web1/weekly")
     assert second.startswith("✓ alice/web1/nightly")
-    assert second.rstrip().endswith("■■✗-       3 h ago")
+    assert second.rstrip().endswith("■■✗-    3 h ago")
 
 
 def test_an_upload_says_how_much_came_how_fast_and_what_is_left():
