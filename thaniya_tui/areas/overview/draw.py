@@ -116,10 +116,14 @@ def _volume_line(volume: SurveyedVolume, told: str, name_width: int, bar_width: 
     return _cut(line.append_text(render.bar(_used(volume), bar_width, style)).append(told), width)
 
 
-def draw_calendar(series: Iterable[SurveyedSeries], now: datetime | None, width: int) -> list[Text]:
-    """A line a series: its last days, its last backup."""
-    lines = [_series_line(each, now, width) for each in series]
-    return lines or [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
+def draw_calendar(series: Sequence[SurveyedSeries], now: datetime | None, limit: int, width: int) -> list[Text]:
+    """A line a series, at most so many: its last days, its last backup."""
+    if not series:
+        return [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
+    lines = [_series_line(each, now, width) for each in series[:limit]]
+    if len(series) > limit:
+        lines.append(_cut(Text(f"and {len(series) - limit:,} more series: see Backups", "faint"), width))
+    return lines
 
 
 def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:

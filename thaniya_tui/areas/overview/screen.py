@@ -18,6 +18,7 @@ from thaniya_tui.reader import Reader
 from thaniya_tui.widgets import Lines
 
 _EVENTS = 40
+_SERIES = 200
 _ROWS_A_REASON = 7
 """One reason of the verdict is shown for so many rows of the screen."""
 
@@ -70,7 +71,8 @@ class Overview(Area):
         self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, survey, live, reasons))
         self.query_one("#volumes", Lines).show(partial(draw.draw_volumes, survey.volumes))
         now = live.at if live is not None else survey.made_at
-        self.query_one("#calendar", Lines).show(partial(draw.draw_calendar, draw.worst_first(survey.series), now))
+        series = draw.worst_first(survey.series)
+        self.query_one("#calendar", Lines).show(partial(draw.draw_calendar, series, now, _SERIES))
 
     def refresh_area(self) -> None:
         self._events.ask_soon()
