@@ -141,6 +141,19 @@ def test_backup_that_is_not_there_is_told_with_its_own_code(command, back_up, co
     assert {line["id"]: line["good"] for line in lines(out)} == {gone: False, good: True}
 
 
+def test_backup_that_lost_a_file_is_shown_and_can_be_removed(command, back_up, config):
+    lost, good = back_up(), back_up("weekly")
+    (place,) = config.parent.glob(f"volume/archive/*/*/*/{lost}")
+    (place / "notes.txt").unlink()
+    assert command("backup", "verify", lost, told="notes.txt cannot be read")[0] == 8
+
+    shown = json.loads(command("backup", "show", lost, "--json")[1])
+
+    assert (shown["directory"], shown["own_bytes"]) == (str(place), 0)
+    assert command("backup", "remove", lost, "--yes", told="freed:   0 B")[0] == 0
+    assert [each["document"]["id"] for each in json.loads(command("backup", "list", "--json")[1])] == [good]
+
+
 def test_trial_restores_every_backup_and_leaves_nothing(command, back_up, config, tmp_path):
     back_up(dump__sql=SQL, notes__txt=b"notes")
 

@@ -115,15 +115,14 @@ class Backups:
         self._log(actor, "backup.restore", backup, str(target))
 
     def own_bytes(self, backup: Backup) -> int:
-        """What a backup shares with no other one, and removing it frees.
+        """What a backup shares with no other one, and removing it frees. A file that is lost frees nothing.
 
         Raises:
             NotFound: it is not there, or its volume is not.
         """
         directory = self._catalog.directory(backup)
         with os_errors(f"look at {backup.id}"):
-            found = [(directory / file.name).stat() for file in backup.document.files]
-        return sum(status.st_size for status in found if status.st_nlink == 1)
+            return sum(_own_bytes(directory / file.name) for file in backup.document.files)
 
     def remove(self, backup: Backup, actor: str) -> None:
         """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
@@ -184,3 +183,11 @@ class Backups:
     def _log(self, actor: str, action: str, backup: Backup, detail: str = "", ok: bool = True) -> None:
         subject = f"{backup.series}/{backup.id}"
         self._store.add_event(Event(self._clock.now(), actor, action, subject, ok, detail))
+
+
+def _own_bytes(file: Path) -> int:
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return 0
+    return status.st_size if status.st_nlink == 1 else 0
