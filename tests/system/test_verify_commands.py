@@ -108,6 +108,7 @@ def test_selection_is_by_id_series_age_and_sample(command, back_up, config):
         (("--sample", "101%"), "is not a part in a hundred"),
         (("--older-than", "often"), "is not a duration"),
         (("--all", "--limit-rate", "fast"), "is not a size"),
+        (("--older-than", "999999999999w"), "longer than a thousand years"),
         (("--series", "alice"), "is not a series"),
         (("--all", "--scratch", "/tmp"), "add --test-restore"),
     ],
@@ -139,6 +140,20 @@ def test_backup_that_is_not_there_is_told_with_its_own_code(command, back_up, co
 
     assert exit_code == 4
     assert {line["id"]: line["good"] for line in lines(out)} == {gone: False, good: True}
+
+
+def test_the_one_read_longest_ago_is_read_first(command, back_up):
+    first, second, third = (back_up() for _ in range(3))
+    command("backup", "verify", first)
+
+    read = [line["id"] for line in lines(command("backup", "verify", "--all", "--json")[1])]
+
+    assert read == [second, third, first]
+
+
+def test_series_without_backups_is_not_found(command, back_up):
+    back_up()
+    assert command("backup", "verify", "--series", "alice/web1/nigthly", told="no backup of the series")[0] == 4
 
 
 def test_backup_that_lost_a_file_is_shown_and_can_be_removed(command, back_up, config):
