@@ -16,7 +16,7 @@ from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import ThaniyaError, WrongState
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.volume import backup_directory, removing_directory, removing_place, series_directory
-from thaniya_core.model import Backup
+from thaniya_core.model import Backup, UploadState
 from thaniya_core.store import Store
 from thaniya_core.system.files import fsync_directory, make_directories, os_errors, remove_tree
 
@@ -62,7 +62,7 @@ class Removal:
         with self._store.catalog_transaction(series) as table:
             known = table.all()
             if must_agree:
-                _check_agreement(series, known, roots)
+                self._check_agreement(series, known, roots)
             chosen = list(choose(known))
             for backup in chosen:
                 if backup.volume in roots:
@@ -92,25 +92,34 @@ class Removal:
                     for name in left:
                         remove_tree(place / name)
 
+    def _check_agreement(self, series: Series, known: Sequence[Backup], roots: dict[str, Path]) -> None:
+        """A plan must not rest on a catalog that knows too much or too little."""
+        for volume_id, root in roots.items():
+            listed = {backup.id for backup in known if backup.volume == volume_id}
+            place = series_directory(root, series)
+            with os_errors(f"read {place}"):
+                lying = {path.name for path in place.iterdir()} if place.is_dir() else set()
+            only_listed, only_lying = listed - lying, lying - listed
+            if only_lying:
+                only_lying -= self._being_archived()
+            if only_listed or only_lying:
+                raise _disagreement(series, place, sorted(only_listed), sorted(only_lying))
 
-def _check_agreement(series: Series, known: Sequence[Backup], roots: dict[str, Path]) -> None:
-    """A plan must not rest on a catalog that knows too much or too little."""
-    for volume_id, root in roots.items():
-        listed = {backup.id for backup in known if backup.volume == volume_id}
-        place = series_directory(root, series)
-        with os_errors(f"read {place}"):
-            lying = {path.name for path in place.iterdir()} if place.is_dir() else set()
-        if listed != lying:
-            only_listed, only_lying = sorted(listed - lying), sorted(lying - listed)
-            raise WrongState(
-                f"{series}: catalog and volume disagree, nothing was removed: "
-                + "; ".join(
-                    f"{what} {', '.join(ids[:3])}{' and more' if len(ids) > 3 else ''}"
-                    for what, ids in (("only in the catalog", only_listed), (f"only in {place}", only_lying))
-                    if ids
-                ),
-                hint="run `thaniya catalog rebuild`, then look again",
-            )
+    def _being_archived(self) -> set[str]:
+        """Uploads whose backup may be in its place already, and waits for this transaction to enter the catalog."""
+        return {upload.id for upload in self._store.read().uploads.all() if upload.state is UploadState.SPOOLED}
+
+
+def _disagreement(series: Series, place: Path, only_listed: Sequence[str], only_lying: Sequence[str]) -> WrongState:
+    differences = [
+        f"{what} {', '.join(ids[:3])}{' and more' if len(ids) > 3 else ''}"
+        for what, ids in (("only in the catalog", only_listed), (f"only in {place}", only_lying))
+        if ids
+    ]
+    return WrongState(
+        f"{series}: catalog and volume disagree, nothing was removed: {'; '.join(differences)}",
+        hint="run `thaniya catalog rebuild`, then look again",
+    )
 
 
 def _put_aside(root: Path, backup: Backup) -> None:

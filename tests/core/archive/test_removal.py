@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.errors import IllegalName, NotFound, WrongState
 from thaniya_core.formats.names import Series
@@ -144,6 +145,21 @@ def test_disagreement_of_catalog_and_volume_removes_nothing(server, three, apply
     assert "catalog rebuild" in caught.value.hint
     assert len(server.catalog.find()) == 3
     assert all(server.catalog.directory(backup).is_dir() for backup in three[1:])
+
+
+def test_backup_that_is_just_being_archived_is_no_disagreement(server, three, apply, spooled, run_jobs):
+    upload = spooled()
+    run_jobs()
+    server.catalog.remove(server.catalog.get(upload.id))
+    with server.store.transaction() as state:
+        # As between the rename into its place and the entry in the catalog; its spool is gone already here.
+        state.uploads.put(replace(upload, volume=three[0].volume, manifest_digest=""))
+
+    assert ids(apply().removed) == ids(three[1::-1])
+
+    server.recover()
+    run_jobs()
+    assert ids(server.catalog.find()) == [upload.id, three[2].id]
 
 
 def test_backup_on_a_volume_that_is_not_there_waits(server, three, apply, volume: Path):
