@@ -81,7 +81,7 @@ class Server:
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
         self.volumes = Volumes(store, clock)
-        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
