@@ -113,6 +113,8 @@ def test_what_cannot_be_found_out_is_unknown(command, serving, config, tmp_path,
     assert (exit_code, err) == (3, "")
     assert out.startswith("THANIYA UNKNOWN - ") and "--help" in out
     assert command("check", "--nonsense")[0] == 3
+    told = json.loads(command("check", "--json", "--nonsense")[1])
+    assert (told["exit_code"], "--nonsense" in told["reason"]) == (3, True)
     assert command("check", "--timeout", "0")[0] == 3
     (config.parent / "state" / "state.json").write_text("{")
     exit_code, out, _ = command("check")
