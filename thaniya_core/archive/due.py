@@ -64,12 +64,8 @@ def choose_due(
 
 def older_than(backups: Iterable[Backup], now: datetime, age: timedelta) -> list[Backup]:
     """The backups that were read longer ago than `age`, the one read longest ago first."""
-    return longest_unread_first(backup for backup in backups if _age(backup, now) > age.total_seconds())
-
-
-def longest_unread_first(backups: Iterable[Backup]) -> list[Backup]:
-    """The backups, the one read longest ago first."""
-    return sorted(backups, key=lambda backup: (last_read_at(backup), backup.id))
+    old = [backup for backup in backups if _age(backup, now) > age.total_seconds()]
+    return sorted(old, key=lambda backup: (last_read_at(backup), backup.id))
 
 
 def choose_sample(backups: Sequence[Backup], percent: float, random: Random) -> list[Backup]:

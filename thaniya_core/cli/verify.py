@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from thaniya_core.archive.due import choose_sample, longest_unread_first, older_than
+from thaniya_core.archive.due import choose_sample, last_read_at, older_than
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
@@ -101,7 +101,7 @@ def _choose(
     if older:
         found = older_than(found, server.clock.now(), timedelta(seconds=parse_duration(older)))
     else:
-        found = longest_unread_first(found)
+        found = sorted(found, key=lambda backup: (last_read_at(backup), backup.id))
     return choose_sample(found, parse_percent(sample), SystemRandom()) if sample else found
 
 
