@@ -24,6 +24,10 @@ Choose = Callable[[Sequence[Backup]], Iterable[Backup]]
 """Which of a series' backups are to be removed, told from all of them."""
 
 
+OnRemoved = Callable[[Backup], None]
+"""Told of each backup as soon as it counts as gone, before its files are unlinked."""
+
+
 class Removed(Struct, frozen=True):
     """What a removal did."""
 
@@ -40,12 +44,15 @@ class Removal:
         self._volumes = volumes
         self._catalog = catalog
 
-    def remove_chosen(self, series: Series, choose: Choose, *, must_agree: bool = True) -> Removed:
+    def remove_chosen(
+        self, series: Series, choose: Choose, on_removed: OnRemoved, *, must_agree: bool = True
+    ) -> Removed:
         """Remove some backups of a series; they are chosen while nobody else can change what is known of the series.
 
         Args:
             series: whose backups.
             choose: called with all that the catalog knows of the series.
+            on_removed: told of each that is gone, also when a later one cannot be removed.
             must_agree: refuse to choose when the catalog knows other backups than lie on the volumes that are there.
 
         Raises:
@@ -53,9 +60,11 @@ class Removal:
             ThaniyaError: one could not be removed; those before it are gone.
         """
         with self._volumes.hold_present() as roots:
-            return self._remove_chosen(series, choose, roots, must_agree)
+            return self._remove_chosen(series, choose, on_removed, roots, must_agree)
 
-    def _remove_chosen(self, series: Series, choose: Choose, roots: dict[str, Path], must_agree: bool) -> Removed:
+    def _remove_chosen(
+        self, series: Series, choose: Choose, on_removed: OnRemoved, roots: dict[str, Path], must_agree: bool
+    ) -> Removed:
         self._finish_interrupted(series, roots.values())
         removed: list[Backup] = []
         failure: ThaniyaError | None = None
@@ -73,6 +82,8 @@ class Removal:
                         break
                     table.remove(backup.id)
                     removed.append(backup)
+        for backup in removed:
+            on_removed(backup)
         for backup in removed:
             with os_errors(f"remove {backup.id}"):
                 remove_tree(removing_directory(roots[backup.volume], backup.id))

@@ -54,6 +54,19 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     ]
 
 
+def test_what_was_removed_before_a_failure_is_in_the_audit_log(server, three):
+    def choose(known):
+        shutil.rmtree(server.catalog.directory(known[1]))
+        return known
+
+    with pytest.raises(NotFound):
+        server.backups.remove_chosen(SERIES, choose, "login:root")
+
+    removals = [event.subject for event in server.events() if event.action == "backup.remove"]
+    assert removals == [f"{SERIES}/{three[0].id}"]
+    assert ids(server.catalog.find()) == ids(three[:0:-1])
+
+
 def test_without_a_policy_nothing_is_removed(server, three):
     assert server.retention.apply(SERIES, "login:root").removed == ()
     assert len(server.catalog.find()) == 3
