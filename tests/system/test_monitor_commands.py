@@ -200,6 +200,7 @@ def test_metrics_are_printed_or_written(command, serving, tmp_path):
     assert '\nthaniya_backups{user="alice",host="web1",series="nightly"} 12\n' in out
     file = tmp_path / "collector.prom"
     assert command("metrics", "--textfile", str(file))[:2] == (0, "")
+    assert json.loads(command("metrics", "--textfile", str(file), "--json")[1]) == {"textfile": str(file)}
     assert [line for line in file.read_text().splitlines() if line.startswith("#")] == [
         line for line in out.splitlines() if line.startswith("#")
     ]
