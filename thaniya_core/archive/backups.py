@@ -13,7 +13,7 @@ from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.contents import read_contents
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
-from thaniya_core.archive.removal import Choose, OnRemoved, Removal, Removed
+from thaniya_core.archive.removal import Choose, OnRemoved, Removal, Removed, own_bytes
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
@@ -115,14 +115,14 @@ class Backups:
         self._log(actor, "backup.restore", backup, str(target))
 
     def own_bytes(self, backup: Backup) -> int:
-        """What a backup shares with no other one, and removing it frees. A file that is lost frees nothing.
+        """What removing a backup frees; see `removal.own_bytes`.
 
         Raises:
             NotFound: it is not there, or its volume is not.
         """
         directory = self._catalog.directory(backup)
         with os_errors(f"look at {backup.id}"):
-            return sum(_own_bytes(directory / file.name) for file in backup.document.files)
+            return own_bytes(directory, backup.document)
 
     def remove(self, backup: Backup, actor: str) -> None:
         """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
@@ -182,11 +182,3 @@ class Backups:
     def _log(self, actor: str, action: str, backup: Backup, detail: str = "", ok: bool = True) -> None:
         subject = f"{backup.series}/{backup.id}"
         self._store.add_event(Event(self._clock.now(), actor, action, subject, ok, detail))
-
-
-def _own_bytes(file: Path) -> int:
-    try:
-        status = file.lstat()
-    except FileNotFoundError:
-        return 0
-    return status.st_size if status.st_nlink == 1 else 0

@@ -14,6 +14,7 @@ from msgspec import Struct
 from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import ThaniyaError, WrongState
+from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.volume import backup_directory, removing_directory, removing_place, series_directory
 from thaniya_core.model import Backup, UploadState
@@ -34,6 +35,29 @@ class Removed(Struct, frozen=True):
     backups: tuple[Backup, ...] = ()
     absent: tuple[Backup, ...] = ()
     """Chosen too, but on a volume that is not there now."""
+    freed_bytes: int = 0
+    """What became free: what removed backups share with others is not."""
+
+
+def own_bytes(directory: Path, document: BackupDocument) -> int:
+    """What a backup shares with no other one, and removing it frees. A file that is lost frees nothing.
+
+    Args:
+        directory: where it lies.
+        document: what is known of it.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    return sum(_own_bytes(directory / file.name) for file in document.files)
+
+
+def _own_bytes(file: Path) -> int:
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return 0
+    return status.st_size if status.st_nlink == 1 else 0
 
 
 class Removal:
@@ -84,12 +108,16 @@ class Removal:
                     removed.append(backup)
         for backup in removed:
             on_removed(backup)
+        freed_bytes = 0
         for backup in removed:
             with os_errors(f"remove {backup.id}"):
-                remove_tree(removing_directory(roots[backup.volume], backup.id))
+                grave = removing_directory(roots[backup.volume], backup.id)
+                freed_bytes += own_bytes(grave, backup.document)
+                remove_tree(grave)
         if failure is not None:
             raise failure
-        return Removed(tuple(removed), tuple(backup for backup in chosen if backup.volume not in roots))
+        absent = tuple(backup for backup in chosen if backup.volume not in roots)
+        return Removed(tuple(removed), absent, freed_bytes)
 
     def _finish_interrupted(self, series: Series, roots: Iterable[Path]) -> None:
         """Carry on removals of this series that were killed."""

@@ -39,10 +39,8 @@ class Pruned(Struct, frozen=True):
     removed: tuple[Backup, ...]
     absent: tuple[Backup, ...]
     """To be removed too, but on a volume that is not there now."""
-
-    @property
-    def freed_bytes(self) -> int:
-        return sum(backup.document.stored_bytes for backup in self.removed)
+    freed_bytes: int
+    """What became free: what removed backups share with others is not."""
 
 
 class Retention:
@@ -73,7 +71,7 @@ class Retention:
             return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
 
         removed = self._archive.remove_chosen(series, choose, actor)
-        return Pruned(series, removed.backups, removed.absent)
+        return Pruned(series, removed.backups, removed.absent, removed.freed_bytes)
 
 
 def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:

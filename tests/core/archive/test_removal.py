@@ -44,7 +44,7 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     pruned = apply()
 
     assert ids(pruned.removed) == ids(three[1::-1])
-    assert pruned.freed_bytes == sum(backup.document.stored_bytes for backup in three[:2])
+    assert pruned.freed_bytes == 0  # the backup that stays has the same file
     assert server.catalog.find() == [three[2]]
     assert server.catalog.rebuild().found == 1
     assert list(volume.glob(".*/*")) == []
@@ -52,6 +52,14 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     assert [(event.actor, event.subject) for event in removals] == [
         ("login:root", f"{SERIES}/{backup.id}") for backup in three[1::-1]
     ]
+
+
+def test_what_became_free_is_what_no_backup_that_stays_has(server, archived, clock, apply):
+    for contents in (b"old " * 100, b"old " * 100, b"new"):
+        archived(notes__txt=contents)
+        clock.advance(86400)
+
+    assert apply().freed_bytes == 400
 
 
 def test_what_was_removed_before_a_failure_is_in_the_audit_log(server, three):
