@@ -51,7 +51,7 @@ def test_absolute_path_stays_as_it_is(file):
         ("[slots]\nsilence = -1\n", ["$.slots.silence", "-1"]),
         ("[slots]\nsilence = true\n", ["$.slots.silence", "True"]),
         ("[slots]\nsilence = 1.5\n", ["$.slots.silence", "1.5"]),
-        ('[jobs]\nlongest_delay = "1000w"\n', ["$.jobs.longest_delay", "ten years"]),
+        ('[jobs]\nlongest_delay = "999999999999w"\n', ["$.jobs.longest_delay", "ten years"]),
         ("[jobs]\nworkers = 0\n", ["$.jobs.workers", ">= 1"]),
         ('[jobs]\nworkers = "2"\n', ["$.jobs.workers", "int"]),
         ("[gate]\nport = 70000\n", ["$.gate.port", "65535"]),

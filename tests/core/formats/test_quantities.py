@@ -69,9 +69,7 @@ def test_shown_size_is_read_back_to_within_its_precision(size):
 
 
 def test_durations_are_such_that_dates_can_take_them():
-    assert timedelta(seconds=parse_duration("365000d")) == timedelta(days=365000)
-    with pytest.raises(WrongUsage, match="a thousand years"):
-        parse_duration("999999999999w")
+    assert timedelta(seconds=parse_duration("999999999999w")) == timedelta(days=365_000)
 
 
 @given(st.integers(0, 10**10))
