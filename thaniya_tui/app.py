@@ -125,7 +125,7 @@ class Console(App[None]):
         area.status_line().note_live(live)
         if not self.is_paused:
             area.show_live(live)
-            area.refresh_bindings()
+            area.refresh_footer()
 
     def _fail_live(self, error: Exception) -> None:
         self._failed_reading = str(error)

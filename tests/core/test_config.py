@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thaniya_core.config import Config, ScheduleIntervals, find_config, load_config
+from thaniya_core.config import Config, ScheduleIntervals, Settings, find_config, load_config
 from thaniya_core.errors import ConfigInvalid
 
 
@@ -157,7 +159,7 @@ def test_places_of_volumes_count_from_the_directory_of_the_file(file):
 
 
 def test_schedule_is_changed_part_by_part(file):
-    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400)
+    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400, 86400)
     loaded = _load(file, '[schedule]\nverify = "12h"\nretention = 0').schedule
     assert (loaded.verify, loaded.retention, loaded.health) == (43200, 0, 300)
     with pytest.raises(ConfigInvalid, match="prune"):
@@ -169,3 +171,23 @@ def test_file_of_the_metrics_counts_from_the_directory_of_the_file(file):
     assert _load(file, '[metrics]\ntextfile = "prom/t.prom"').metrics.textfile == file.parent / "prom/t.prom"
     with pytest.raises(ConfigInvalid, match=r"metrics\.textfile"):
         _load(file, "[metrics]\ntextfile = 7")
+
+
+def test_every_key_is_in_the_table_of_the_manual():
+    manual = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    section = ""
+    documented = set()
+    for line in manual.splitlines():
+        if heading := re.match(r"\| \*\*\[(\w+)\]\*\*", line):
+            section = heading[1]
+        elif line.startswith("| `"):
+            documented |= {(section, key) for key in re.findall(r"`(\w+)`", line.split("|")[1])}
+
+    known = {
+        (table.name, key.name)
+        for table in msgspec.structs.fields(Settings)
+        if isinstance(table.type, type) and issubclass(table.type, msgspec.Struct)
+        for key in msgspec.structs.fields(table.type)
+    }
+
+    assert known - documented == set()

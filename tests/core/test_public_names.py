@@ -33,6 +33,7 @@ PUBLIC = {
         "ConsoleTheme",
         "Gate",
         "GateKind",
+        "History",
         "JobLimits",
         "Level",
         "MailAddress",

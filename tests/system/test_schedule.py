@@ -61,10 +61,10 @@ def test_schedule_is_shown_and_its_parts_are_run_when_asked(command):
     exit_code, out = command("schedule")
     assert exit_code == 0
     assert [line.split()[0] for line in out.splitlines()] == [
-        *("name", "volumes", "health", "metrics", "retention", "verify")
+        *("name", "volumes", "health", "metrics", "retention", "verify", "history")
     ]
     assert "no policy is set" in out
-    assert json.loads(command("tick", "--json")[1]) == {"ran_jobs": 0, "ran_tasks": 3, "other_service": False}
+    assert json.loads(command("tick", "--json")[1]) == {"ran_jobs": 0, "ran_tasks": 4, "other_service": False}
     told = {task["name"]: task for task in json.loads(command("schedule", "--json")[1])}
     ran_at = datetime.fromisoformat(told["verify"]["ran_at"])
     assert datetime.fromisoformat(told["verify"]["next_at"]) >= ran_at + timedelta(hours=23)
@@ -102,9 +102,9 @@ def test_ticks_at_the_same_moment_do_each_part_once(config, tmp_path):
     add(config, '[metrics]\ntextfile = "thaniya.prom"')
     open_server(config).slots.disable("thaniya_01", "test")  # something to tell
     done = [ended(process) for process in [tick(config) for _ in range(4)]]
-    assert sum(each["ran_tasks"] for each in done) == 4
+    assert sum(each["ran_tasks"] for each in done) == 5
     assert {task.name for task in open_server(config).schedule.show() if task.last.ran_at} == {
-        *("volumes", "health", "metrics", "verify")
+        *("volumes", "health", "metrics", "verify", "history")
     }
     assert (tmp_path / "told").read_text() == "told\n"
 
@@ -120,7 +120,7 @@ def test_tick_whose_schedule_takes_long_keeps_no_other_from_working(config, tmp_
     assert (other["other_service"], other["ran_jobs"]) == (False, 0)
     with (tmp_path / "held").open("w"):
         pass
-    assert ended(long)["ran_tasks"] + other["ran_tasks"] == 3
+    assert ended(long)["ran_tasks"] + other["ran_tasks"] == 4
 
 
 def test_killed_tick_leaves_nothing_begun_for_ever(config, tmp_path, wait_until):

@@ -162,6 +162,15 @@ class ConsoleSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Other keys for bindings, by the bindings' ids: `"uploads.abort" = "A"`."""
 
 
+class History(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long what has ended is remembered."""
+
+    keep: Seconds = Seconds(400 * 86400)
+    """Ended uploads and jobs; 0: for good."""
+    keep_log: Seconds = Seconds(0)
+    """The audit log; 0: for good."""
+
+
 class ScheduleIntervals(Struct, frozen=True, forbid_unknown_fields=True):
     """How often the parts of the schedule run; 0 switches one off. The names are those of the parts."""
 
@@ -175,6 +184,8 @@ class ScheduleIntervals(Struct, frozen=True, forbid_unknown_fields=True):
     """Remove what policies do not keep."""
     verify: Seconds = Seconds(86400)
     """Read again what is due."""
+    history: Seconds = Seconds(86400)
+    """Forget what `[history]` does not keep."""
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,6 +206,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ping: Ping = Ping()
     metrics: Metrics = Metrics()
     console: ConsoleSettings = ConsoleSettings()
+    history: History = History()
     schedule: ScheduleIntervals = ScheduleIntervals()
 
 

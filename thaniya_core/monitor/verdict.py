@@ -86,7 +86,7 @@ def _fill(label: str, volumes: Sequence[VolumeFacts]) -> str:
 def _coverage(series: Sequence[SeriesSummary]) -> str:
     expected = [each for each in series if not each.is_retired]
     done = sum(each.last is not None for each in expected)
-    if not series:
+    if not series or (expected and not done):
         return "nothing is backed up yet"
     if not expected:
         return "every series is retired"

@@ -20,10 +20,11 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draw: Draw = lambda width: ()
+        self._drawn: tuple[int, Sequence[Text]] | None = None
 
     def show(self, draw: Draw) -> None:
         """Draw this from now on."""
-        self._draw = draw
+        self._draw, self._drawn = draw, None
         self.refresh(layout=True)
 
     def render(self) -> Text:
@@ -35,4 +36,8 @@ class Lines(Widget):
         return len(self._lines(width))
 
     def _lines(self, width: int) -> Sequence[Text]:
-        return self._draw(width) if width > 0 else ()
+        if width <= 0:
+            return ()
+        if self._drawn is None or self._drawn[0] != width:
+            self._drawn = width, self._draw(width)
+        return self._drawn[1]

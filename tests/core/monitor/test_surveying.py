@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import thaniya_core.monitor
 from thaniya_core.config import CheckLimits
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Expectation, Severity, UploadState, User, Volume, VolumeCondition
 from thaniya_core.monitor import (
@@ -133,6 +134,15 @@ def test_survey_is_kept_for_its_own_account_and_read_again(make, survey, tmp_pat
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_survey_that_cannot_be_written_is_an_error_of_ours(survey, tmp_path):
+    with pytest.raises(ThaniyaError, match="cannot keep the survey"):
+        keep_survey(tmp_path / "survey.json", survey(volumes=(VolumeFacts(DISK, problem="no a\udcff"),)))
+    (tmp_path / "file").touch()
+    with pytest.raises(ThaniyaError, match="cannot keep the survey"):
+        keep_survey(tmp_path / "file" / "survey.json", survey())
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
+
+
 def test_survey_that_cannot_be_read_counts_as_none(make, survey, tmp_path):
     file = tmp_path / "survey.json"
     assert read_survey(file) is None
@@ -179,6 +189,7 @@ def test_verdict_says_that_all_is_backed_up(summaries):
     assert verdict([], summaries(14), ()) == "all 14 series are backed up"
     assert verdict([], summaries(1), ()) == "the one series is backed up"
     assert verdict([], summaries(0), ()) == "nothing is backed up yet"
+    assert verdict([], summaries(3, never=3), ()) == "nothing is backed up yet"
     assert verdict([], summaries(3, never=1), ()) == "2 of 3 series are backed up"
     assert verdict([], summaries(3, retired=1), ()) == "all 2 series are backed up"
     assert verdict([], summaries(3, retired=3), ()) == "every series is retired"
