@@ -13,6 +13,7 @@ import pytest
 from thaniya_tui.areas import AREAS
 
 SIZE = ("-x", "120", "-y", "40")
+ENDED = "ended with "
 
 
 class Terminal:
@@ -35,7 +36,9 @@ class Terminal:
         return done.stdout
 
     def open(self, *command: str) -> None:
-        self._tmux("set", "-g", "remain-on-exit", "on", ";", "new-session", "-d", *SIZE, *command)
+        # A shell waits for the command, and its word is the exit code; what tmux knows of ended programs comes late.
+        shell = ["sh", "-c", f'"$@"; echo "{ENDED}$?."; exec sleep 600', "sh", *command]
+        self._tmux("new-session", "-d", *SIZE, *shell)
 
     def press(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
@@ -45,17 +48,21 @@ class Terminal:
         return self._tmux("capture-pane", "-p")
 
     def see(self, text: str) -> None:
+        self._wait(lambda: text in self.screen, text)
+
+    def see_no_more(self, text: str) -> None:
+        self._wait(lambda: text not in self.screen, f"no {text}")
+
+    def wait_for_end(self) -> int:
+        """The command's exit code."""
+        self.see(ENDED)
+        return int(self.screen.partition(ENDED)[2].partition(".")[0])
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
         try:
-            self._wait_until(lambda: text in self.screen, text)
+            self._wait_until(condition, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.screen}") from None
-
-    @property
-    def exit_code(self) -> int | None:
-        """Of the command; None while it runs."""
-        # The pane is dead a moment before its status is known.
-        code = self._tmux("display-message", "-p", "#{pane_dead_status}").strip()
-        return int(code) if code else None
 
     def close(self) -> None:
         if self._socket.exists():
@@ -76,7 +83,7 @@ def demo_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "thaniya_core", "demo", "--console", *arguments]
 
 
-def test_somebody_looks_around_and_leaves(terminal: Terminal, new_box, tmp_path: Path, wait_until) -> None:
+def test_somebody_looks_around_and_leaves(terminal: Terminal, tmp_path: Path) -> None:
     terminal.open(*demo_command())
     terminal.see("alice/web1/videos")
     terminal.see("bob/laptop/home")
@@ -85,16 +92,15 @@ def test_somebody_looks_around_and_leaves(terminal: Terminal, new_box, tmp_path:
         terminal.press("?")
         terminal.see(area.WHAT[:30])
         terminal.press("Escape")
-        wait_until(lambda area=area: area.WHAT[:30] not in terminal.screen, "the help goes away")
+        terminal.see_no_more(area.WHAT[:30])
     terminal.press("2")
     terminal.see("MiB/s")
     terminal.press("C-p")
     terminal.see("Search")
     terminal.press("Escape")
-    wait_until(lambda: "Search" not in terminal.screen, "the palette goes away")
+    terminal.see_no_more("Search")
     terminal.press("q")
-    wait_until(lambda: terminal.exit_code is not None, "the end of the demo")
-    assert terminal.exit_code == 0, terminal.screen
+    assert terminal.wait_for_end() == 0, terminal.screen
     assert list((tmp_path / "temporary").iterdir()) == []
     # That no process is left is checked when the box ends, after the terminal is closed.
 
@@ -107,11 +113,11 @@ def test_a_terminal_that_is_closed_leaves_nothing(terminal: Terminal, new_box, t
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_given_directory_stays(terminal: Terminal, tmp_path: Path, wait_until) -> None:
+def test_a_given_directory_stays(terminal: Terminal, tmp_path: Path) -> None:
     terminal.open(*demo_command("--directory", str(tmp_path / "kept")))
     terminal.see("bob/laptop/home")
     terminal.press("q")
-    wait_until(lambda: terminal.exit_code is not None, "the end of the demo")
+    assert terminal.wait_for_end() == 0
     assert "thaniya --config" in terminal.screen
     assert (tmp_path / "kept" / "server" / "thaniya.toml").is_file()
 
