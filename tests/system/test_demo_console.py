@@ -77,6 +77,7 @@ def terminal(new_box, tmp_path: Path, wait_until: Callable[..., Any]) -> Iterato
     opened = Terminal(environment, tmp_path, wait_until)
     yield opened
     opened.close()
+    wait_until(lambda: not new_box.processes_left(), "the end of all processes")
 
 
 def demo_command(*arguments: str) -> list[str]:
@@ -102,7 +103,6 @@ def test_somebody_looks_around_and_leaves(terminal: Terminal, tmp_path: Path) ->
     terminal.press("q")
     assert terminal.wait_for_end() == 0, terminal.screen
     assert list((tmp_path / "temporary").iterdir()) == []
-    # That no process is left is checked when the box ends, after the terminal is closed.
 
 
 def test_a_terminal_that_is_closed_leaves_nothing(terminal: Terminal, new_box, tmp_path: Path, wait_until) -> None:
