@@ -39,7 +39,7 @@ def test_new_server_only_lacks_its_service(server, clock):
         server.note_alive()
     assert codes(server) == {}
     clock.advance(3700)
-    assert "last 1 h 2 min ago" in codes(server)["service_not_running"].text
+    assert "ran for 1 h 2 min" in codes(server)["service_not_running"].text
     with server.as_service():
         assert codes(server) == {}
     assert set(codes(server)) == {"service_not_running"}
@@ -79,6 +79,26 @@ def test_upload_that_was_given_up_counts_as_a_failure_of_its_series_though_it_wa
     assert found["series_failing"].severity is found["upload_failed"].severity is Severity.CRITICAL
 
 
+def test_work_that_nobody_does_is_stuck(serving, spooled, clock):
+    upload = spooled(data=b"some data")
+    clock.advance(5 * 3600)
+    assert not {"job_stuck", "upload_stuck"} & set(codes(serving))
+    clock.advance(2 * 3600)
+    found = codes(serving)
+    assert found["job_stuck"].subject == f"archive {upload.id}"
+    assert found["upload_stuck"].subject == f"alice/web1/nightly/{upload.id}"
+
+
+def test_open_upload_is_stuck_when_its_silence_was_not_ended(server, open_upload, reopen, clock):
+    file = server.config.file
+    file.write_text(file.read_text().replace("[slots]", '[slots]\nsilence = "2h"'))
+    open_upload()
+    clock.advance(9 * 3600)
+    assert "upload_stuck" not in codes(reopen())
+    clock.advance(2 * 3600)
+    assert "upload_stuck" in codes(reopen())
+
+
 def test_series_that_only_ever_failed_and_one_that_is_only_expected_are_known(serving, alice, open_upload, clock):
     upload = open_upload()
     serving.uploads.end_open(upload.id, UploadState.EXPIRED, "silence", "service")
@@ -107,6 +127,14 @@ def test_volume_that_is_not_mounted_is_gone(serving, volume):
     assert (gone.severity, gone.subject) == (Severity.CRITICAL, "first")
     (volume / "volume.json").write_text("{")
     assert "volume.json cannot be read" in codes(serving)["volume_gone"].text
+
+
+def test_server_whose_volumes_take_no_backups_is_told(serving):
+    first = serving.volumes.get("first")
+    serving.volumes.set_active(first, False, "login:test")
+    assert codes(serving)["no_usable_volume"].severity is Severity.CRITICAL
+    serving.volumes.set_active(first, True, "login:test")
+    assert "no_usable_volume" not in codes(serving)
 
 
 def test_disk_that_hangs_is_gone_and_hangs_nobody(serving, volume, monkeypatch):

@@ -1,4 +1,4 @@
-"""The rules about volumes: gone, full, and full soon."""
+"""The rules about volumes: gone, full, full soon, and none that takes backups."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ def examine_volumes(
     volumes: Iterable[VolumeFacts], series: Iterable[SeriesSummary], limits: CheckLimits, now: datetime
 ) -> Iterator[Finding]:
     """What is wrong with the volumes."""
+    volumes = list(volumes)
+    if not any(facts.volume.active for facts in volumes):
+        yield _none_active(len(volumes))
     growth = growth_by_volume(series, now)
     for facts in volumes:
         if facts.space is None:
@@ -36,6 +39,18 @@ def growth_by_volume(series: Iterable[SeriesSummary], now: datetime) -> dict[str
         for piece in each.arrived:
             arrived[piece.volume].append(piece)
     return {volume: growth_per_day(pieces, now) for volume, pieces in arrived.items()}
+
+
+def _none_active(number: int) -> Finding:
+    return Finding(
+        "no_usable_volume",
+        "volumes",
+        Severity.CRITICAL,
+        f"none of {number} volumes takes new backups: uploads are refused"
+        if number
+        else "there is no volume: uploads are refused",
+        "thaniya volume activate VOLUME, or thaniya volume add DIRECTORY",
+    )
 
 
 def _gone(facts: VolumeFacts) -> Finding:

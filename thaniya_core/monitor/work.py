@@ -100,7 +100,7 @@ def examine_slots(slots: Iterable[Slot]) -> Iterator[Finding]:
             "slots",
             Severity.CRITICAL,
             f"none of {len(all_slots)} slots can take an upload" if all_slots else "there is no slot",
-            "thaniya slot list",
+            "thaniya slot list" if all_slots else "thaniya slot add 1",
         )
 
 
@@ -140,12 +140,12 @@ def examine_service(facts: ServerFacts, limits: CheckLimits) -> Iterator[Finding
         return
     seen = facts.service_seen_at
     if seen is None or (facts.now - seen).total_seconds() > limits.service_within:
-        ago = "it never did" if seen is None else f"last {format_duration((facts.now - seen).total_seconds())} ago"
+        when = "ever ran" if seen is None else f"ran for {format_duration((facts.now - seen).total_seconds())}"
         yield Finding(
             "service_not_running",
             "service",
             Severity.CRITICAL,
-            f"neither the service nor a tick runs: {ago}",
+            f"neither the service nor a tick {when}: nothing is archived",
             "start thaniya serve (systemctl start thaniya), or let cron run thaniya tick",
         )
 
