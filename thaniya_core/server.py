@@ -72,7 +72,7 @@ class Server:
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
-        self.volumes = Volumes(store, clock)
+        self.volumes = Volumes(store, clock, config.paths)
         self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)

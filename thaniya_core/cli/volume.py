@@ -11,7 +11,7 @@ import typer
 from thaniya_core.archive import VolumeStatus
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, confirm, print_facts, print_records
-from thaniya_core.errors import ExitCode
+from thaniya_core.errors import ExitCode, NotFound
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Volume
 
@@ -123,6 +123,9 @@ def rescan(
     Example: thaniya volume rescan /media
     """
     server = server_of(context)
+    for place in places or []:
+        if not place.is_dir():
+            raise NotFound(f"there is no directory {place}", hint="mount its disk first, or look where it is: lsblk")
     found = server.volumes.rescan([*server.config.volumes.search, *(places or [])], actor(), add=take_up)
     facts = [("moved", f"{volume.label}, now at {volume.path}") for volume in found.moved]
     facts += [("added", f"{volume.label}, at {volume.path}") for volume in found.added]

@@ -57,6 +57,25 @@ def test_another_disk_at_the_place_of_a_known_volume_is_refused(server, volume, 
         server.volumes.add(volume, "other", "login:root")
 
 
+@pytest.mark.parametrize("place", ["spool", "spool/below", "slots", "slots/thaniya_01/upload", "state", "link"])
+def test_volume_is_not_made_where_the_server_works(server, root, place):
+    (root / "link").symlink_to(root / "spool")
+    with pytest.raises(WrongState, match="directory of the server"):
+        server.volumes.add(root / place, "new", "login:root")
+    assert not list(root.glob(f"{place}/volume.json"))
+    assert server.volumes.add(root / "state" / "volume", "new", "login:root").active
+
+
+def test_damaged_volume_is_told_once_with_the_cure(server, tmp_path, caplog):
+    (tmp_path / "media" / "usb").mkdir(parents=True)
+    (tmp_path / "media" / "usb" / "volume.json").write_text("{")
+    server.volumes.rescan([tmp_path, tmp_path / "media"], "login:root")
+    assert [record.getMessage() for record in caplog.records if "usb" in record.getMessage()] == [
+        f"{tmp_path}/media/usb/volume.json cannot be read: Input data was truncated "
+        "(put it back as it was, with the id that `thaniya volume list` shows; see docs/disaster.md)"
+    ]
+
+
 def test_archiving_does_not_write_where_the_volume_is_not(server, spooled, run_jobs, volume, first):
     upload = spooled()
     server.uploads.set_volume(upload.id, first().id)
