@@ -79,6 +79,24 @@ def test_upload_that_was_given_up_counts_as_a_failure_of_its_series_though_it_wa
     assert found["series_failing"].severity is found["upload_failed"].severity is Severity.CRITICAL
 
 
+def test_user_who_never_backs_up_is_told_until_it_is_disabled(serving, alice, clock):
+    assert "user_without_backup" not in codes(serving)
+    clock.advance(8 * 86400)
+    assert codes(serving)["user_without_backup"].subject == "alice"
+    serving.users.disable("alice", "login:test")
+    assert "user_without_backup" not in codes(serving)
+
+
+def test_rhythm_is_learned_unless_the_user_is_disabled(serving, archived, clock):
+    for day in range(9):
+        archived(data=b"day %d" % day)
+        clock.advance(86400)
+    clock.advance(86400)
+    assert codes(serving)["series_late"].subject == str(SERIES)
+    serving.users.disable("alice", "login:test")
+    assert "series_late" not in codes(serving)
+
+
 def test_work_that_nobody_does_is_stuck(serving, spooled, clock):
     upload = spooled(data=b"some data")
     clock.advance(5 * 3600)
@@ -159,6 +177,16 @@ def test_full_disk_is_told(serving, small_disk, volume, root):
     assert (full.subject, full.severity) == ("small", Severity.CRITICAL)
 
 
+def test_disk_without_inodes_is_told(serving, small_disk, root):
+    small_disk(root / "small", "4M,nr_inodes=100")
+    serving.volumes.add(root / "small", "small", "login:test")
+    free = os.statvfs(root / "small").f_ffree
+    for number in range(free - 4):
+        (root / "small" / str(number)).touch()
+    full = codes(serving)["volume_full"]
+    assert (full.subject, full.severity, "4 of 100 inodes are free" in full.text) == ("small", Severity.WARNING, True)
+
+
 def test_broken_state_is_an_error_and_not_a_good_verdict(server, root):
     (root / "state" / "state.json").write_text("{")
     with pytest.raises(StateUnreadable):
@@ -231,6 +259,18 @@ def test_changes_are_told_and_a_channel_that_fails_is_found_by_the_next_check(to
     assert open_server(root / "thaniya.toml", clock).monitoring.tell().report.findings
     assert told.read_text().count("\n") == 2
     assert '"code":"notification_failed"' in told.read_text().splitlines()[1]
+
+
+def test_ping_that_fails_is_found_by_the_next_check(root, clock, archived):
+    with (root / "thaniya.toml").open("a") as file:
+        file.write('[ping]\nsuccess = "http://127.0.0.1:9/{user}-{host}-{name}"\n')  # nothing listens there
+    server = open_server(root / "thaniya.toml", clock)
+    server.monitoring.tell()  # what was before is not told
+    clock.advance(60)
+    archived(data=b"some data")
+    assert "ping_failed" not in codes(server)
+    server.monitoring.tell()
+    assert codes(server)["ping_failed"].subject == str(SERIES)
 
 
 def test_two_that_tell_at_the_same_time_tell_once(told, root, clock, in_threads):
