@@ -183,6 +183,8 @@ def test_expectation_of_a_series_is_learned_set_shown_and_taken_back(command, se
         (("series", "show", "alice/web1/none"), 4, "nothing is known"),
         (("series", "unset", SERIES), 4, "nothing was set"),
         (("notify", "test"), 1, "no channel is configured"),
+        (("series", "set", SERIES, "--expect-every", "1000000d"), 2, "longer than ten years"),
+        (("series", "set", SERIES, "--expect-every", "1d", "--grace", "1000000d"), 2, "longer than ten years"),
         (("metrics", "--textfile", "/proc/none/x.prom"), 4, "/proc/none"),
     ],
 )

@@ -12,7 +12,7 @@ import typer
 from thaniya_core.archive.due import choose_sample, older_than
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption
-from thaniya_core.errors import IntegrityFailed, ThaniyaError, WrongUsage
+from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import parse_duration, parse_percent, parse_size
 from thaniya_core.model import Backup
@@ -90,6 +90,8 @@ def _choose(
     if backup_ids:
         return [server.catalog.get(one) for one in backup_ids]
     wanted = parse_series(series) if series else None
+    if wanted is not None and wanted not in server.store.catalog_series():
+        raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya series list`")
     found = server.catalog.find() if wanted is None else server.catalog.of_series(wanted)
     if older:
         found = older_than(found, server.clock.now(), timedelta(seconds=parse_duration(older)))
