@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from thaniya_core.archive import Volumes
 from thaniya_core.config import Config, Ping
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.model import EndedUpload, Upload, Volume
 from thaniya_core.monitor import (
@@ -227,7 +227,13 @@ def write_textfile(file: Path, metrics: str) -> None:
 
     Raises:
         ThaniyaError: the file cannot be written.
+        WrongUsage: the collector would not read it.
     """
+    if file.suffix != ".prom" or file.is_dir():
+        raise WrongUsage(
+            f"node_exporter reads no metrics from {file}",
+            hint="name a file that ends in .prom, in the directory of its textfile collector",
+        )
     with os_errors("write the metrics"):
         make_directories(file.parent, 0o755)
         write_atomic(file, metrics.encode(), 0o644)

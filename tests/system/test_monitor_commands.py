@@ -112,7 +112,9 @@ def test_what_cannot_be_found_out_is_unknown(command, serving, config, tmp_path,
     assert (exit_code, err) == (3, "")
     assert out.startswith("THANIYA UNKNOWN - ") and "--help" in out
     assert command("check", "--nonsense")[0] == 3
-    assert command("check", "--timeout", "0")[0] == 3
+    exit_code, out, _ = command("check", "--timeout", "0")
+    assert (exit_code, "'--timeout'" in out) == (3, True)
+    assert "'--lines'" in json.loads(command("check", "--json", "--lines", "-1")[1])["reason"]
     (config.parent / "state" / "state.json").write_text("{")
     exit_code, out, _ = command("check")
     assert (exit_code, out.startswith("THANIYA UNKNOWN - cannot read ")) == (3, True)
@@ -185,6 +187,8 @@ def test_expectation_of_a_series_is_learned_set_shown_and_taken_back(command, se
         (("notify", "test"), 1, "no channel is configured"),
         (("series", "set", SERIES, "--expect-every", "1000000d"), 2, "longer than ten years"),
         (("series", "set", SERIES, "--expect-every", "1d", "--grace", "1000000d"), 2, "longer than ten years"),
+        (("metrics", "--textfile", "/tmp"), 2, "node_exporter reads no metrics from /tmp"),
+        (("metrics", "--textfile", "/tmp/metrics.txt"), 2, "a file that ends in .prom"),
         (("metrics", "--textfile", "/proc/none/x.prom"), 4, "/proc/none"),
     ],
 )
@@ -294,9 +298,10 @@ def test_log_is_followed_across_the_end_of_a_month_until_interrupted(follow, con
     now = datetime.now(UTC)
     for number in range(3):
         server.store.add_event(Event(now, "test", "early", str(number)))
+    server.store.add_event(Event(now - timedelta(hours=2), "test", "early", "too long ago"))
     out = tmp_path / "out"
     with out.open("wb") as stream:
-        process = follow("--json", "--limit", "2", stdout=stream)
+        process = follow("--json", "--since", "1h", "--limit", "2", stdout=stream)
     subjects = lambda: [json.loads(line)["subject"] for line in out.read_text().splitlines()]  # noqa: E731
     wait_until(lambda: subjects() == ["1", "2"])
     with (config.parent / "state" / "log" / f"{now:%Y-%m}.jsonl").open("a") as log:

@@ -33,6 +33,16 @@ Users = Annotated[str, typer.Option("--user", help="Series of this user only.")]
 Names = Annotated[list[str] | None, typer.Option("--series", help="This series only: user/host/name.")]
 
 
+class _Shown(Struct, frozen=True):
+    """A policy that was set."""
+
+    scope: str
+    policy: str
+    set_in: str
+    series: int
+    """So many series with backups it holds for."""
+
+
 @app.command("show")
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show the policies that were set, and how many series each holds for now.
@@ -44,17 +54,10 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     server = server_of(context)
     held = _count_series(server)
     records = [
-        {
-            "scope": each.scope,
-            "policy": str(each.policy),
-            "set_in": "thaniya.toml" if each.is_configured else "state",
-            "series": held[each.scope],
-        }
+        _Shown(each.scope, str(each.policy), "thaniya.toml" if each.is_configured else "state", held[each.scope])
         for each in server.retention_settings.all()
     ]
-    rows = [
-        [each["scope"], each["policy"] or "keep everything", each["set_in"], str(each["series"])] for each in records
-    ]
+    rows = [[each.scope, each.policy or "keep everything", each.set_in, str(each.series)] for each in records]
     print_records(records, ["scope", "policy", "set in", ">series"], rows, as_json, "no policy: everything is kept")
 
 
