@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
-from thaniya_core.archive import Backups, Catalog, Verification, Volumes, VolumeWatch, forget_volume, read_rules
+from thaniya_core.archive import (
+    Backups,
+    Catalog,
+    RebuildReport,
+    Verification,
+    Volumes,
+    VolumeWatch,
+    forget_volume,
+    read_rules,
+)
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
@@ -188,6 +197,15 @@ class Server:
         return forget_volume(
             self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
         )
+
+    def rebuild_catalog(self, actor: str) -> RebuildReport:
+        """Make the catalog anew from the volumes that are there; see `Catalog.rebuild`."""
+        report = self.catalog.rebuild()
+        detail = f"{report.found} backups found, {report.added} new, {report.removed} gone"
+        self.store.add_event(
+            Event(self.clock.now(), actor, "catalog.rebuild", "catalog", not report.unreadable, detail)
+        )
+        return report
 
     def close_slots(self) -> None:
         """Carry every closing slot on."""

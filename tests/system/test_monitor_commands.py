@@ -261,6 +261,8 @@ def test_channels_are_tried_and_told_what_changes(command, serving, config, tmp_
         ('[ping]\nstart = "https://x/{users}"\n', "{user}, {host} and {name}"),
         ("[check]\nshrunk_to = 1.5\n", "$.check.shrunk_to"),
         ('[check]\nstuck = "long"\n', "$.check.stuck"),
+        ("[notify]\ntimeout = 0\n", "a second at least, got 0 - at `$.notify.timeout`"),
+        ("[ping]\ntimeout = 0\n", "a second at least, got 0 - at `$.ping.timeout`"),
     ],
 )
 def test_wrong_configuration_names_its_key(command, config, text, told):

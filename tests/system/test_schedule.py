@@ -74,6 +74,9 @@ def test_schedule_is_shown_and_its_parts_are_run_when_asked(command):
     assert command("schedule", "--run", "retention", told="no policy is set")[0] == 1
     command("retention", "set", "default", "keep-last=3")
     assert "0 series, 0 backups removed" in command("schedule", "--run", "retention")[1]
+    events = [json.loads(line) for line in command("log", "--json")[1].splitlines()]
+    (asked,) = [event for event in events if event["action"] == "schedule.ask"]
+    assert (asked["actor"].split(":")[0], asked["subject"]) == ("login", "retention")
 
 
 def test_part_that_fails_is_shown_and_told(command, config, tmp_path):

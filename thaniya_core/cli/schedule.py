@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import asdict
 
-from thaniya_core.cli.context import server_of
+from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, format_time, print_records
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.quantities import format_duration
@@ -27,7 +27,7 @@ def schedule(
     Example: thaniya schedule --run retention
     """
     server = server_of(context)
-    tasks = [server.schedule.run_now(run)] if run else server.schedule.show()
+    tasks = [server.schedule.run_now(run, actor())] if run else server.schedule.show()
     now = server.clock.now()
     columns = ["name", ">every", "last good", "next", "state", "what was done"]
     print_records(map(_record, tasks), columns, [_row(task, now) for task in tasks], as_json, "nothing is scheduled")

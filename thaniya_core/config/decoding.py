@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from thaniya_core.config.kinds import Account, Level, MailAddress, Seconds, Size, Url, UrlTemplate, fill_template
+from thaniya_core.config.kinds import (
+    Account,
+    Level,
+    MailAddress,
+    Seconds,
+    Size,
+    Timeout,
+    Url,
+    UrlTemplate,
+    fill_template,
+)
 from thaniya_core.errors import IllegalName, WrongUsage
 from thaniya_core.formats.names import check_user
 from thaniya_core.formats.quantities import parse_duration, parse_level, parse_size
@@ -36,7 +46,9 @@ def decode_special(kind: type, value: object) -> object:
         raise ValueError(str(exc)) from exc
     if number < 0:
         raise ValueError(f"expected no negative number, got {value!r}")
-    if kind is Seconds and number > _LONGEST_S:
+    if kind is Timeout and number < 1:
+        raise ValueError(f"expected a second at least, got {value!r}")
+    if issubclass(kind, Seconds) and number > _LONGEST_S:
         raise ValueError(f"expected at most ten years, got {value!r}")
     return kind(number)
 

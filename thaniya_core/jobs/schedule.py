@@ -142,8 +142,12 @@ class Schedule:
         due = [task for task in self._tasks.values() if is_due(records[task.name], task.every, now)]
         return sum(self._begin(task, is_due) for task in due if not self._is_stopping and not _why_idle(task))
 
-    def run_now(self, name: str) -> ScheduledTask:
+    def run_now(self, name: str, actor: str) -> ScheduledTask:
         """Run a task whether it is due or not, and wait for its end; gives how it is then.
+
+        Args:
+            name: which task.
+            actor: who asks for it, for the audit log: what the task does is logged as the service's own doing.
 
         Raises:
             NotFound: there is no such task.
@@ -157,6 +161,7 @@ class Schedule:
             raise WrongState(f"there is nothing to do for {name}: {why_idle}")
         if not self._begin(task, lambda record, _, now: not record.is_running(now)):
             raise Busy(f"{name} is being run already", hint="see `thaniya schedule`")
+        self._store.add_event(Event(self._clock.now(), actor, "schedule.ask", name))
         self.wait()
         return self._show(task, self._records()[name], self._clock.now())
 

@@ -202,7 +202,7 @@ def test_two_processes_run_a_task_once(schedule, work, clock, store):
     assert other.run_due() == 0
     assert other.show()[0].state is TaskState.RUNNING
     with pytest.raises(Busy):
-        other.run_now("task")
+        other.run_now("task", "login:test")
     work.may_end.set()
     assert schedule.drain(DEADLINE_S)
     assert (work.runs, other.run_due()) == (1, 0)
@@ -301,20 +301,20 @@ def test_interrupted_wait_gives_back_what_runs(schedule, work, monkeypatch):
     monkeypatch.setattr(schedule, "renew", interrupts)
     work.may_end.clear()
     with pytest.raises(KeyboardInterrupt):
-        schedule.run_now("task")
+        schedule.run_now("task", "login:test")
     assert (work.record.claim_until, work.record.failure) == (None, "")
 
 
 def test_task_is_run_at_once_when_somebody_asks(schedule, work):
     run(schedule)
-    assert schedule.run_now("task").last.detail == "run 2"
+    assert schedule.run_now("task", "login:test").last.detail == "run 2"
     work.fails = ThaniyaError("no disk")
-    assert schedule.run_now("task").failure == "no disk"
+    assert schedule.run_now("task", "login:test").failure == "no disk"
     work.why_idle = "no policy"
     with pytest.raises(WrongState, match="no policy"):
-        schedule.run_now("task")
+        schedule.run_now("task", "login:test")
     with pytest.raises(NotFound, match="no part other"):
-        schedule.run_now("other")
+        schedule.run_now("other", "login:test")
 
 
 def test_what_a_command_did_counts_as_a_run(schedule, work, clock):
