@@ -1,9 +1,11 @@
 """The headless commands, as processes of their own: what they print, their exit codes, and what they refuse."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -37,6 +39,24 @@ PROMISED = """
 
 def test_every_promised_command_is_there():
     assert {tuple(name.split(".")) for name in PROMISED.split()} <= set(COMMANDS)
+
+
+DOCUMENTS = [*Path(__file__).resolve().parents[2].glob("docs/*.md"), Path(__file__).resolve().parents[2] / "README.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_commands_that_the_documents_name_are_there(document):
+    written = re.findall(
+        r"(?:^ +|`|\$ |=\$\()thaniya ((?:--config \S+ )?[a-z][^`\n|#;]*)", document.read_text(), re.MULTILINE
+    )
+    for text in written:
+        words = re.sub(r"--config \S+ ", "", text).split()
+        command = typer.main.get_command(app)
+        while words and words[0].strip("()") in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0).strip("()")]
+        assert not hasattr(command, "commands"), text
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in words if word.startswith("--")} <= {*options, "--help"}, text
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -124,13 +124,16 @@ def examine_verification(series: Iterable[SeriesSummary], limits: CheckLimits) -
     unverified = [each for each in series if each.unverified]
     if unverified:
         number = sum(each.unverified for each in unverified)
+        days, rest_s = divmod(limits.verified_within, 86400)
         yield Finding(
             "backups_unverified",
             "backups",
             Severity.WARNING,
             f"{number} backups of {len(unverified)} series, {unverified[0].series} for one, were not read for "
             f"{format_duration(limits.verified_within)}",
-            "thaniya backup verify",
+            f"thaniya backup verify --older-than {limits.verified_within}s"
+            if rest_s
+            else f"thaniya backup verify --older-than {days}d",
         )
 
 
