@@ -170,6 +170,24 @@ def test_errors_are_json_where_json_is_asked_for(box):
     assert (error["message_type"], error["code"], error["exit_code"]) == ("error", "not_found", 4)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told", "hint"),
+    [
+        (("nonsense",), "nonsense", "`thaniya --help`"),
+        (("volume", "list", "--nonsense"), "--nonsense", "`thaniya volume list --help`"),
+        (("volume", "show"), "VOLUME", "`thaniya volume show --help`"),
+        (("log", "--limit", "0"), "--limit", "`thaniya log --help`"),
+    ],
+)
+def test_wrong_usage_is_json_where_json_is_asked_for(capfd, arguments, told, hint):
+    assert run([*arguments, "--json"]) == 2
+    out, err = capfd.readouterr()
+    error = json.loads(err)
+    assert (out, error["code"], error["exit_code"]) == ("", "wrong_usage", 2)
+    assert told in error["message"]
+    assert hint in error["hint"]
+
+
 def test_slots(running_server, refuses):
     box = running_server
     allocated = box.allocate()
