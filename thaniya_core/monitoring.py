@@ -234,7 +234,7 @@ def write_textfile(file: Path, metrics: str) -> None:
             f"node_exporter reads no metrics from {file}",
             hint="name a file that ends in .prom, in the directory of its textfile collector",
         )
-    with os_errors("write the metrics"):
+    with os_errors(f"write the metrics to {file}"):
         make_directories(file.parent, 0o755)
         write_atomic(file, metrics.encode(), 0o644)
 

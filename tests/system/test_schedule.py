@@ -83,7 +83,9 @@ def test_part_that_fails_is_shown_and_told(command, config, tmp_path):
     (tmp_path / "file").touch()
     add(config, f'[metrics]\ntextfile = "{tmp_path}/file/thaniya.prom"')
     assert command("schedule", "--run", "metrics", told="metrics failed: cannot write the metrics")[0] == 1
-    assert "FAILED: cannot write the metrics" in command("schedule")[1]
+    (line,) = [line for line in command("schedule")[1].splitlines() if line.startswith("metrics")]
+    assert datetime.fromisoformat(" ".join(line.split()[3:5])).year >= 2020  # when it ran, though it failed
+    assert f"FAILED, last good -: cannot write the metrics to {tmp_path}/file/thaniya.prom" in line
     assert "cannot write the metrics" in command("log", "--failed")[1]
     assert "schedule_failed metrics" in command("check")[1]
     (tmp_path / "file").unlink()
