@@ -11,7 +11,7 @@ from thaniya_core.model import Severity
 _CONCERN_ALL = frozenset(
     {"clock_set_back", "no_usable_slot", "no_usable_volume", "service_not_running", "volume_full", "volume_gone"}
 )
-"""What may be the cause of what is found of series, uploads and jobs."""
+"""What, when it is critical, may be the cause of what is found of series, uploads and jobs."""
 
 
 class Finding(Struct, frozen=True):
@@ -42,7 +42,7 @@ def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
 
 def urgency(severity: Severity, code: str) -> tuple[int, bool]:
     """A key to sort by: what is to be read first has the smallest."""
-    return -severity.rank, code not in _CONCERN_ALL
+    return -severity.rank, severity is not Severity.CRITICAL or code not in _CONCERN_ALL
 
 
 def worst(findings: Iterable[Finding]) -> Severity:
