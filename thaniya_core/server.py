@@ -82,7 +82,7 @@ class Server:
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
         self.volumes = Volumes(store, clock, config.paths)
-        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
@@ -201,9 +201,10 @@ class Server:
     def rebuild_catalog(self, actor: str) -> RebuildReport:
         """Make the catalog anew from the volumes that are there; see `Catalog.rebuild`."""
         report = self.catalog.rebuild()
-        detail = f"{report.found} backups found, {report.added} new, {report.removed} gone"
+        told = f"{report.found} found, {report.added} added, {report.removed} removed"
+        told += f", {len(report.unreadable)} unreadable" if report.unreadable else ""
         self.store.add_event(
-            Event(self.clock.now(), actor, "catalog.rebuild", "catalog", not report.unreadable, detail)
+            Event(self.clock.now(), actor, "catalog.rebuild", "catalog", not report.unreadable, detail=told)
         )
         return report
 

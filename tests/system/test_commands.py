@@ -309,7 +309,7 @@ def test_the_catalog_is_made_anew_from_the_volume(running_server, make_archive, 
     assert (rebuilt.exit_code, rebuilt.json["found"]) == (0, 1)
     assert box.catalog() == {backup}
     (event,) = [each for each in box.thaniya("log", "--json").json_lines if each["action"] == "catalog.rebuild"]
-    assert (event["actor"].split(":")[0], event["detail"]) == ("login", "1 backups found, 1 new, 0 gone")
+    assert (event["actor"].split(":")[0], event["detail"]) == ("login", "1 found, 1 added, 0 removed")
     (box.volume / "archive" / "alice" / "web1" / "nightly" / NOWHERE).mkdir()
     done = box.thaniya("catalog", "rebuild")
     assert (done.exit_code, NOWHERE in done.stdout) == (3, True)

@@ -90,7 +90,7 @@ def test_policy_is_set_looked_at_applied_and_taken_back(command, backups):
     (pruned,) = lines(command("retention", "apply", "--json")[1])
 
     assert pruned["removed"] == backups[6::-1]
-    assert pruned["freed_bytes"] > 0
+    assert pruned["freed_bytes"] == 0  # those that stay have the same files
     assert [backup["document"]["id"] for backup in json.loads(command("backup", "list", "--json")[1])] == backups[:6:-1]
     assert command("retention", "apply")[:2] == (0, "")
     assert command("retention", "plan", "--removals")[1].startswith("nothing to remove; 3 kept, ")

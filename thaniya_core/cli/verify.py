@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from thaniya_core.archive.due import choose_sample, older_than
+from thaniya_core.archive.due import choose_sample, last_read_at, older_than
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
@@ -84,7 +84,12 @@ def _verify_one(server: Server, backup: Backup, rate: int | None, trial: Path | 
 def _choose(
     server: Server, backup_ids: list[str], everything: bool, series: str, older: str, sample: str
 ) -> list[Backup]:
-    """The backups that the options ask for, those read longest ago first where it is not a list of ids."""
+    """The backups that the options ask for, the one read longest ago first where it is not a list of ids.
+
+    Raises:
+        WrongUsage: the options contradict each other, or one is not understood.
+        NotFound: there is no backup of an id, or none of the series.
+    """
     if bool(backup_ids) == bool(everything or series or older or sample):
         raise WrongUsage("give ids; or --all, --series, --older-than, --sample, or several of these")
     if backup_ids:
@@ -93,8 +98,12 @@ def _choose(
     if wanted is not None and wanted not in server.store.catalog_series():
         raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya series list`")
     found = server.catalog.find() if wanted is None else server.catalog.of_series(wanted)
+    if wanted is not None and not found:
+        raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya backup list`")
     if older:
         found = older_than(found, server.clock.now(), timedelta(seconds=parse_duration(older)))
+    else:
+        found = sorted(found, key=lambda backup: (last_read_at(backup), backup.id))
     return choose_sample(found, parse_percent(sample), SystemRandom()) if sample else found
 
 

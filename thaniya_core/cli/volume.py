@@ -31,8 +31,8 @@ def list_volumes(context: typer.Context, as_json: JsonOption = False) -> None:
         [
             status.volume.label,
             _state(status),
-            format_size(status.usage.size_bytes if status.usage else None),
-            format_size(status.usage.free_bytes if status.usage else None),
+            format_size(status.space.total_bytes if status.space else None),
+            format_size(status.space.free_bytes if status.space else None),
             str(status.volume.path),
             status.volume.id,
         ]
@@ -174,7 +174,7 @@ def _state(status: VolumeStatus) -> str:
 
 
 def _record(status: VolumeStatus) -> dict[str, object]:
-    volume, usage = status.volume, status.usage
+    volume, space = status.volume, status.space
     return {
         "id": volume.id,
         "label": volume.label,
@@ -182,8 +182,8 @@ def _record(status: VolumeStatus) -> dict[str, object]:
         "active": volume.active,
         "condition": status.condition,
         "detail": status.detail,
-        "size_bytes": usage.size_bytes if usage else None,
-        "free_bytes": usage.free_bytes if usage else None,
+        "size_bytes": space.total_bytes if space else None,
+        "free_bytes": space.free_bytes if space else None,
     }
 
 

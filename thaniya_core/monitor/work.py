@@ -106,6 +106,8 @@ def examine_slots(slots: Iterable[Slot]) -> Iterator[Finding]:
 
 def examine_users(facts: ServerFacts, series: Iterable[SeriesSummary], limits: CheckLimits) -> Iterator[Finding]:
     """Users who may back up and never did."""
+    if not limits.first_backup:
+        return
     with_backups = {each.series.user for each in series if each.backups}
     for user in facts.users:
         age_s = (facts.now - user.created_at).total_seconds()

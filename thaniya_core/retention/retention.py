@@ -41,10 +41,8 @@ class Pruned(Struct, frozen=True):
     removed: tuple[Backup, ...]
     absent: tuple[Backup, ...]
     """To be removed too, but on a volume that is not there now."""
-
-    @property
-    def freed_bytes(self) -> int:
-        return sum(backup.document.stored_bytes for backup in self.removed)
+    freed_bytes: int
+    """What became free: what removed backups share with others is not."""
 
 
 class NotPruned(Struct, frozen=True):
@@ -82,7 +80,7 @@ class Retention:
             return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
 
         removed = self._archive.remove_chosen(series, choose, actor)
-        return Pruned(series, removed.backups, removed.absent)
+        return Pruned(series, removed.backups, removed.absent, removed.freed_bytes)
 
     def apply_each(self, series: Iterable[Series], actor: str) -> Iterator[Pruned | NotPruned]:
         """Do `apply` to one series after the other, and give what came of each. One that fails stops no other."""

@@ -194,6 +194,26 @@ def test_task_is_off_without_an_interval_or_without_anything_to_do(clock, store,
     assert run(idle) == 1
 
 
+@pytest.mark.parametrize("died", [False, True])
+def test_failure_of_a_task_that_is_off_now_is_no_failure_any_more(schedule, work, clock, store, died):
+    work.fails = ThaniyaError("the file cannot be written")
+    assert run(schedule) == 1
+    if died:
+        with store.transaction() as state:
+            state.runs.put(begin(work.record, "host:1", clock.now()))
+        clock.advance(2 * RUN_CLAIM.total_seconds())
+    work.why_idle = "no file is configured"
+
+    assert run(schedule) == 0
+
+    (shown,) = schedule.show()
+    assert (shown.failure, shown.state, shown.why_off) == ("", TaskState.OFF, "no file is configured")
+    assert work.record.failure_by(clock.now()) == ""
+    assert work.events[-1] == (True, "off now: no file is configured")
+    assert run(schedule) == 0
+    assert len(work.events) == 2  # told once
+
+
 def test_two_processes_run_a_task_once(schedule, work, clock, store):
     work.may_end.clear()
     other = Schedule(store, clock, [work.task])

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from thaniya_core.config import CheckLimits
 from thaniya_core.model import Severity, Volume
 from thaniya_core.monitor import SeriesFacts, ServerFacts, VolumeFacts, examine
+from thaniya_core.monitor.changes import compare
 from thaniya_core.monitor.growth import days_until_full, growth_per_day
 from thaniya_core.monitor.summary import Arrived
 from thaniya_core.system.files import DiskSpace
@@ -80,6 +81,19 @@ def check(make, facts, series=(), limits=LIMITS):
 def check_all(make, volumes, series=(), limits=LIMITS):
     report = examine(series, ServerFacts(make.now, slots=(), volumes=volumes), limits)
     return {finding.code: finding for finding in report.findings if "volume" in finding.code}
+
+
+def test_volumes_of_one_label_are_told_apart(make):
+    volumes = tuple(
+        VolumeFacts(Volume(volume_id, label, Path("/disks") / volume_id / "backup"))
+        for volume_id, label in (("one", "backup"), ("two", "backup"), ("three", "attic"))
+    )
+    report = examine([], ServerFacts(make.now, volumes=volumes), LIMITS)
+    gone = [finding for finding in report.findings if finding.code == "volume_gone"]
+
+    assert [finding.subject for finding in gone] == ["attic", "backup one", "backup two"]
+    told = compare([], gone, make.now, remind_s=0).alerts
+    assert compare(told, gone, make.now + make.day, remind_s=0).changes == ()  # each was told once
 
 
 def space(free, total=100 * GIB, free_files=900, total_files=1000):

@@ -113,6 +113,7 @@ def test_user_who_never_backed_up_is_told_after_a_while(check, make):
     assert check(users=(alice, new))["user_without_backup"].subject == "alice"
     assert check(users=(replace(alice, enabled=False), new)) == {}
     assert check(make.facts(*make.daily(3)), users=(alice, new)) == {}
+    assert check(users=(alice, new), limits=CheckLimits(first_backup=0)) == {}
 
 
 def test_backups_that_nobody_read_for_long_are_told_together(check, make):
