@@ -117,11 +117,6 @@ def test_wrong_options_are_told(command, arguments, told):
     assert command("backup", "verify", *arguments, told=told)[0] == 2
 
 
-def test_series_that_is_mistyped_is_not_found(command, back_up):
-    back_up()
-    assert command("backup", "verify", "--series", "alice/web1/nihgtly", told="no backup of the series")[0] == 4
-
-
 def test_broken_backup_is_told_marked_and_ends_with_8_and_the_others_are_read(command, back_up, config):
     bad, good = back_up(), back_up("weekly")
     damage(config, bad)

@@ -95,8 +95,6 @@ def _choose(
     if backup_ids:
         return [server.catalog.get(one) for one in backup_ids]
     wanted = parse_series(series) if series else None
-    if wanted is not None and wanted not in server.store.catalog_series():
-        raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya series list`")
     found = server.catalog.find() if wanted is None else server.catalog.of_series(wanted)
     if wanted is not None and not found:
         raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya backup list`")
