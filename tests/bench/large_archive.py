@@ -189,18 +189,18 @@ def measure_all(work: Path, backups: int, every: list[Series]) -> bool:
     command("retention", "set", "default", "keep-daily=7 keep-weekly=4 keep-monthly=12")
     command("retention", "plan", limit_s=10)
     command("retention", "plan", "--json", limit_s=10)
-    surveyed = measure("-c", SURVEY, config, str(backups))
-    seconds, *memory_kib = map(float, surveyed.told.split())
-    for who, peak_kib in zip(("that process", "who asked for it"), memory_kib, strict=True):
-        kept.append(report(f"overview by a process of its own: {who}", Measured(seconds, peak_kib / 1024, ""), 10))
-    command("schedule", "--run", "health")
-    inside("reading the survey that was kept", KEPT, "", limit_s=0.1)
     now = server.clock.now()
     make_history(server.config.paths.state, every, now, HISTORY_DAYS)
     oldest = f"{now - timedelta(days=HISTORY_DAYS - 1):%Y%m%dT%H%M%SZ}-{0:06x}"
     print(f"{HISTORY_DAYS} days of history, {len(every):,} uploads and jobs each")
     command("upload", "list", "--all", limit_s=0.5)
     command("upload", "show", oldest, limit_s=0.5)
+    surveyed = measure("-c", SURVEY, config, str(backups))
+    seconds, *memory_kib = map(float, surveyed.told.split())
+    for who, peak_kib in zip(("that process", "who asked for it"), memory_kib, strict=True):
+        kept.append(report(f"overview by a process of its own: {who}", Measured(seconds, peak_kib / 1024, ""), 10))
+    command("schedule", "--run", "health")
+    inside("reading the survey that was kept", KEPT, "", limit_s=0.1)
     command("metrics", limit_s=3)  # what `check` examines, with 0 as its exit code
     inside("recording one more backup (median of 21)", RECORD, str(series), limit_s=0.05)
     inside("an upload ends: catalog, history and state (median of 21)", END_ONE, str(series), limit_s=0.2)
