@@ -83,7 +83,9 @@ def test_backups_of_a_missing_volume_stay_known(server, archived, volume):
         server.catalog.directory(backup)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"id": 1}', b"\xff", b'{"id": "\xff"}', b'{"later": ' + b"[" * 100_000]
+)
 def test_unreadable_document_is_told_and_the_others_are_found(server, archived, content):
     bad, good = archived(), archived()
     file = server.catalog.directory(bad) / "backup.json"
@@ -175,13 +177,16 @@ def test_volume_that_moved_is_known_at_its_new_place(server, archived, volume, t
     assert server.catalog.directory(backup).is_relative_to(tmp_path / "moved")
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"id": "x", "label": "y", "format": 99}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"id": "x", "label": "y", "format": 99}', b'{"id": "x", "label": "\xff"}', b"[" * 100_000],
+)
 def test_volume_with_a_damaged_file_is_told_as_damaged_and_the_others_go_on(
     server, archived, volume, tmp_path, caplog, content
 ):
     backup = archived()
     server.volumes.add(tmp_path / "second", "second", "login:root")
-    (volume / "volume.json").write_text(content)
+    (volume / "volume.json").write_bytes(content)
 
     assert [present.label for present in server.volumes.present()] == ["second"]
     assert server.volumes.choose().label == "second"

@@ -114,6 +114,8 @@ def test_any_flipped_bit_of_any_file_is_found(server, backup, directory):
         whole = file.read_bytes()
         _flip(file)
         assert server.backups.verify(backup, "login:root").broken != "", file.name
+        file.write_bytes(bytes([*whole[:-6], whole[-6] ^ 0x80, *whole[-5:]]))  # no UTF-8 any more
+        assert server.backups.verify(backup, "login:root").broken != "", file.name
         file.write_bytes(whole)
 
     assert server.backups.verify(backup, "login:root").broken == ""
