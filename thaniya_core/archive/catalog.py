@@ -243,12 +243,20 @@ class Catalog:
                     continue  # it was removed since the volume was read
                 added += backup_id not in known
                 old = known.get(backup_id, backup)
-                table.put(replace(backup, broken=old.broken, verified_at=old.verified_at))
+                # What people said of it since the volume was read was written under this lock: it is read once more.
+                notes = backup.notes if old.notes == backup.notes else self._current_notes(backup)
+                table.put(replace(backup, notes=notes, broken=old.broken, verified_at=old.verified_at))
             for backup_id, backup in known.items():
                 # One that was archived or removed meanwhile is looked for once more.
                 if backup_id not in on_disk and backup.volume in present_volumes and self._is_gone(backup):
                     removed += table.remove(backup_id)
         return added, removed
+
+    def _current_notes(self, backup: Backup) -> Notes:
+        try:
+            return read_notes(self.directory(backup))
+        except (ThaniyaError, OSError):
+            return backup.notes  # it has vanished meanwhile, or they were told as unreadable
 
     def is_there(self, backup: Backup) -> bool:
         """Whether a backup's directory is on its volume, and the volume is there."""

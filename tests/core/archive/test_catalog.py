@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from thaniya_core.archive import catalog
 from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.formats.names import Series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.server import Server
 
 
@@ -48,6 +50,25 @@ def test_rebuilding_again_changes_nothing_and_keeps_what_was_verified(server, ar
 
     assert (report.found, report.added, report.removed) == (1, 0, 0)
     assert server.catalog.find() == [verified]
+
+
+def test_backup_that_is_pinned_while_the_catalog_is_rebuilt_stays_pinned(server, archived, monkeypatch):
+    backup = archived()
+    read = catalog.read_notes
+    calls = 0
+
+    def pinned_in_the_next_moment(directory: Path) -> Notes:
+        nonlocal calls
+        calls += 1
+        notes = read(directory)
+        if calls == 1:
+            server.backups.pin(backup, True, "login:root")
+        return notes
+
+    monkeypatch.setattr(catalog, "read_notes", pinned_in_the_next_moment)
+    server.catalog.rebuild()
+
+    assert server.catalog.get(backup.id).notes == Notes(pinned=True)
 
 
 def test_backup_that_is_entered_again_keeps_what_was_verified_unless_it_lies_elsewhere(server, archived):
