@@ -20,6 +20,7 @@ from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import archive_directory, backup_directory
 from thaniya_core.model import Backup, Volume
 from thaniya_core.store import Store
+from thaniya_core.system.files import read_regular
 
 _HELD_BACKUPS = 20_000
 """How many `each` has in memory at a time."""
@@ -312,7 +313,7 @@ def _scan(volume: Volume, series_place: Path, unreadable: list[str]) -> Iterator
 def _read_backup(volume: Volume, directory: Path) -> Backup:
     check_id(directory.name)
     file = directory / BACKUP_FILE
-    document = decode_document(file.read_bytes(), str(file))
+    document = decode_document(read_regular(file), str(file))
     parse_series(str(document.series))
     if directory != backup_directory(volume.path, document.series, document.id):
         raise IntegrityFailed(f"backup.json says it is {document.series}/{document.id}")

@@ -19,7 +19,7 @@ from thaniya_core.formats.documents import encode_sums
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, decode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESERVED_FILES, RESTORE_FILE, SUMS_FILE
 from thaniya_core.formats.restoring import all_parts
-from thaniya_core.system.files import hash_file
+from thaniya_core.system.files import hash_file, read_regular
 
 T = TypeVar("T")
 
@@ -109,12 +109,12 @@ def _check_documents(directory: Path, document: BackupDocument) -> list[str]:
         except OSError as exc:
             damage.append(f"{name} cannot be read: {exc.strerror}")
     try:
-        if (directory / SUMS_FILE).read_bytes() != encode_sums(sums):
+        if read_regular(directory / SUMS_FILE) != encode_sums(sums):
             damage.append(f"{SUMS_FILE} does not fit to backup.json, RESTORE.txt and the files")
     except OSError as exc:
         damage.append(f"{SUMS_FILE} cannot be read: {exc.strerror}")
     try:
-        if decode_document((directory / BACKUP_FILE).read_bytes(), BACKUP_FILE) != document:
+        if decode_document(read_regular(directory / BACKUP_FILE), BACKUP_FILE) != document:
             damage.append(f"{BACKUP_FILE} is not what the catalog knows")
     except (OSError, ThaniyaError) as exc:
         damage.append(f"{BACKUP_FILE} cannot be read: {exc}")
@@ -129,7 +129,7 @@ def _check_restore_text(file: Path, document: BackupDocument) -> list[str]:
     command must name each file that is restored, and none may name another.
     """
     try:
-        text = file.read_bytes().decode("utf-8", "replace")
+        text = read_regular(file).decode("utf-8", "replace")
     except OSError:
         return []  # told already
     commands = "\n".join(line for line in text.splitlines() if not line.startswith("#"))

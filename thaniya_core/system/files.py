@@ -133,6 +133,18 @@ def open_regular(file: Path) -> int:
     return descriptor
 
 
+def read_regular(file: Path, limit_bytes: int = 256 * 1024 * 1024) -> bytes:
+    """What a small regular file holds; for files that anybody may have put there.
+
+    Raises:
+        OSError: it is no regular file (a link, device or pipe), it is larger than the limit, or it cannot be read.
+    """
+    with os.fdopen(open_regular(file), "rb") as stream:
+        if os.fstat(stream.fileno()).st_size > limit_bytes:
+            raise OSError(errno.EFBIG, "larger than such a file is", str(file))
+        return stream.read(limit_bytes)
+
+
 def hash_file(
     file: Path,
     on_chunk: Callable[[int], None] | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from thaniya_core.archive import catalog
+from thaniya_core.archive import catalog, presence
 from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.notes import Notes
 from thaniya_core.server import Server
+
+DEEP = pytest.param(b'{"later": ' + b"[" * 5000, id="nested too deep")
 
 
 @pytest.fixture
@@ -104,9 +107,7 @@ def test_backups_of_a_missing_volume_stay_known(server, archived, volume):
         server.catalog.directory(backup)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"id": 1}', b"\xff", b'{"id": "\xff"}', b'{"later": ' + b"[" * 100_000]
-)
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1}', b"\xff", b'{"id": "\xff"}', DEEP])
 def test_unreadable_document_is_told_and_the_others_are_found(server, archived, content):
     bad, good = archived(), archived()
     file = server.catalog.directory(bad) / "backup.json"
@@ -118,6 +119,17 @@ def test_unreadable_document_is_told_and_the_others_are_found(server, archived, 
     (told,) = report.unreadable
     assert str(file.parent) in told
     assert good in server.catalog.find()
+
+
+@pytest.mark.parametrize("name", ["backup.json", "backup.notes.json", "SHA256SUMS", "RESTORE.txt"])
+def test_pipe_in_place_of_a_document_holds_nothing_up(server, archived, name):
+    backup = archived()
+    file = server.catalog.directory(backup) / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+
+    assert len(server.catalog.rebuild().unreadable) == (name in ("backup.json", "backup.notes.json"))
+    assert "not a regular file" in server.backups.verify(backup, "login:root").broken or name == "backup.notes.json"
 
 
 def test_directories_that_are_no_backups_are_told(server, archived, volume):
@@ -200,7 +212,7 @@ def test_volume_that_moved_is_known_at_its_new_place(server, archived, volume, t
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b'{"id": "x", "label": "y", "format": 99}', b'{"id": "x", "label": "\xff"}', b"[" * 100_000],
+    [b"", b"{", b'{"id": "x", "label": "y", "format": 99}', b'{"id": "x", "label": "\xff"}', DEEP],
 )
 def test_volume_with_a_damaged_file_is_told_as_damaged_and_the_others_go_on(
     server, archived, volume, tmp_path, caplog, content
@@ -221,9 +233,12 @@ def test_volume_with_a_damaged_file_is_told_as_damaged_and_the_others_go_on(
 def test_volume_whose_disk_fails_is_not_taken_for_one_that_is_not_mounted(server, archived, failing, caplog):
     backup = archived()
 
-    with failing(Path, "read_bytes"), pytest.raises(ThaniyaError, match="cannot use the volume first: Input/output"):
+    with (
+        failing(presence, "read_regular"),
+        pytest.raises(ThaniyaError, match="cannot use the volume first: Input/output"),
+    ):
         server.catalog.directory(backup)
-    with failing(Path, "read_bytes"):
+    with failing(presence, "read_regular"):
         assert server.volumes.present() == []
     assert "the volume first cannot be used: [Errno 5] Input/output error" in caplog.text
 
@@ -231,11 +246,27 @@ def test_volume_whose_disk_fails_is_not_taken_for_one_that_is_not_mounted(server
 def test_volume_that_may_not_be_read_is_not_taken_for_one_that_is_not_mounted(server, archived, monkeypatch):
     backup = archived()
 
-    def fails(_: Path) -> bytes:
+    def fails(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", fails)
+    monkeypatch.setattr(presence, "read_regular", fails)
     with pytest.raises(NotAllowed, match="cannot use the volume first: Permission denied"):
+        server.catalog.directory(backup)
+
+
+@pytest.mark.parametrize("name", [".removing", ".incoming", ".testing"])
+def test_nothing_is_cleaned_through_a_link_on_a_volume(server, archived, volume, tmp_path, name):
+    backup = archived()
+    elsewhere = tmp_path / "elsewhere" / "thaniya-trial-x"
+    elsewhere.mkdir(parents=True)
+    shutil.rmtree(volume / name, ignore_errors=True)
+    (volume / name).symlink_to(elsewhere.parent)
+
+    server.volumes.clean_leftovers()
+
+    assert elsewhere.is_dir()
+    assert server.volumes.present() == []
+    with pytest.raises(IntegrityFailed, match="is a link"):
         server.catalog.directory(backup)
 
 
