@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from thaniya_core.errors import IntegrityFailed, NotFound
+from thaniya_core.archive.trial import try_restore
+from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.documents import encode_sums
@@ -90,6 +91,22 @@ def test_damage_is_found_kept_and_told(server, backup, directory, kind):
     assert server.catalog.get(backup.id).broken == broken
     event = list(server.store.read_events())[-1]
     assert (event.action, event.ok, event.detail) == ("backup.verify", False, broken)
+
+
+@pytest.mark.parametrize("killed", ["tar", "gzip"])
+def test_program_that_is_killed_says_nothing_about_the_backup(server, backup, tmp_path, monkeypatch, killed):
+    stand_in = tmp_path / "bin" / killed
+    stand_in.parent.mkdir()
+    stand_in.write_text("#!/bin/sh\nkill -TERM $$\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
+
+    with pytest.raises(CommandFailed, match=f"home.tar.gz of {backup.id} was ended by SIGTERM"):
+        server.backups.verify(backup, "login:root")
+    assert server.catalog.get(backup.id) == backup
+    trial = server.backups.trial_place(backup)
+    with pytest.raises(CommandFailed):
+        try_restore(server.catalog.directory(backup), backup.document, trial, 0)
 
 
 def test_backup_with_another_text_of_how_to_restore_is_good_when_its_sums_fit(server, backup, directory):
