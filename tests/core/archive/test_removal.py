@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from thaniya_core.archive import removal
 from thaniya_core.errors import IllegalName, NotFound, WrongState
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.notes import Notes, decode_notes
 from thaniya_core.retention import parse_policy
+from thaniya_core.store.tiny import TinyFile
 from thaniya_core.system.run import run
 
 SERIES = Series("alice", "web1", "nightly")
@@ -51,6 +53,27 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     assert [(event.actor, event.subject) for event in removals] == [
         ("login:root", f"{SERIES}/{backup.id}") for backup in three[1::-1]
     ]
+
+
+@pytest.mark.parametrize("by_restart", [False, True])
+def test_every_removal_is_in_the_audit_log_whatever_fails_on_the_way(server, three, apply, failing, reopen, by_restart):
+    with failing(TinyFile, "commit", call=2), pytest.raises(OSError, match="Input/output"):
+        apply()  # the first writes the policy, the second the catalog: both backups have left their place
+    if by_restart:
+        reopen().recover()
+    else:
+        assert apply().removed == ()
+
+    told = [event.subject for event in server.events() if event.action == "backup.remove"]
+    assert set(told) == {f"{SERIES}/{backup.id}" for backup in three[:2]}
+    assert server.catalog.find() == [three[2]]
+
+
+def test_removal_that_fails_half_way_is_told_as_far_as_it_came(server, three, apply, failing):
+    with failing(removal, "_put_aside", call=2), pytest.raises(OSError, match="Input/output"):
+        apply()
+
+    assert len([event for event in server.events() if event.action == "backup.remove"]) == 1
 
 
 def test_without_a_policy_nothing_is_removed(server, three):
