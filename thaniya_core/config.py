@@ -7,7 +7,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -345,11 +345,18 @@ def _decode_address(kind: type[str], value: object) -> str:
         if value and (not _MAIL_ADDRESS.fullmatch(value) or value.startswith("-")):
             raise ValueError(f"expected an address such as admin@example.org, got {value!r}")
         return kind(value)
-    if not (_URL.fullmatch(value) or (kind is UrlTemplate and not value)):
+    if not (_is_url(value) or (kind is UrlTemplate and not value)):
         raise ValueError(f"expected an address that begins with http:// or https://, got {value!r}")
     if kind is UrlTemplate:
         fill_template(value, "user", "host", "name")
     return kind(value)
+
+
+def _is_url(value: str) -> bool:
+    try:
+        return _URL.fullmatch(value) is not None and bool(urlsplit(value).hostname) and urlsplit(value).port != 0
+    except ValueError:  # the port is no number, or brackets do not match
+        return False
 
 
 def fill_template(template: str, user: str, host: str, name: str) -> str:
