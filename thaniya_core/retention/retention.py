@@ -68,10 +68,10 @@ class Retention:
             WrongState: catalog and volumes disagree about the series; nothing was removed.
             ThaniyaError: a backup could not be removed; those before it are gone.
         """
-        applied = self._settings.of(series)
 
         def choose(known: Sequence[Backup]) -> list[Backup]:
-            planned = _plan_series(series, applied, known, self._clock.now())
+            # The policy is read under the lock too: one that was set while this waited for it holds.
+            planned = _plan_series(series, self._settings.of(series), known, self._clock.now())
             # The newest first: killed half way, no increment has lost what it needs.
             return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
 

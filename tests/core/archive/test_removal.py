@@ -76,6 +76,18 @@ def test_removal_that_fails_half_way_is_told_as_far_as_it_came(server, three, ap
     assert len([event for event in server.events() if event.action == "backup.remove"]) == 1
 
 
+def test_policy_that_is_set_while_a_removal_waits_for_its_turn_holds(server, three, apply, monkeypatch):
+    waits = server.volumes.hold_present
+
+    def others_are_quicker():
+        server.retention_settings.set("default", parse_policy(""), "login:root")
+        return waits()
+
+    monkeypatch.setattr(server.volumes, "hold_present", others_are_quicker)
+
+    assert apply("keep-last=1").removed == ()
+
+
 def test_without_a_policy_nothing_is_removed(server, three):
     assert server.retention.apply(SERIES, "login:root").removed == ()
     assert len(server.catalog.find()) == 3
