@@ -31,6 +31,7 @@ _ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, sign
 """What others end programs by: a service that is stopped, a machine that is out of memory. A crash is none of them."""
 
 _CHILD_DIED = re.compile(r"tar: Child died with signal ([0-9]+)")
+_TAR_ENDS = ("tar: Child died", "tar: Error is not recoverable")
 _MEMORY_MESSAGE = "Memory usage limit reached"
 
 ENVIRONMENT = {
@@ -43,9 +44,17 @@ ENVIRONMENT = {
 }
 
 
-def killing_signal(exit_code: int, messages: str) -> str:
-    """The signal by which others have ended a program, or the decompressor that tar had started; empty for none."""
-    numbers = [-exit_code, *map(int, _CHILD_DIED.findall(messages))]
+def killing_signal(exit_code: int, messages: Sequence[str]) -> str:
+    """The signal by which others have ended a program, or the decompressor that tar had started; empty for none.
+
+    Args:
+        exit_code: of the program.
+        messages: what it wrote to stderr, line by line.
+    """
+    numbers = [-exit_code, *(int(found[1]) for text in messages if (found := _CHILD_DIED.match(text)))]
+    if signal.SIGPIPE in numbers and all(text.startswith(_TAR_ENDS) for text in messages):
+        # What fed the decompressor found it gone. One that goes because its input is damaged says so first.
+        return signal.SIGPIPE.name
     return next((signal.Signals(number).name for number in numbers if number in _ENDING_SIGNALS), "")
 
 
@@ -69,7 +78,7 @@ class Reading(Struct, Generic[T], frozen=True):
     @property
     def killed_by(self) -> str:
         """The signal by which others have ended the program; see `killing_signal`."""
-        return killing_signal(self.exit_code, "\n".join(self.messages))
+        return killing_signal(self.exit_code, self.messages)
 
     @property
     def failure(self) -> str:

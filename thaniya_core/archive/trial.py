@@ -57,7 +57,9 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
             if free_bytes(target) < MARGIN_BYTES:  # tar tells of it in many ways
                 raise NoSpace(f"the disk of {scratch} filled while {document.id} was restored on trial") from error
             exit_code = error.facts.get("exit_code")
-            if not isinstance(exit_code, int) or killing_signal(exit_code, error.message):
+            if not isinstance(exit_code, int) or killing_signal(
+                exit_code, error.message.partition(": ")[2].split("; ")
+            ):
                 raise  # a program could not be started, or was killed
             return (f"it cannot be restored: {error.message}",)
         parts = all_parts(document.files)

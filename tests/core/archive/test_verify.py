@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from thaniya_core.archive.reading import killing_signal
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
 from thaniya_core.formats.compression import Compression, open_writer
@@ -101,12 +102,27 @@ def test_program_that_is_killed_says_nothing_about_the_backup(server, backup, tm
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
 
-    with pytest.raises(CommandFailed, match=f"home.tar.gz of {backup.id} was ended by SIGTERM"):
+    with pytest.raises(CommandFailed, match=f"home.tar.gz of {backup.id} was ended by SIG(TERM|PIPE)"):
         server.backups.verify(backup, "login:root")
     assert server.catalog.get(backup.id) == backup
     trial = server.backups.trial_place(backup)
     with pytest.raises(CommandFailed):
         try_restore(server.catalog.directory(backup), backup.document, trial, 0)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "messages", "signal"),
+    [
+        (-15, [], "SIGTERM"),
+        (-11, [], ""),
+        (2, ["tar: Child died with signal 9", "tar: Error is not recoverable: exiting now"], "SIGKILL"),
+        (2, ["tar: Child died with signal 13", "tar: Error is not recoverable: exiting now"], "SIGPIPE"),
+        (2, ["gzip: stdin: invalid compressed data--crc error", "tar: Child died with signal 13"], ""),
+        (2, ["tar: This does not look like a tar archive"], ""),
+    ],
+)
+def test_program_that_was_ended_is_told_from_one_that_finds_damage(exit_code, messages, signal):
+    assert killing_signal(exit_code, messages) == signal
 
 
 def test_backup_with_another_text_of_how_to_restore_is_good_when_its_sums_fit(server, backup, directory):
