@@ -86,7 +86,7 @@ class Server:
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
-        self.retention = Retention(store, self.retention_settings, self.backups)
+        self.retention = Retention(store, clock, self.retention_settings, self.backups)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes

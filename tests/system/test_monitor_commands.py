@@ -265,6 +265,8 @@ def test_channels_are_tried_and_told_what_changes(command, serving, config, tmp_
         ('[notify]\nmail = ["|/bin/sh"]\n', "$.notify.mail"),
         ('[notify]\nwebhooks = ["file:///etc/passwd"]\n', "http://"),
         ('[notify]\nwebhooks = [""]\n', "http://"),
+        ('[notify]\nwebhooks = ["http://[::1/hook"]\n', "http://"),
+        ('[ping]\nfail = "http://host:port/{user}"\n', "http://"),
         ('[notify]\nmai = ["root"]\n', "mai"),
         ('[ping]\nstart = "https://x/{users}"\n', "{user}, {host} and {name}"),
         ("[check]\nshrunk_to = 1.5\n", "$.check.shrunk_to"),

@@ -227,7 +227,9 @@ def test_simulation_needs_no_server(tmp_path, capfd, monkeypatch):
     assert sum(each["keep"] for each in json.loads(capfd.readouterr().out)) == 20
     times.write_text(given[0] + "\n2026-03-31\n")
     assert run(arguments) == 2
-    assert "line 2: '2026-03-31' is no time with an offset" in capfd.readouterr().err
+    assert "line 2: '2026-03-31' is no time of a backup with an offset" in capfd.readouterr().err
+    times.write_text(given[0] + "\n0001-01-01T00:00:00Z\n")
+    assert run(arguments) == 2
 
 
 @pytest.fixture(autouse=True)

@@ -143,12 +143,15 @@ class Catalog:
         with self._store.catalog_transaction(backup.series) as table:
             table.remove(backup.id)
 
-    def forget(self, backup_ids: Collection[str]) -> None:
-        """Forget backups whose removal was interrupted after they had left their place."""
+    def forget(self, backup_ids: Collection[str]) -> list[Backup]:
+        """Forget backups whose removal was interrupted after they had left their place, and give them."""
+        forgotten: list[Backup] = []
         for backup_id in backup_ids:
             for backup in list(self._store.find_backups(backup_id)):
                 if backup.id == backup_id and not self.is_there(backup):
                     self.remove(backup)
+                    forgotten.append(backup)
+        return forgotten
 
     def forget_volume(self, volume_id: str) -> None:
         """Forget all backups of a volume; on the volume nothing is touched."""

@@ -295,8 +295,9 @@ def _parse_times(lines: Iterable[str]) -> Iterable[tuple[str, datetime]]:
             moment = datetime.fromisoformat(text)
         except ValueError:
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None or moment.tzinfo is None or not 1970 <= moment.year <= 9000:
             raise WrongUsage(
-                f"line {number}: {text!r} is no time with an offset", hint="write it like 2026-03-31T02:00:00Z"
+                f"line {number}: {text!r} is no time of a backup with an offset",
+                hint="write it like 2026-03-31T02:00:00Z",
             )
         yield text, moment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from thaniya_core.config.kinds import (
     Account,
@@ -79,8 +80,15 @@ def _decode_address(kind: type[str], value: object) -> str:
         if value and (not _MAIL_ADDRESS.fullmatch(value) or value.startswith("-")):
             raise ValueError(f"expected an address such as admin@example.org, got {value!r}")
         return kind(value)
-    if not (_URL.fullmatch(value) or (kind is UrlTemplate and not value)):
+    if not (_is_url(value) or (kind is UrlTemplate and not value)):
         raise ValueError(f"expected an address that begins with http:// or https://, got {value!r}")
     if kind is UrlTemplate:
         fill_template(value, "user", "host", "name")
     return kind(value)
+
+
+def _is_url(value: str) -> bool:
+    try:
+        return _URL.fullmatch(value) is not None and bool(urlsplit(value).hostname) and urlsplit(value).port != 0
+    except ValueError:  # the port is no number, or brackets do not match
+        return False

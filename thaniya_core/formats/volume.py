@@ -45,7 +45,7 @@ def decode_volume(data: bytes, where: str) -> VolumeDocument:
     """
     try:
         document = msgspec.json.decode(data, type=VolumeDocument)
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}", hint=_CURE) from exc
     if document.format > FORMAT:
         raise IntegrityFailed(f"{where} has format {document.format}, this version knows {FORMAT}", hint="upgrade")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
@@ -133,6 +134,18 @@ def open_regular(file: Path) -> int:
     return descriptor
 
 
+def read_regular(file: Path, limit_bytes: int = 256 * 1024 * 1024) -> bytes:
+    """What a small regular file holds; for files that anybody may have put there.
+
+    Raises:
+        OSError: it is no regular file (a link, device or pipe), it is larger than the limit, or it cannot be read.
+    """
+    with os.fdopen(open_regular(file), "rb") as stream:
+        if os.fstat(stream.fileno()).st_size > limit_bytes:
+            raise OSError(errno.EFBIG, "larger than such a file is", str(file))
+        return stream.read(limit_bytes)
+
+
 def hash_file(
     file: Path,
     on_chunk: Callable[[int], None] | None = None,
@@ -247,6 +260,41 @@ def remove_tree(path: Path) -> None:
             tries += 1
             if tries == _REMOVAL_TRIES:  # not the other process: a file system that lists what it does not have
                 raise
+        except RecursionError:
+            _remove_deep_tree(path)
+        except OSError as exc:
+            if exc.errno not in (errno.ENAMETOOLONG, errno.EMFILE):
+                raise
+            _remove_deep_tree(path)
+
+
+def _remove_deep_tree(root: Path) -> None:
+    """Remove a directory whatever its depth: each one below is moved up to the top when its turn has come.
+
+    A tar archive may hold directories nested two thousand deep: more than there are descriptors, and longer in all than
+    a path may be.
+    """
+    top = os.fsencode(root)
+    names = (b"%d-%s" % (number, secrets.token_hex(4).encode()) for number in itertools.count())
+    while below := _unlink_files(top):
+        for directory in below:
+            for deeper in _unlink_files(directory):
+                os.rename(deeper, os.path.join(top, next(names)))  # noqa: PTH104, PTH118 - any bytes
+            os.rmdir(directory)  # noqa: PTH106
+    root.rmdir()
+
+
+def _unlink_files(directory: bytes) -> list[bytes]:
+    """Remove what lies in a directory but for the directories in it, and give those, made writable."""
+    directories: list[bytes] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)  # noqa: PTH101
+                directories.append(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+    return directories
 
 
 class DiskSpace(Struct, frozen=True):

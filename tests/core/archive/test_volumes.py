@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +189,13 @@ def test_rescan_finds_a_volume_at_its_new_place(server, archived, volume, tmp_pa
     assert (found.added, found.unknown, found.missing, found.copies) == ((), (), (), ())
     assert server.catalog.directory(backup).is_relative_to(target[where])
     assert server.volumes.rescan([tmp_path], "login:root").moved == ()
+
+
+def test_pipe_that_is_called_like_a_volumes_file_holds_no_search_up(server, tmp_path, first):
+    (tmp_path / "disk").mkdir()
+    os.mkfifo(tmp_path / "disk" / "volume.json")
+
+    assert server.volumes.rescan([tmp_path / "disk"], "login:root").missing == ()
 
 
 def test_rescan_tells_what_it_does_not_find_and_what_it_does_not_know(server, tmp_path, volume, first):

@@ -47,6 +47,16 @@ def test_empty_periods_do_not_count() -> None:
     assert len(kept([*dailies(30), late], "keep-daily=14")) == 14
 
 
+def test_backup_of_a_time_to_come_stays_and_costs_the_others_nothing() -> None:
+    past = dailies(30)
+    ahead = Candidate("ahead", END + timedelta(days=3650))
+    for policy in ("keep-within=7d", "keep-daily=7", "keep-within-daily=1m keep-last=2", "keep-last=1 minimum=3"):
+        made = make_plan([*past, ahead], parse_policy(policy), ZoneInfo("UTC"), END)
+        assert {decision.candidate.id for decision in made.kept} == kept(past, policy) | {"ahead"}
+        assert made.kept[0].reasons == ("its time is still to come: it does not count until then",)
+    assert make_plan([*past, ahead], parse_policy("keep-last=1"), now=ahead.at).kept[0].reasons == ("last 1",)
+
+
 def test_decisions_come_newest_first_whatever_the_order() -> None:
     made = plan(dailies(5), "keep-last=2")
     assert [decision.candidate.id for decision in made.decisions] == ["b0005", "b0004", "b0003", "b0002", "b0001"]
