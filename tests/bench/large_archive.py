@@ -57,6 +57,22 @@ server.abort_upload(upload.id, "measured", "bench")
 """
 
 
+CHOOSE_TO_VERIFY = """
+import sys, time
+from datetime import timedelta
+from pathlib import Path
+from thaniya_core.server import open_server
+from thaniya_core.testing import FixedClock
+clock = FixedClock()
+server = open_server(Path(sys.argv[1]), clock)
+clock.advance(10 * 365 * 86400)
+begun = time.perf_counter()
+chosen = server.verification.due(timedelta(days=1))
+print(time.perf_counter() - begun)
+assert len(chosen) == int(sys.argv[2])
+"""
+
+
 class Measured(Struct, frozen=True):
     """What a step took."""
 
@@ -88,20 +104,21 @@ def main() -> None:
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="thaniya-bench-", dir=arguments.work))
     try:
+        made = arguments.backups // arguments.series * arguments.series
         begun = time.perf_counter()
         make_volume(work / "volume", arguments.backups, arguments.series)
         print(
             f"{arguments.backups:,} backups in {arguments.series:,} series, made in {time.perf_counter() - begun:.0f} s"
         )
-        is_kept = measure_all(work, name_series(arguments.series)[arguments.series // 2])
+        is_kept = measure_all(work, name_series(arguments.series)[arguments.series // 2], made)
     finally:
         shutil.rmtree(work)
     if not is_kept:
         raise SystemExit(1)
 
 
-def measure_all(work: Path, series: Series) -> bool:
-    """Every step, as lines of a table; gives whether each kept its limits."""
+def measure_all(work: Path, series: Series, backups: int) -> bool:
+    """Every step on so many backups, as lines of a table; gives whether each kept its limits."""
     server = initialise(work / "server", "bench", volume=work / "volume", port=0)
     server.users.add(series.user, [], "bench", quota_bytes=10**15)
     config = str(server.config.file)
@@ -128,6 +145,7 @@ def measure_all(work: Path, series: Series) -> bool:
     command("retention", "set", "default", "keep-daily=7 keep-weekly=4 keep-monthly=12")
     command("retention", "plan", limit_s=10)
     command("retention", "plan", "--json", limit_s=10)
+    inside("choosing what to verify, all of it due", CHOOSE_TO_VERIFY, str(backups), limit_s=5)
     command("metrics", limit_s=3)  # what `check` examines, with 0 as its exit code
     inside("recording one more backup (median of 21)", RECORD, str(series), limit_s=0.05)
     inside(f"opening an upload for {series.user}, who has a quota", ALLOCATE, series.user)
