@@ -84,6 +84,7 @@ def test_part_that_fails_is_shown_and_told(command, config, tmp_path):
     assert "cannot write the metrics" in command("log", "--failed")[1]
     assert "schedule_failed metrics" in command("check")[1]
     (tmp_path / "file").unlink()
+    (tmp_path / "file").mkdir()
     assert command("schedule", "--run", "metrics")[0] == 0
     assert (tmp_path / "file/thaniya.prom").read_text()
     assert "schedule_failed" not in command("check")[1]

@@ -12,6 +12,7 @@ from thaniya_core.doctor import (
     confinement,
     embedded,
     login,
+    metrics,
     owners,
     programs,
     slots,
@@ -32,6 +33,7 @@ STORAGE_CHECKS = (
     Check("volumes", storage.check_volumes),
     Check("disks", storage.check_space),
     Check("file systems", storage.check_file_systems),
+    Check("metrics", metrics.check_textfile),
 )
 SURROUNDINGS_CHECKS = (
     Check("clock", surroundings.check_clock),

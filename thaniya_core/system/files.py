@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -111,6 +112,23 @@ def make_directories(directory: Path, mode: int = 0o750) -> None:
     for path in reversed(missing):
         path.mkdir(mode=mode, exist_ok=True)
         fsync_directory(path.parent)
+
+
+def require_directory(directory: Path, doing: str) -> None:
+    """See that a directory is there which a person has named: made silently, a typing error would go unnoticed.
+
+    Args:
+        directory: an absolute path.
+        doing: completes the sentence "cannot …".
+
+    Raises:
+        NotFound: it is not; the hint says what to do.
+    """
+    if not directory.is_dir():
+        raise NotFound(
+            f"cannot {doing}: there is no directory {directory}",
+            hint=f"correct the path, mount its disk, or make it: mkdir -p {shlex.quote(str(directory))}",
+        )
 
 
 def set_owner_and_mode(path: Path, owner: tuple[int, int], mode: int) -> None:
