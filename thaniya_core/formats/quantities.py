@@ -100,3 +100,9 @@ def format_duration(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{hours // 24} d"
+
+
+def write_duration(seconds: int) -> str:
+    """A duration as `parse_duration` reads it, exactly, in one unit: `90d`, `36h`, `0s`."""
+    unit = next((unit for unit in "dhm" if seconds and seconds % _SECONDS[unit] == 0), "s")
+    return f"{seconds // _SECONDS[unit]}{unit}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from thaniya_core.config import CheckLimits
-from thaniya_core.formats.quantities import format_duration
+from thaniya_core.formats.quantities import format_duration, write_duration
 from thaniya_core.model import JobState, Severity, Slot, SlotState, UploadState
 from thaniya_core.monitor.facts import ServerFacts
 from thaniya_core.monitor.findings import Finding
@@ -130,7 +130,7 @@ def examine_verification(series: Iterable[SeriesSummary], limits: CheckLimits) -
             Severity.WARNING,
             f"{number} backups of {len(unverified)} series, {unverified[0].series} for one, were not read for "
             f"{format_duration(limits.verified_within)}",
-            "thaniya backup verify",
+            f"thaniya backup verify --older-than {write_duration(limits.verified_within)}",
         )
 
 

@@ -14,6 +14,7 @@ from thaniya_core.formats.quantities import (
     parse_level,
     parse_percent,
     parse_size,
+    write_duration,
 )
 
 
@@ -77,6 +78,18 @@ def test_duration_in_seconds_is_read_back(seconds):
 )
 def test_duration_is_shown_for_people(seconds, shown):
     assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(0, "0s"), (90, "90s"), (5400, "90m"), (36 * 3600, "36h"), (90 * 86400, "90d")]
+)
+def test_duration_is_written_in_one_unit(seconds, written):
+    assert write_duration(seconds) == written
+
+
+@given(st.integers(0, 10**9))
+def test_written_duration_is_read_as_it_was(seconds):
+    assert parse_duration(write_duration(seconds)) == seconds
 
 
 def test_unknown_size_is_shown_as_a_dash():

@@ -114,6 +114,7 @@ def test_backups_that_nobody_read_for_long_are_told_together(check, make):
     old = make.daily(3, last=make.now - make.day * 91)
     codes = check(make.facts(*old, *make.daily(2)))
     assert codes["backups_unverified"].text.startswith("3 backups of 1 series, alice/web1/nightly for one, were not")
+    assert codes["backups_unverified"].cure == "thaniya backup verify --older-than 90d"
     verified = [replace(each, verified_at=make.now) for each in old]
     assert check(make.facts(*verified, *make.daily(2))) == {}
     assert check(make.facts(*old, *make.daily(2)), limits=CheckLimits(verified_within=0)) == {}
