@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from thaniya_core.archive import Volumes
 from thaniya_core.config import Config, Ping
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.model import EndedUpload, Upload, Volume
 from thaniya_core.monitor import (
@@ -25,15 +25,18 @@ from thaniya_core.monitor import (
     Sent,
     SeriesFacts,
     ServerFacts,
+    Survey,
+    Surveyor,
     VolumeFacts,
     examine,
     exposition,
+    keep_survey,
     make_channels,
     measure,
 )
 from thaniya_core.retention import RetentionSettings
 from thaniya_core.service_lock import ServiceLock
-from thaniya_core.store import Store
+from thaniya_core.store import StateView, Store
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
@@ -48,6 +51,10 @@ VOLUME_WAIT_S = 5.0
 
 _ALIVE = timedelta(minutes=1)
 """A mark of the service that is no older needs no further question."""
+
+
+SURVEY_FILE = "survey.json"
+"""The newest survey, in the directory of the state. It may be removed at any time."""
 
 
 class Told(Struct, frozen=True):
@@ -80,6 +87,8 @@ class Monitoring:
         self._service_lock = service_lock
         self.notifier = notifier
         self._pings = pings
+        self.survey_file = config.paths.state / SURVEY_FILE
+        """Where the newest survey is kept."""
         self._looks: dict[str, LateCall[DiskSpace | None]] = {}
 
     def check(self) -> Report:
@@ -90,6 +99,19 @@ class Monitoring:
         """
         return examine(self.series_facts(), self._server_facts(), self._config.check)
 
+    def survey(self) -> tuple[Report, Survey]:
+        """Examine everything, and describe it at a glance, both in one pass; nothing is changed.
+
+        Raises:
+            StateUnreadable: a file of the state cannot be read.
+        """
+        state = self._store.read()
+        ended = self._ended_lately(state.uploads.all())
+        server = self._server_facts()
+        surveyor = Surveyor(server.now)
+        report = examine(self._facts_of_each(state, ended), server, self._config.check, surveyor.look)
+        return report, surveyor.finish(report, ended)
+
     def series_facts(self, only: Iterable[Series] | None = None) -> Iterator[SeriesFacts]:
         """What is known of each series, one after the other: those with backups, those that an administrator expects,
         and those that were tried lately.
@@ -98,10 +120,15 @@ class Monitoring:
             only: these alone; None for all.
         """
         state = self._store.read()
+        return self._facts_of_each(state, self._ended_lately(state.uploads.all()), only)
+
+    def _facts_of_each(
+        self, state: StateView, ended_lately: Iterable[EndedUpload], only: Iterable[Series] | None = None
+    ) -> Iterator[SeriesFacts]:
         enabled = {user.name for user in state.users.all() if user.enabled}
         expectations = {parse_series(each.series): each for each in state.expectations.all()}
         ended: defaultdict[Series, list[EndedUpload]] = defaultdict(list)
-        for upload in self._ended_lately(state.uploads.all()):
+        for upload in ended_lately:
             ended[upload.series].append(upload)
         known = {*self._store.catalog_series(), *expectations, *ended}
         wanted = sorted(known if only is None else known.intersection(only))
@@ -115,10 +142,10 @@ class Monitoring:
                 user_is_enabled=series.user in enabled,
             )
 
-    def _ended_lately(self, on_their_way: list[Upload]) -> Iterable[EndedUpload]:
+    def _ended_lately(self, on_their_way: list[Upload]) -> list[EndedUpload]:
         since = self._clock.now() - LOOK_BACK
         failed = [ended for upload in on_their_way if (ended := upload.in_few_words()) and ended.ended_at >= since]
-        return {upload.id: upload for upload in [*failed, *self._store.read_ended_uploads(since)]}.values()
+        return list({upload.id: upload for upload in [*failed, *self._store.read_ended_uploads(since)]}.values())
 
     def _server_facts(self) -> ServerFacts:
         state = self._store.read()
@@ -176,7 +203,8 @@ class Monitoring:
         return exposition(measure(report))
 
     def tell(self) -> Told | None:
-        """Check, tell people what has changed since they were told last, and send the pings that are due.
+        """Send the pings that are due, check, keep the survey, and tell people what has changed since they were told
+        last.
 
         Returns:
             What was found and what became of the messages; None while another process is about it: it tells the same.
@@ -187,7 +215,8 @@ class Monitoring:
             return None
         try:
             attempt("send the pings", self._pings.send_due)
-            report = self.check()
+            report, survey = self.survey()
+            attempt("keep the survey", partial(keep_survey, self.survey_file, survey))
             return Told(report, tuple(self.notifier.tell(report)))
         finally:
             os.close(lock)
@@ -199,8 +228,14 @@ def write_textfile(file: Path, metrics: str) -> None:
     Raises:
         NotFound: its directory is missing.
         ThaniyaError: the file cannot be written.
+        WrongUsage: the collector would not read it.
     """
-    doing = "write the metrics"
+    if file.suffix != ".prom" or file.is_dir():
+        raise WrongUsage(
+            f"node_exporter reads no metrics from {file}",
+            hint="name a file that ends in .prom, in the directory of its textfile collector",
+        )
+    doing = f"write the metrics to {file}"
     with os_errors(doing):
         require_directory(file.absolute().parent, doing)
         write_atomic(file, metrics.encode(), 0o644)

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
-from thaniya_core.archive import Backups, Catalog, Verification, Volumes, VolumeWatch, forget_volume, read_rules
+from thaniya_core.archive import (
+    Backups,
+    Catalog,
+    RebuildReport,
+    Verification,
+    Volumes,
+    VolumeWatch,
+    forget_volume,
+    read_rules,
+)
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
@@ -44,6 +53,7 @@ from thaniya_core.system.privileges import drop_to, owner_of
 if TYPE_CHECKING:
     from thaniya_core.monitor import Expectations
     from thaniya_core.monitoring import Monitoring
+    from thaniya_core.surveys import Surveys
 
 SETTLE_WAIT_S = 30.0
 """How long a process that is not the service waits for it to carry on what was begun."""
@@ -71,8 +81,8 @@ class Server:
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
-        self.volumes = Volumes(store, clock)
-        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
+        self.volumes = Volumes(store, clock, config.paths)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
@@ -132,6 +142,13 @@ class Server:
         )
 
     @cached_property
+    def surveys(self) -> Surveys:
+        """Everything at a glance: as it was lately, as it is, and gathered by another process."""
+        from thaniya_core.surveys import Surveys
+
+        return Surveys(self.config.file, self.monitoring)
+
+    @cached_property
     def schedule(self) -> Schedule:
         """What is done again and again."""
         from thaniya_core.scheduling import make_tasks
@@ -139,6 +156,7 @@ class Server:
         tasks = make_tasks(
             self.config,
             self.store,
+            self.clock,
             self.retention_settings,
             self.retention,
             self.verification,
@@ -179,6 +197,16 @@ class Server:
         return forget_volume(
             self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
         )
+
+    def rebuild_catalog(self, actor: str) -> RebuildReport:
+        """Make the catalog anew from the volumes that are there; see `Catalog.rebuild`."""
+        report = self.catalog.rebuild()
+        told = f"{report.found} found, {report.added} added, {report.removed} removed"
+        told += f", {len(report.unreadable)} unreadable" if report.unreadable else ""
+        self.store.add_event(
+            Event(self.clock.now(), actor, "catalog.rebuild", "catalog", not report.unreadable, detail=told)
+        )
+        return report
 
     def close_slots(self) -> None:
         """Carry every closing slot on."""

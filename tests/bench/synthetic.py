@@ -30,6 +30,10 @@ from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, Manifest, SumsBy, make_document
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.volume import VOLUME_FILE, VolumeDocument, backup_directory, encode_volume, series_directory
+from thaniya_core.model import Job, JobKind, JobState, Upload, UploadState
+from thaniya_core.store.jsonfile import JsonFile
+from thaniya_core.store.records import JOBS, UPLOADS
+from thaniya_core.store.rules import day_of
 
 VOLUME_ID = "20200101T000000Z-000001"
 END = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -136,6 +140,49 @@ def make_volume(root: Path, backups: int, series: int) -> None:
     with ProcessPoolExecutor() as pool:
         for _ in pool.map(partial(_make_series, root, backups // series), enumerate(name_series(series)), chunksize=20):
             pass
+
+
+def make_history(state: Path, series: list[Series], now: datetime, days: int) -> None:
+    """Write the history of a server to which each series was backed up once a day: an upload and a job each.
+
+    Args:
+        state: the directory of the state; must have no history.
+        series: which.
+        now: when those of the last day have ended.
+        days: how many; each is full, also the last.
+    """
+    for age in range(days):
+        ended_at = now - timedelta(days=age)
+        uploads, jobs = {}, {}
+        for number, each in enumerate(series):
+            upload, job = make_ended(each, f"{ended_at:%Y%m%dT%H%M%SZ}-{number:06x}", ended_at)
+            uploads[upload.id], jobs[job.id] = UPLOADS.encode(upload), JOBS.encode(job)
+        JsonFile(state / "history" / f"{day_of(ended_at)}.json").write({"uploads": uploads, "jobs": jobs})
+
+
+def make_ended(series: Series, identifier: str, at: datetime) -> tuple[Upload, Job]:
+    """An upload that was archived, and the job that did it."""
+    upload = Upload(
+        identifier,
+        *(series.user, series.host, series.name),
+        slot="thaniya_01",
+        created_at=at,
+        last_activity_at=at,
+        state=UploadState.ARCHIVED,
+        expected_bytes=10**9,
+        reserved_bytes=11 * 10**8,
+        allowed_bytes=11 * 10**8 + 2**20,
+        received_bytes=10**9,
+        received_files=3,
+        peer="203.0.113.7",
+        completed_at=at,
+        manifest_digest=hashlib.sha256(identifier.encode()).hexdigest(),
+        ended_at=at,
+        stored_bytes=10**9,
+        volume=VOLUME_ID,
+    )
+    job = Job(identifier, JobKind.ARCHIVE, identifier, created_at=at, not_before=at, state=JobState.DONE, ended_at=at)
+    return upload, job
 
 
 def main() -> None:

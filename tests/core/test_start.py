@@ -47,6 +47,18 @@ def test_command_of_a_client_loads_nothing_that_is_slow(alice, run_module, root,
     assert not loaded & SLOW
 
 
+def test_values_of_the_rooms_are_imported_without_what_is_slow():
+    """A screen that shows them waits for none of it."""
+    rooms = ", ".join(f"thaniya_core.{room}" for room in ("archive", "config", "jobs", "model", "monitor", "retention"))
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", f"import {rooms}"], capture_output=True, text=True, check=True
+    )
+
+    loaded = set(LOADED.findall(done.stderr))
+    assert "msgspec" in loaded
+    assert not loaded & SLOW
+
+
 def test_forced_command_acts_as_its_user_and_notes_where_it_came_from(alice, server, run_module):
     done, _ = run_module("broker", "alice", command="allocate --host web1 --name nightly")
 

@@ -1,9 +1,11 @@
 """The headless commands, as processes of their own: what they print, their exit codes, and what they refuse."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -30,13 +32,31 @@ PROMISED = """
     slot.list slot.reset slot.enable slot.disable
     upload.list upload.show upload.abort
     backup.list backup.show backup.files backup.restore backup.verify backup.remove backup.pin backup.unpin backup.tag
-    check metrics schedule notify.test notify.send series.list series.show series.set series.unset
+    overview check metrics schedule notify.test notify.send series.list series.show series.set series.unset
     catalog.rebuild job.list job.show job.retry
 """
 
 
 def test_every_promised_command_is_there():
     assert {tuple(name.split(".")) for name in PROMISED.split()} <= set(COMMANDS)
+
+
+DOCUMENTS = [*Path(__file__).resolve().parents[2].glob("docs/*.md"), Path(__file__).resolve().parents[2] / "README.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_commands_that_the_documents_name_are_there(document):
+    written = re.findall(
+        r"(?:^ +|`|\$ |=\$\()thaniya ((?:--config \S+ )?[a-z][^`\n|#;]*)", document.read_text(), re.MULTILINE
+    )
+    for text in written:
+        words = re.sub(r"--config \S+ ", "", text).split()
+        command = typer.main.get_command(app)
+        while words and words[0].strip("()") in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0).strip("()")]
+        assert not hasattr(command, "commands"), text
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in words if word.startswith("--")} <= {*options, "--help"}, text
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -162,6 +182,24 @@ def test_errors_are_json_where_json_is_asked_for(box):
     assert (error["message_type"], error["code"], error["exit_code"]) == ("error", "not_found", 4)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told", "hint"),
+    [
+        (("nonsense",), "nonsense", "`thaniya --help`"),
+        (("volume", "list", "--nonsense"), "--nonsense", "`thaniya volume list --help`"),
+        (("volume", "show"), "VOLUME", "`thaniya volume show --help`"),
+        (("log", "--limit", "0"), "--limit", "`thaniya log --help`"),
+    ],
+)
+def test_wrong_usage_is_json_where_json_is_asked_for(capfd, arguments, told, hint):
+    assert run([*arguments, "--json"]) == 2
+    out, err = capfd.readouterr()
+    error = json.loads(err)
+    assert (out, error["code"], error["exit_code"]) == ("", "wrong_usage", 2)
+    assert told in error["message"]
+    assert hint in error["hint"]
+
+
 def test_slots(running_server, refuses):
     box = running_server
     allocated = box.allocate()
@@ -282,6 +320,8 @@ def test_the_catalog_is_made_anew_from_the_volume(running_server, make_archive, 
     rebuilt = box.thaniya("catalog", "rebuild", "--json")
     assert (rebuilt.exit_code, rebuilt.json["found"]) == (0, 1)
     assert box.catalog() == {backup}
+    (event,) = [each for each in box.thaniya("log", "--json").json_lines if each["action"] == "catalog.rebuild"]
+    assert (event["actor"].split(":")[0], event["detail"]) == ("login", "1 found, 1 added, 0 removed")
     (box.volume / "archive" / "alice" / "web1" / "nightly" / NOWHERE).mkdir()
     done = box.thaniya("catalog", "rebuild")
     assert (done.exit_code, NOWHERE in done.stdout) == (3, True)

@@ -107,6 +107,7 @@ def test_moved_volume_is_found(command, backup, config, tmp_path):
 
     assert (exit_code, out) == (0, f"moved: first, now at {tmp_path}/media/usb\n")
     assert command("volume", "rescan")[1] == "volumes: all are where they were\n"
+    assert command("volume", "rescan", tmp_path / "mistyped", told="there is no directory")[0] == 4
     assert command("backup", "verify", "--all")[0] == 0
     assert command("log")[1].count("volume.move") == 1
 

@@ -13,7 +13,7 @@ from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.contents import read_contents
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
-from thaniya_core.archive.removal import Choose, Removal, Removed
+from thaniya_core.archive.removal import Choose, OnRemoved, Removal, Removed, own_bytes
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
@@ -115,15 +115,14 @@ class Backups:
         self._log(actor, "backup.restore", backup, str(target))
 
     def own_bytes(self, backup: Backup) -> int:
-        """What a backup shares with no other one, and removing it frees.
+        """What removing a backup frees; see `removal.own_bytes`.
 
         Raises:
             NotFound: it is not there, or its volume is not.
         """
         directory = self._catalog.directory(backup)
         with os_errors(f"look at {backup.id}"):
-            found = [(directory / file.name).stat() for file in backup.document.files]
-        return sum(status.st_size for status in found if status.st_nlink == 1)
+            return own_bytes(directory, backup.document)
 
     def remove(self, backup: Backup, actor: str) -> None:
         """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
@@ -140,17 +139,16 @@ class Backups:
                 raise WrongState(f"the backup {backup.id} is pinned", hint=f"thaniya backup unpin {backup.id}")
             return chosen
 
-        removed = self._removal.remove_chosen(backup.series, choose, must_agree=False)
+        removed = self._removal.remove_chosen(backup.series, choose, self._log_removal_by(actor), must_agree=False)
         if not removed.backups:
             raise NotFound(f"there is no backup {backup.id!r} any more")
-        self._log(actor, "backup.remove", backup)
 
     def remove_chosen(self, series: Series, choose: Choose, actor: str) -> Removed:
         """Remove some backups of a series; see `Removal.remove_chosen`."""
-        removed = self._removal.remove_chosen(series, choose)
-        for backup in removed.backups:
-            self._log(actor, "backup.remove", backup)
-        return removed
+        return self._removal.remove_chosen(series, choose, self._log_removal_by(actor))
+
+    def _log_removal_by(self, actor: str) -> OnRemoved:
+        return lambda backup: self._log(actor, "backup.remove", backup)
 
     def pin(self, backup: Backup, pinned: bool, actor: str) -> Backup:
         """Have retention never remove a backup, or let it again."""

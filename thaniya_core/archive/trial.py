@@ -21,6 +21,7 @@ MARGIN_BYTES = 64 * 1024 * 1024
 """What a trial leaves free on the disk."""
 
 _DIFFERENCES_KEPT = 1000
+_MORE_ROOM = "name a directory with more room by --scratch"
 
 
 def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpacked_bytes: int) -> tuple[str, ...]:
@@ -47,13 +48,15 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
             raise NoSpace(
                 f"{document.id} takes {format_size(unpacked_bytes)} to restore, and {format_size(free)} are free in "
                 f"{scratch}",
-                hint="name a directory with more room by --scratch",
+                hint=_MORE_ROOM,
             )
         try:
             unpack_backup(document, directory, target, all_parts(document.files), as_far_as_allowed=True)
         except CommandFailed as error:
             if free_bytes(target) < MARGIN_BYTES:  # tar tells of it in many ways
-                raise NoSpace(f"the disk of {scratch} filled while {document.id} was restored on trial") from error
+                raise NoSpace(
+                    f"the disk of {scratch} filled while {document.id} was restored on trial", hint=_MORE_ROOM
+                ) from error
             return (f"it cannot be restored: {error.message}",)
         parts = all_parts(document.files)
         return tuple(found for part in parts for found in _compare(directory, document, part, target))

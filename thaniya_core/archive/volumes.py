@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from thaniya_core.archive.choice import DOCUMENTS_BYTES, Room, choose_room
 from thaniya_core.archive.presence import held, is_there, not_there, read_volume
+from thaniya_core.archive.rescan import Rescanned, rescan
 from thaniya_core.archive.scratch import clean_scratch
-from thaniya_core.archive.search import find_volumes
+from thaniya_core.config import Paths
 from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError, WrongState
 from thaniya_core.formats.names import make_id
 from thaniya_core.formats.volume import (
@@ -41,27 +41,18 @@ from thaniya_core.system.files import (
 logger = logging.getLogger(__name__)
 
 
-class Rescanned(Struct, frozen=True):
-    """What looking for volumes found."""
-
-    moved: tuple[Volume, ...] = ()
-    """Known ones that were elsewhere; each with its new path."""
-    added: tuple[Volume, ...] = ()
-    """Taken up: they were not known here."""
-    unknown: tuple[Volume, ...] = ()
-    """Not known here, and not taken up."""
-    missing: tuple[Volume, ...] = ()
-    """Known, and found nowhere."""
-    copies: tuple[str, ...] = ()
-    """Volumes that are in more than one place, each with all of them: it is not known which is the one."""
-
-
 class Volumes:
     """The volumes of a server."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, paths: Paths | None = None) -> None:
+        """
+        Args:
+            store, clock: what they say.
+            paths: where the server works itself: no place for a volume.
+        """
         self._store = store
         self._clock = clock
+        self._paths = paths
 
     def all(self) -> list[Volume]:
         """All volumes, present or not."""
@@ -96,7 +87,7 @@ class Volumes:
         Raises:
             AlreadyExists: it is a volume of this server already.
             NotFound: it is where a volume should be that is not there, or it, or what is above it, is missing.
-            WrongState: it is a copy of a volume that is elsewhere, or lies within a volume.
+            WrongState: it is a copy of a volume that is elsewhere, or lies within a volume or where the server works.
             ThaniyaError: it cannot be written.
         """
         path = path.absolute()
@@ -112,6 +103,8 @@ class Volumes:
         return self._take_up(document, path, "volume.add", actor)
 
     def _check_place(self, path: Path, document: VolumeDocument | None) -> None:
+        if self._paths is not None:
+            _check_is_free(path.resolve(), self._paths)
         for known in self.all():
             is_same = document is not None and document.id == known.id
             if known.path == path and not is_same:
@@ -155,41 +148,18 @@ class Volumes:
         return changed
 
     def rescan(self, places: Sequence[Path], actor: str, *, add: bool = False) -> Rescanned:
-        """Look for volumes that are mounted elsewhere now.
-
-        Besides the places, with what lies up to two levels below, it looks beside where the known volumes were.
+        """Look for volumes that are mounted elsewhere now; see `rescan.rescan`.
 
         Args:
-            places: where to look.
+            places: where to look, besides where the known volumes were.
             actor: who does this, for the audit log.
             add: take up those that are not known here.
         """
-        known = {volume.id: volume for volume in self.all()}
-        found: dict[str, tuple[VolumeDocument, list[Path]]] = {}
-        where = [*(volume.path for volume in known.values()), *places]
-        beside = dict.fromkeys(volume.path.parent for volume in known.values())
-        for path, document in (*find_volumes(where), *find_volumes(beside, depth=1)):
-            paths = found.setdefault(document.id, (document, []))[1]
-            if not any(path.samefile(other) for other in paths):
-                paths.append(path)
-        moved: list[Volume] = []
-        added: list[Volume] = []
-        unknown: list[Volume] = []
-        copies: list[str] = []
-        for volume_id, (document, paths) in found.items():
-            volume = known.get(volume_id)
-            if volume is not None and volume.path in paths:
-                paths = [volume.path]  # it is where it should be, copies or not
-            if len(paths) > 1:
-                copies.append(f"{document.label}: {', '.join(map(str, paths))}")
-            elif volume is None and not add:
-                unknown.append(Volume(document.id, document.label, paths[0]))
-            elif volume is None:
-                added.append(self._take_up(document, paths[0], "volume.add", actor))
-            elif volume.path != paths[0]:
-                moved.append(self._take_up(document, paths[0], "volume.move", actor))
-        missing = tuple(volume for volume in known.values() if volume.id not in found)
-        return Rescanned(tuple(moved), tuple(added), tuple(unknown), missing, tuple(copies))
+
+        def take_up(document: VolumeDocument, path: Path, action: str) -> Volume:
+            return self._take_up(document, path, action, actor)
+
+        return rescan(self.all(), places, take_up, add=add)
 
     def hold(self, volume_id: str) -> AbstractContextManager[Path]:
         """Work on a volume; see `presence.held`.
@@ -297,3 +267,12 @@ class Volumes:
 
 def _copied_bytes(volume: Volume, size_bytes: int, source: Path | None) -> int:
     return 0 if source is not None and on_same_file_system(volume.path, source) else size_bytes
+
+
+def _check_is_free(path: Path, paths: Paths) -> None:
+    """Spool and slots are emptied by the server; the state is its own, but a directory in it may be a volume."""
+    for name, place in (("spool", paths.spool.resolve()), ("slots", paths.slots.resolve())):
+        if path.is_relative_to(place):
+            raise WrongState(f"{path} lies within the {name} directory of the server", hint="choose another directory")
+    if path == paths.state.resolve():
+        raise WrongState(f"{path} is the state directory of the server", hint="choose another directory, or one in it")

@@ -12,7 +12,7 @@ import typer
 from thaniya_core.archive.due import Reading, choose_sample, last_reading, older_than
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption
-from thaniya_core.errors import IntegrityFailed, ThaniyaError, WrongUsage
+from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import parse_duration, parse_percent, parse_size
 from thaniya_core.model import Backup
@@ -89,12 +89,20 @@ def _verify_one(server: Server, backup: Backup, rate: int | None, trial: Path | 
 def _choose(
     server: Server, backup_ids: list[str], everything: bool, series: str, older: str, sample: str
 ) -> list[Reading]:
-    """The backups that the options ask for, those read longest ago first where it is not a list of ids."""
+    """The backups that the options ask for, the one read longest ago first where it is not a list of ids.
+
+    Raises:
+        WrongUsage: the options contradict each other, or one is not understood.
+        NotFound: there is no backup of an id, or none of the series.
+    """
     if bool(backup_ids) == bool(everything or series or older or sample):
         raise WrongUsage("give ids; or --all, --series, --older-than, --sample, or several of these")
     if backup_ids:
         return [last_reading(server.catalog.get(one)) for one in backup_ids]
-    found = server.catalog.of_series(parse_series(series)) if series else server.catalog.each_unsorted()
+    wanted = parse_series(series) if series else None
+    found = server.catalog.each_unsorted() if wanted is None else server.catalog.of_series(wanted)
+    if wanted is not None and not found:
+        raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya backup list`")
     readings = map(last_reading, found)
     if older:
         chosen = older_than(readings, server.clock.now(), timedelta(seconds=parse_duration(older)))

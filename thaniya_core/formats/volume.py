@@ -29,6 +29,9 @@ class VolumeDocument(Struct, frozen=True):
     format: int = FORMAT
 
 
+_CURE = "put it back as it was, with the id that `thaniya volume list` shows; see docs/disaster.md"
+
+
 def encode_volume(document: VolumeDocument) -> bytes:
     """volume.json as it is written."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -43,7 +46,7 @@ def decode_volume(data: bytes, where: str) -> VolumeDocument:
     try:
         document = msgspec.json.decode(data, type=VolumeDocument)
     except msgspec.MsgspecError as exc:
-        raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
+        raise IntegrityFailed(f"{where} cannot be read: {exc}", hint=_CURE) from exc
     if document.format > FORMAT:
         raise IntegrityFailed(f"{where} has format {document.format}, this version knows {FORMAT}", hint="upgrade")
     return document

@@ -116,6 +116,11 @@ def stop(record: RunRecord) -> RunRecord:
     return replace(record, claimed_by="", claim_until=None, was_stopped=True)
 
 
+def forgive(record: RunRecord) -> RunRecord:
+    """The record of a task that nobody runs and that is off now: what failed when it was not is no failure any more."""
+    return replace(record, failure="", claimed_by="", claim_until=None)
+
+
 class Schedule:
     """Runs tasks in passes: `run_due` starts what is due and returns at once, `drain` waits for it."""
 
@@ -154,11 +159,18 @@ class Schedule:
         """
         self.renew()
         records, now = self._records(), self._clock.now()
+        for task in self._tasks.values():
+            if records[task.name].failure_by(now) and (why_off := _why_off(task)):
+                self._forgive(task, why_off)
         due = [task for task in self._tasks.values() if is_due(records[task.name], task.every, now)]
         return sum(self._begin(task, is_due) for task in due if not self._is_stopping and not _why_idle(task))
 
-    def run_now(self, name: str) -> ScheduledTask:
+    def run_now(self, name: str, actor: str) -> ScheduledTask:
         """Run a task whether it is due or not, and wait for its end; gives how it is then.
+
+        Args:
+            name: which task.
+            actor: who asks for it, for the audit log: what the task does is logged as the service's own doing.
 
         Raises:
             NotFound: there is no such task.
@@ -174,6 +186,7 @@ class Schedule:
             with held_signals():
                 has_begun = self._begin(task, lambda record, _, now: not record.is_running(now))
             if has_begun:
+                self._store.add_event(Event(self._clock.now(), actor, "schedule.ask", name))
                 self._wait()
         if not has_begun:
             raise Busy(f"{name} is being run already", hint="see `thaniya schedule`")
@@ -245,7 +258,7 @@ class Schedule:
         return {name: known.get(name) or RunRecord(name) for name in self._tasks}
 
     def _show(self, task: Task, record: RunRecord, now: datetime) -> ScheduledTask:
-        why_off = _why_idle(task) if task.every > timedelta(0) else "switched off in [schedule]"
+        why_off = _why_off(task)
         next_at = None
         if record.is_running(now):
             state = TaskState.RUNNING
@@ -256,6 +269,16 @@ class Schedule:
             state = TaskState.DUE if next_at <= now else TaskState.WAITING
         every_s = round(task.every.total_seconds())
         return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record)
+
+    def _forgive(self, task: Task, why_off: str) -> None:
+        """Else what failed would be told for ever: a task that is off is not run again, and never succeeds."""
+        with self._store.transaction() as state:
+            now = self._clock.now()
+            record = state.runs.get(task.name)
+            if record is None or record.is_running(now) or not record.failure_by(now):
+                return
+            state.runs.put(forgive(record))
+        self._store.add_event(Event(now, "service", "schedule.run", task.name, detail=f"off now: {why_off}"))
 
     def _begin(self, task: Task, may_begin: Callable[[RunRecord, timedelta, datetime], bool]) -> bool:
         """Claim a task and start it; False when another process has been quicker."""
@@ -317,6 +340,11 @@ class Schedule:
         """Write to the audit log that a task fails, or works again."""
         detail = f"cannot {task.what}: {failure}" if failure else "works again"
         self._store.add_event(Event(self._clock.now(), "service", "schedule.run", task.name, not failure, detail))
+
+
+def _why_off(task: Task) -> str:
+    """Why a task is not run by itself; empty when it is."""
+    return _why_idle(task) if task.every > timedelta(0) else "switched off in [schedule]"
 
 
 def _why_idle(task: Task) -> str:

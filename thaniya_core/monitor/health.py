@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -43,28 +43,35 @@ class Report(Struct, frozen=True):
         return worst(self.findings)
 
 
-def examine(series: Iterable[SeriesFacts], server: ServerFacts, limits: CheckLimits) -> Report:
+def examine(
+    series: Iterable[SeriesFacts],
+    server: ServerFacts,
+    limits: CheckLimits,
+    on_series: Callable[[SeriesFacts, SeriesSummary], None] | None = None,
+) -> Report:
     """Look at everything, one series after the other: only a summary of each is kept.
 
     Args:
         series: every series, in any order; consumed once.
         server: everything else, and the time.
         limits: what is worth telling.
+        on_series: is shown each series too, so that nobody has to go through them again.
     """
     now = server.now
     findings: list[Finding] = []
     summaries: list[SeriesSummary] = []
     for facts in series:
         findings += examine_series(facts, limits, now)
-        summaries.append(
-            summarise(
-                facts,
-                now,
-                growth_since=now - GROWTH_WINDOW,
-                verified_within_s=limits.verified_within,
-                learn=limits.learn,
-            )
+        summary = summarise(
+            facts,
+            now,
+            growth_since=now - GROWTH_WINDOW,
+            verified_within_s=limits.verified_within,
+            learn=limits.learn,
         )
+        summaries.append(summary)
+        if on_series is not None:
+            on_series(facts, summary)
     summaries.sort(key=lambda each: each.series)
     findings += examine_server(server, summaries, limits)
     return Report(now, tuple(sort_findings(findings)), server, tuple(summaries))

@@ -77,7 +77,8 @@ class Pings:
         state, now = self._store.read(), self._clock.now()
         record = state.pings.get(_KEY)
         if record is None or record.ended_until > now:  # the clock was set back
-            self._keep(PingRecord(now, tuple(upload.id for upload in state.uploads.all())))
+            failed = {} if record is None else record.failed
+            self._keep(PingRecord(now, tuple(upload.id for upload in state.uploads.all()), failed))
             return 0
         on_their_way = [upload for upload in state.uploads.all() if upload.ended_at is None]
         waiting = [each for upload in state.uploads.all() if (each := upload.in_few_words())]

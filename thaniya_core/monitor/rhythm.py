@@ -36,6 +36,11 @@ class Rhythm(Struct, frozen=True):
     """A backup that is older than this is late; grace included."""
     is_learned: bool = False
 
+    @property
+    def due_s(self) -> int:
+        """A backup that is older than this is due; what is allowed beyond is grace."""
+        return self.allowed_s - default_grace_s(self.every_s) if self.is_learned else self.every_s
+
 
 def default_grace_s(every_s: int) -> int:
     """How much later is still in time when nobody said: a quarter of the interval, half an hour at least."""

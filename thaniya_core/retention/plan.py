@@ -94,7 +94,7 @@ def _apply_rules(
         # A pinned backup uses up no count, but it is a sign of life as any other.
         since = span.before(good[0].at, zone) if good else datetime.min
         recent = [candidate for candidate in counted if candidate.at > since]
-        for candidate, _ in _newest_of_each(recent, period, zone):
+        for candidate in _newest_of_each(recent, period, zone):
             reasons[candidate.id].append(f"within {span}" if period is Period.LAST else f"{period} within {span}")
     _keep_minimum(good, max(policy.minimum, 1), reasons)
 
@@ -117,10 +117,8 @@ def _keep_counted(
         yield last, f"{period} {number + 1} (oldest)"
 
 
-def _newest_of_each(
-    counted: Sequence[Candidate], period: Period, zone: tzinfo | None
-) -> Iterator[tuple[Candidate, bool]]:
-    return (pair for pair in _with_buckets(counted, period, zone) if pair[1])
+def _newest_of_each(counted: Sequence[Candidate], period: Period, zone: tzinfo | None) -> Iterator[Candidate]:
+    return (candidate for candidate, is_newest in _with_buckets(counted, period, zone) if is_newest)
 
 
 def _with_buckets(

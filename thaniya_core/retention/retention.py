@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup
 from thaniya_core.retention.plan import Candidate, Plan, make_plan
 from thaniya_core.retention.ports import Archive
 from thaniya_core.retention.settings import Applied, RetentionSettings
 from thaniya_core.store import Store
+from thaniya_core.system.files import os_errors
 
 
 class SeriesPlan(Struct, frozen=True):
@@ -39,10 +41,15 @@ class Pruned(Struct, frozen=True):
     removed: tuple[Backup, ...]
     absent: tuple[Backup, ...]
     """To be removed too, but on a volume that is not there now."""
+    freed_bytes: int
+    """What became free: what removed backups share with others is not."""
 
-    @property
-    def freed_bytes(self) -> int:
-        return sum(backup.document.stored_bytes for backup in self.removed)
+
+class NotPruned(Struct, frozen=True):
+    """A series whose policy could not be applied, or not to its end."""
+
+    series: Series
+    error: ThaniyaError
 
 
 class Retention:
@@ -73,7 +80,17 @@ class Retention:
             return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
 
         removed = self._archive.remove_chosen(series, choose, actor)
-        return Pruned(series, removed.backups, removed.absent)
+        return Pruned(series, removed.backups, removed.absent, removed.freed_bytes)
+
+    def apply_each(self, series: Iterable[Series], actor: str) -> Iterator[Pruned | NotPruned]:
+        """Do `apply` to one series after the other, and give what came of each. One that fails stops no other."""
+        for each in series:
+            try:
+                with os_errors(f"apply the policy of {each}"):
+                    result: Pruned | NotPruned = self.apply(each, actor)
+            except ThaniyaError as error:
+                result = NotPruned(each, error)
+            yield result
 
 
 def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:

@@ -28,6 +28,8 @@ RawTables = dict[str, msgspec.Raw]
 Identity = tuple[int, int, int]
 """Inode, time of change in ns and size in bytes: no two states of one file have the same."""
 
+_PART_BYTES = 1024 * 1024
+"""What is looked through at a time."""
 
 _Part = TypeVar("_Part")
 
@@ -122,12 +124,19 @@ class JsonFile:
         Raises:
             StateUnreadable: the file cannot be read.
         """
+        end = b""
         try:
-            return text in self.path.read_bytes()
+            with self.path.open("rb") as stream:
+                while part := stream.read(_PART_BYTES):
+                    part = end + part
+                    if text in part:
+                        return True
+                    end = part[-len(text) :]
         except FileNotFoundError:
-            return False
+            pass
         except OSError as exc:
             raise self._inaccessible(exc) from exc
+        return False
 
     def write(self, tables: Tables) -> Identity:
         """Put the tables in place of the file's content, durably, and give the identity of the new file.
@@ -152,6 +161,8 @@ class JsonFile:
     def remove(self) -> None:
         """Remove the file, durably; harmless when it is not there."""
         with os_errors("remove the state"):
+            if not self._rebuilt_by:
+                self.previous.unlink(missing_ok=True)  # first: alone it means that the file was lost
             self.path.unlink(missing_ok=True)
             if self.path.parent.exists():
                 self._remove_torn()

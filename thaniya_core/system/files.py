@@ -267,39 +267,20 @@ def remove_tree(path: Path) -> None:
                 raise
 
 
-class Usage(Struct, frozen=True):
-    """How full a file system is, in bytes."""
-
-    size_bytes: int
-    """What ordinary users can use of it, written or not."""
-    free_bytes: int
-    """What an ordinary user can still write."""
-
-
-def usage_of(path: Path) -> Usage:
-    """How full the file system of a path is; as `df` counts it, without what is reserved for root."""
-    usage = os.statvfs(path)
-    free = usage.f_bavail * usage.f_frsize
-    return Usage((usage.f_blocks - usage.f_bfree) * usage.f_frsize + free, free)
-
-
-def free_bytes(path: Path) -> int:
-    """Bytes that an ordinary user can still write on the file system of a path."""
-    return usage_of(path).free_bytes
-
-
 class DiskSpace(Struct, frozen=True):
     """A file system as an ordinary user finds it."""
 
     total_bytes: int
+    """What ordinary users can use of it, written or not."""
     free_bytes: int
+    """What they can still write."""
     total_files: int
     """Inodes; 0 where the file system has no such limit."""
     free_files: int
 
 
 def disk_space(path: Path) -> DiskSpace:
-    """How large and how full the file system of a path is. What is kept for root does not count."""
+    """How large and how full the file system of a path is; as `df` counts it, without what is reserved for root."""
     usage = os.statvfs(path)
     kept_for_root = usage.f_bfree - usage.f_bavail
     return DiskSpace(
@@ -308,6 +289,11 @@ def disk_space(path: Path) -> DiskSpace:
         usage.f_files,
         usage.f_favail,
     )
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that an ordinary user can still write on the file system of a path."""
+    return disk_space(path).free_bytes
 
 
 @contextmanager

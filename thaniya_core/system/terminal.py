@@ -35,7 +35,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
         if sys.stdout.isatty():
             _show_folded(columns, block, with_heading=not count)
         else:
-            widths = [max(map(_width, column)) for column in zip(heading, *block, strict=True)]
+            widths = [max(map(text_width, column)) for column in zip(heading, *block, strict=True)]
             shown = [heading, *block] if not count else block
             sys.stdout.writelines(_align(columns, row, widths) for row in shown)
         count += len(block)
@@ -44,19 +44,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
 
 def _align(columns: Sequence[str], row: Sequence[str], widths: Sequence[int]) -> str:
     padded = [
-        " " * (width - _width(cell)) + cell if column.startswith(">") else cell + " " * (width - _width(cell))
+        " " * (width - text_width(cell)) + cell if column.startswith(">") else cell + " " * (width - text_width(cell))
         for column, cell, width in zip(columns, row, widths, strict=True)
     ]
     return "  ".join(padded).rstrip() + "\n"
-
-
-def _width(text: str) -> int:
-    """The columns that a text takes on a screen."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
 
 
 def _show_folded(columns: Sequence[str], rows: Iterable[Sequence[str]], *, with_heading: bool) -> None:
@@ -75,6 +66,15 @@ def _show_folded(columns: Sequence[str], rows: Iterable[Sequence[str]], *, with_
     for row in rows:
         table.add_row(*map(Text, row))
     Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def text_width(text: str) -> int:
+    """The columns that a text takes on a screen."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def show_json(value: object) -> None:

@@ -50,6 +50,20 @@ def test_rebuilding_again_changes_nothing_and_keeps_what_was_verified(server, ar
     assert server.catalog.find() == [verified]
 
 
+def test_who_rebuilds_and_what_came_of_it_is_in_the_audit_log(server, archived, volume):
+    archived()
+    server.rebuild_catalog("login:root")
+    (volume / "archive" / "alice" / "web1" / "nightly" / "no-backup").mkdir()
+    server.rebuild_catalog("login:eve")
+
+    events = [event for event in server.events() if event.action == "catalog.rebuild"]
+
+    assert [(event.actor, event.ok, event.detail) for event in events] == [
+        ("login:root", True, "1 found, 0 added, 0 removed"),
+        ("login:eve", False, "1 found, 0 added, 0 removed, 1 unreadable"),
+    ]
+
+
 def test_backup_that_is_entered_again_keeps_what_was_verified_unless_it_lies_elsewhere(server, archived):
     backup = archived()
     verified = server.backups.verify(backup, "login:root")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.errors import IllegalName, NotFound, WrongState
 from thaniya_core.formats.names import Series
@@ -43,7 +44,7 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     pruned = apply()
 
     assert ids(pruned.removed) == ids(three[1::-1])
-    assert pruned.freed_bytes == sum(backup.document.stored_bytes for backup in three[:2])
+    assert pruned.freed_bytes == 0  # the backup that stays has the same file
     assert server.catalog.find() == [three[2]]
     assert server.catalog.rebuild().found == 1
     assert list(volume.glob(".*/*")) == []
@@ -51,6 +52,27 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     assert [(event.actor, event.subject) for event in removals] == [
         ("login:root", f"{SERIES}/{backup.id}") for backup in three[1::-1]
     ]
+
+
+def test_what_became_free_is_what_no_backup_that_stays_has(server, archived, clock, apply):
+    for contents in (b"old " * 100, b"old " * 100, b"new"):
+        archived(notes__txt=contents)
+        clock.advance(86400)
+
+    assert apply().freed_bytes == 400
+
+
+def test_what_was_removed_before_a_failure_is_in_the_audit_log(server, three):
+    def choose(known):
+        shutil.rmtree(server.catalog.directory(known[1]))
+        return known
+
+    with pytest.raises(NotFound):
+        server.backups.remove_chosen(SERIES, choose, "login:root")
+
+    removals = [event.subject for event in server.events() if event.action == "backup.remove"]
+    assert removals == [f"{SERIES}/{three[0].id}"]
+    assert ids(server.catalog.find()) == ids(three[:0:-1])
 
 
 def test_without_a_policy_nothing_is_removed(server, three):
@@ -144,6 +166,21 @@ def test_disagreement_of_catalog_and_volume_removes_nothing(server, three, apply
     assert "catalog rebuild" in caught.value.hint
     assert len(server.catalog.find()) == 3
     assert all(server.catalog.directory(backup).is_dir() for backup in three[1:])
+
+
+def test_backup_that_is_just_being_archived_is_no_disagreement(server, three, apply, spooled, run_jobs):
+    upload = spooled()
+    run_jobs()
+    server.catalog.remove(server.catalog.get(upload.id))
+    with server.store.transaction() as state:
+        # As between the rename into its place and the entry in the catalog; its spool is gone already here.
+        state.uploads.put(replace(upload, volume=three[0].volume, manifest_digest=""))
+
+    assert ids(apply().removed) == ids(three[1::-1])
+
+    server.recover()
+    run_jobs()
+    assert ids(server.catalog.find()) == [upload.id, three[2].id]
 
 
 def test_backup_on_a_volume_that_is_not_there_waits(server, three, apply, volume: Path):

@@ -10,10 +10,11 @@ import pytest
 
 from thaniya_core.archive import ingest
 from thaniya_core.archive.condition import VolumeWatch, judge
+from thaniya_core.config import Level
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.formats.volume import VolumeDocument, encode_volume
 from thaniya_core.model import UploadState, Volume, VolumeCondition
-from thaniya_core.system.files import Usage
+from thaniya_core.system.files import DiskSpace
 from thaniya_core.system.run import run
 
 
@@ -55,6 +56,25 @@ def test_another_disk_at_the_place_of_a_known_volume_is_refused(server, volume, 
 
     with pytest.raises(NotFound, match="the place of the volume first"):
         server.volumes.add(volume, "other", "login:root")
+
+
+@pytest.mark.parametrize("place", ["spool", "spool/below", "slots", "slots/thaniya_01/upload", "state", "link"])
+def test_volume_is_not_made_where_the_server_works(server, root, place):
+    (root / "link").symlink_to(root / "spool")
+    with pytest.raises(WrongState, match="directory of the server"):
+        server.volumes.add(root / place, "new", "login:root")
+    assert not list(root.glob(f"{place}/volume.json"))
+    assert server.volumes.add(root / "state" / "volume", "new", "login:root").active
+
+
+def test_damaged_volume_is_told_once_with_the_cure(server, tmp_path, caplog):
+    (tmp_path / "media" / "usb").mkdir(parents=True)
+    (tmp_path / "media" / "usb" / "volume.json").write_text("{")
+    server.volumes.rescan([tmp_path, tmp_path / "media"], "login:root")
+    assert [record.getMessage() for record in caplog.records if "usb" in record.getMessage()] == [
+        f"{tmp_path}/media/usb/volume.json cannot be read: Input data was truncated "
+        "(put it back as it was, with the id that `thaniya volume list` shows; see docs/disaster.md)"
+    ]
 
 
 def test_archiving_does_not_write_where_the_volume_is_not(server, spooled, run_jobs, volume, first):
@@ -231,8 +251,7 @@ def test_backup_goes_elsewhere_when_the_volume_it_was_meant_for_fills_up(
 
 
 def test_low_space_and_a_missing_volume_are_told_once_each(server, volume, clock, caplog):
-    low = [1]
-    watch = VolumeWatch(server.store, clock, server.volumes, lambda whole: whole * low[0])
+    watch = VolumeWatch(server.store, clock, server.volumes, Level("999999P"))
     watch.tell_changes()
     watch.tell_changes()
     assert events(server, "volume.low") == [("volume.low", False)]
@@ -241,7 +260,7 @@ def test_low_space_and_a_missing_volume_are_told_once_each(server, volume, clock
     watch.tell_changes()
     watch.tell_changes()
     volume.with_name("elsewhere").rename(volume)
-    low[0] = 0
+    watch = VolumeWatch(server.store, clock, server.volumes, Level("0"))
     watch.tell_changes()
     watch.tell_changes()
 
@@ -260,7 +279,10 @@ def test_low_space_and_a_missing_volume_are_told_once_each(server, volume, clock
     ],
 )
 def test_nearly_full_is_not_told_to_and_fro(before, free, condition):
-    assert judge(Volume("v", "v", Path("/v"), condition=before), Usage(1000, free), 100) is condition
+    told = Volume("v", "v", Path("/v"), condition=before)
+    assert judge(told, DiskSpace(1000, free, 0, 0), Level("10%")) is condition
+    assert judge(told, DiskSpace(1000, 1000, 1000, free), Level("10%")) is condition
+    assert judge(told, DiskSpace(1000, 1000, 1000, free), Level("100")) is VolumeCondition.OK  # a size says nothing
 
 
 def test_damaged_volume_is_told(server, volume, first):

@@ -95,8 +95,11 @@ def test_clock_that_was_set_back_does_not_silence_pings_for_ever(pings, store, c
     clock.advance(60)
     retire(store, make.upload(clock.now(), UploadState.OPEN), UploadState.ARCHIVED, clock.now())
     pings.send_due()
+    with store.transaction() as state:
+        state.pings.put(replace(state.pings.all()[0], failed={"alice/web1/weekly": "no answer"}))
     clock.set_wall_clock(timedelta(days=-100))
     pings.send_due()
+    assert store.read().pings.all()[0].failed == {"alice/web1/weekly": "no answer"}
     clock.advance(60)
     retire(store, make.upload(clock.now(), UploadState.OPEN, number=5), UploadState.ARCHIVED, clock.now())
     assert pings.send_due() == 2
