@@ -40,7 +40,7 @@ from thaniya_core.store import StateView, Store
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
-from thaniya_core.system.files import DiskSpace, disk_space, make_directories, os_errors, try_lock, write_atomic
+from thaniya_core.system.files import DiskSpace, disk_space, os_errors, require_directory, try_lock, write_atomic
 from thaniya_core.system.privileges import account
 
 LOOK_BACK = timedelta(days=35)
@@ -226,6 +226,7 @@ def write_textfile(file: Path, metrics: str) -> None:
     """Write metrics for node_exporter's textfile collector, which may read them at any instant.
 
     Raises:
+        NotFound: its directory is missing.
         ThaniyaError: the file cannot be written.
         WrongUsage: the collector would not read it.
     """
@@ -234,8 +235,9 @@ def write_textfile(file: Path, metrics: str) -> None:
             f"node_exporter reads no metrics from {file}",
             hint="name a file that ends in .prom, in the directory of its textfile collector",
         )
-    with os_errors(f"write the metrics to {file}"):
-        make_directories(file.parent, 0o755)
+    doing = f"write the metrics to {file}"
+    with os_errors(doing):
+        require_directory(file.absolute().parent, doing)
         write_atomic(file, metrics.encode(), 0o644)
 
 

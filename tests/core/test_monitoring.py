@@ -220,6 +220,7 @@ def test_expectation_may_be_set_for_backups_of_a_user_who_is_gone(server, archiv
 def test_metrics_are_written_at_once_and_readable_by_all(serving, archived, tmp_path):
     backup = archived()
     file = tmp_path / "collector" / "thaniya.prom"
+    file.parent.mkdir()
     old_umask = os.umask(0o077)
     try:
         write_textfile(file, serving.monitoring.metrics(serving.monitoring.check()))

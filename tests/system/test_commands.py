@@ -83,6 +83,7 @@ def test_help_comes_from_the_command_itself(new_box):
 
 def test_init_makes_a_server_once(new_box, tmp_path):
     box = new_box
+    (tmp_path / "disk").mkdir()
     done = box.thaniya("init", str(box.directory), "--port", "0", "--slots", "3", "--volume", str(tmp_path / "disk"))
     assert (done.exit_code, done.stderr) == (0, "")
     assert "3 slots" in done.stdout and str(tmp_path / "disk") in done.stdout
@@ -95,12 +96,23 @@ def test_init_makes_a_server_once(new_box, tmp_path):
     assert done.json["slots"] == 4
 
 
+def test_init_makes_nothing_where_a_disk_is_not_mounted(new_box, tmp_path):
+    box = new_box
+    done = box.thaniya("init", str(box.directory), "--port", "0", "--volume", str(tmp_path / "usb"))
+    assert (done.exit_code, f"there is no directory {tmp_path}/usb" in done.stderr) == (4, True)
+    done = box.thaniya("init", str(tmp_path / "usb" / "server"), "--port", "0")
+    assert (done.exit_code, f"mkdir -p {tmp_path}/usb" in done.stderr) == (4, True)
+    assert not (tmp_path / "usb").exists()
+    assert not box.directory.exists()
+
+
 def test_init_that_failed_can_be_repeated(new_box, tmp_path):
     box = new_box
-    (tmp_path / "file").write_text("in the way")
-    done = box.thaniya("init", str(box.directory), "--port", "0", "--volume", str(tmp_path / "file" / "volume"))
+    (tmp_path / "disk" / "archive").mkdir(parents=True)
+    (tmp_path / "disk" / "volume.json").write_text("no volume")
+    done = box.thaniya("init", str(box.directory), "--port", "0", "--volume", str(tmp_path / "disk"))
     assert done.exit_code != 0
-    assert str(tmp_path / "file") in done.stderr
+    assert str(tmp_path / "disk") in done.stderr
     done = box.thaniya("init", str(box.directory), "--port", "0")
     assert done.exit_code == 0, done.stderr
 

@@ -59,6 +59,7 @@ def back_up(tmp_path, key, source):
 @pytest.fixture
 def lost(tmp_path, key, back_up):
     """A server with backups on two volumes, one of them pinned; then all but the volumes is lost. Gives the ids."""
+    (tmp_path / "mnt/backup").mkdir(parents=True)
     server = initialise(tmp_path / "old", "test", volume=tmp_path / "mnt/backup", port=0)
     server.users.add("alice", [public_line(key)], "test")
     with Service(server) as service:

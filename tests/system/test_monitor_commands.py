@@ -194,14 +194,14 @@ def test_expectation_of_a_series_is_learned_set_shown_and_taken_back(command, se
         (("series", "set", SERIES, "--expect-every", "1d", "--grace", "1000000d"), 2, "longer than ten years"),
         (("metrics", "--textfile", "/tmp"), 2, "node_exporter reads no metrics from /tmp"),
         (("metrics", "--textfile", "/tmp/metrics.txt"), 2, "a file that ends in .prom"),
-        (("metrics", "--textfile", "/proc/none/x.prom"), 4, "/proc/none"),
+        (("metrics", "--textfile", "/typing/eror/x.prom"), 4, "there is no directory /typing/eror"),
     ],
 )
 def test_wrong_input_is_told(command, serving, arguments, exit_code, told):
     assert command(*arguments, told=told)[0] == exit_code
 
 
-def test_metrics_are_printed_or_written(command, serving, tmp_path):
+def test_metrics_are_printed_or_written(command, serving, tmp_path, monkeypatch):
     out = command("metrics")[1]
     assert '\nthaniya_backups{user="alice",host="web1",series="nightly"} 12\n' in out
     file = tmp_path / "collector.prom"
@@ -210,6 +210,9 @@ def test_metrics_are_printed_or_written(command, serving, tmp_path):
     assert [line for line in file.read_text().splitlines() if line.startswith("#")] == [
         line for line in out.splitlines() if line.startswith("#")
     ]
+    monkeypatch.chdir(tmp_path)
+    assert command("metrics", "--textfile", "here.prom")[0] == 0
+    assert (tmp_path / "here.prom").exists()
     names = {gauge["name"] for gauge in json.loads(command("metrics", "--json")[1])}
     assert "thaniya_backup_last_success_timestamp_seconds" in names
 

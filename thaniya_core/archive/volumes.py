@@ -34,6 +34,7 @@ from thaniya_core.system.files import (
     on_same_file_system,
     os_errors,
     remove_tree,
+    require_directory,
     write_atomic,
 )
 
@@ -80,20 +81,21 @@ class Volumes:
             path: the directory.
             label: what people call it; one that is a volume already keeps its label.
             actor: who does this, for the audit log.
-            must_exist: refuse to make the directory: where a disk is not mounted it would come to lie below it.
+            must_exist: refuse to make the directory: where a disk is not mounted it would come to lie below it. What is
+                above it is never made.
 
         Raises:
             AlreadyExists: it is a volume of this server already.
-            NotFound: it is where a volume should be that is not there, or it must exist and does not.
+            NotFound: it is where a volume should be that is not there, or it, or what is above it, is missing.
             WrongState: it is a copy of a volume that is elsewhere, or lies within a volume or where the server works.
             ThaniyaError: it cannot be written.
         """
         path = path.absolute()
-        with os_errors(f"make the volume {path}"):
+        doing = f"make the volume {path}"
+        with os_errors(doing):
             document = read_volume(path)
             self._check_place(path, document)
-            if must_exist and not path.is_dir():
-                raise NotFound(f"there is no directory {path}", hint="mount its disk, or make the directory first")
+            require_directory(path if must_exist else path.parent, doing)
             make_directories(archive_directory(path))
             if document is None:
                 document = VolumeDocument(make_id(self._clock.now()), label)

@@ -68,7 +68,9 @@ def add(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="The directory; its disk must be mounted.")],
     label: Annotated[str, typer.Option(help="What to call it. [default: the directory's name]")] = "",
-    make: Annotated[bool, typer.Option("--make", help="Make the directory when it is missing.")] = False,
+    make: Annotated[
+        bool, typer.Option("--make", help="Make the directory when it is missing, but not what is above it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a directory a volume; or take up one that is a volume, from here under another path or from another server.

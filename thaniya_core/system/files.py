@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -112,6 +113,23 @@ def make_directories(directory: Path, mode: int = 0o750) -> None:
     for path in reversed(missing):
         path.mkdir(mode=mode, exist_ok=True)
         fsync_directory(path.parent)
+
+
+def require_directory(directory: Path, doing: str) -> None:
+    """See that a directory is there which a person has named: made silently, a typing error would go unnoticed.
+
+    Args:
+        directory: an absolute path.
+        doing: completes the sentence "cannot …".
+
+    Raises:
+        NotFound: it is not; the hint says what to do.
+    """
+    if not directory.is_dir():
+        raise NotFound(
+            f"cannot {doing}: there is no directory {directory}",
+            hint=f"correct the path, mount its disk, or make it: mkdir -p {shlex.quote(str(directory))}",
+        )
 
 
 def set_owner_and_mode(path: Path, owner: tuple[int, int], mode: int) -> None:

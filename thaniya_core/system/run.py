@@ -8,8 +8,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -17,6 +16,7 @@ from typing import IO
 from msgspec import Struct
 
 from thaniya_core.errors import CommandFailed
+from thaniya_core.system.signals import held_signals
 
 _STDERR_LINES = 50
 _LINE_BYTES = 64 * 1024
@@ -174,7 +174,7 @@ class Process:
         started = False
         try:
             # A signal between the fork and the assignment would leave a program that nobody knows of.
-            with _held_signals():
+            with held_signals():
                 self._popen = subprocess.Popen(
                     list(argv),
                     stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -282,25 +282,6 @@ class Process:
                 self.stderr_lines.append(text)
                 if self._on_stderr is not None:
                     self._on_stderr(text)
-
-
-@contextmanager
-def _held_signals() -> Iterator[None]:
-    """Put SIGINT and SIGTERM off to the end of the block. Python handles signals in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda got, _: arrived.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        for late in arrived:
-            signal.raise_signal(late)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -164,6 +164,8 @@ def test_another_path_to_the_same_directory_is_no_copy(server, volume, tmp_path,
 def test_directory_is_not_made_where_a_disk_was_meant(server, tmp_path):
     with pytest.raises(NotFound, match="there is no directory"):
         server.volumes.add(tmp_path / "usb" / "backup", "usb", "login:root", must_exist=True)
+    with pytest.raises(NotFound, match=f"there is no directory {tmp_path}/usb "):
+        server.volumes.add(tmp_path / "usb" / "backup", "usb", "login:root")
     assert not (tmp_path / "usb").exists()
 
 
@@ -199,6 +201,7 @@ def test_pipe_that_is_called_like_a_volumes_file_holds_no_search_up(server, tmp_
 
 
 def test_rescan_tells_what_it_does_not_find_and_what_it_does_not_know(server, tmp_path, volume, first):
+    (tmp_path / "media").mkdir()
     other = server.volumes.add(tmp_path / "media/other", "other", "login:root")
     server.remove_volume(other, "login:root", with_backups=False)
     shutil.rmtree(volume)

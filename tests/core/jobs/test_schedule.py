@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
+import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -245,14 +250,16 @@ def test_run_that_lasts_keeps_its_claim(schedule, work, clock, store):
 def test_claim_is_renewed_while_one_waits(schedule, work, clock, store, monkeypatch):
     monkeypatch.setattr("thaniya_core.jobs.schedule._RENEW_S", 0.01)
     work.may_end.clear()
-    schedule.run_due()
-    clock.advance(RUN_CLAIM.total_seconds() * 0.9)
-    waiter = threading.Thread(target=schedule.wait)
     renewed = threading.Event()
     real = schedule.renew
     monkeypatch.setattr(schedule, "renew", lambda: (real(), renewed.set()))
+    waiter = threading.Thread(target=schedule.run_now, args=("task", "login:test"))
     waiter.start()
-    assert renewed.wait(DEADLINE_S)
+    assert work.started.acquire(timeout=DEADLINE_S)
+    clock.advance(RUN_CLAIM.total_seconds() * 0.9)
+    for _ in range(2):  # the first may have begun before
+        renewed.clear()
+        assert renewed.wait(DEADLINE_S)
     assert work.record.claim_until == clock.now() + RUN_CLAIM
     work.may_end.set()
     waiter.join(DEADLINE_S)
@@ -323,6 +330,52 @@ def test_interrupted_wait_gives_back_what_runs(schedule, work, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         schedule.run_now("task", "login:test")
     assert (work.record.claim_until, work.record.failure) == (None, "")
+
+
+@pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
+def test_interrupt_between_the_claim_and_the_work_gives_back_the_claim(schedule, store, work, monkeypatch, call):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    transaction = store.transaction
+
+    @contextmanager
+    def interrupted_after_it():
+        with transaction() as state:
+            yield state
+        if work.record.claim_until is not None and not schedule._running:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(store, "transaction", interrupted_after_it)
+    with pytest.raises(KeyboardInterrupt):
+        call(schedule)
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
+
+
+@pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
+def test_signal_while_one_waits_gives_back_what_does_not_stop(schedule, work, monkeypatch, call):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    main = threading.main_thread().ident
+
+    def waits() -> bool:
+        functions = {frame.f_code.co_name for frame, _ in traceback.walk_stack(sys._current_frames()[main])}
+        return {"drain", "wait"} <= functions
+
+    def interrupt() -> None:
+        while not waits():
+            os.sched_yield()
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        call(schedule)
+    interrupter.join(DEADLINE_S)
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
 
 
 def test_task_is_run_at_once_when_somebody_asks(schedule, work):
