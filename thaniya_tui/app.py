@@ -28,7 +28,7 @@ from thaniya_tui.widgets import StatusLine
 
 T = TypeVar("T")
 
-LIVE_S = 0.5
+LIVE_S = 0.4
 """From one look at what moves to the next."""
 
 STALE_AFTER_S = 5.0
