@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo demo-console test torture bench lint check format picture clean
+.PHONY: demo demo-console test torture bench lint check format picture screenshots clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thaniya demo $(if $(SOURCE),"$(SOURCE)")
@@ -41,6 +41,9 @@ picture: $(VENV)/.installed-dev
 	rm -rf /tmp/thaniya-demo
 	PATH="$(CURDIR)/$(BIN):$$PATH" thaniya demo --directory /tmp/thaniya-demo | $(BIN)/python docs/render_demo.py
 	rm -rf /tmp/thaniya-demo
+
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python docs/render_console.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -14,6 +14,16 @@ from thaniya_tui.areas import AREAS
 
 SIZE = ("-x", "120", "-y", "40")
 ENDED = "ended with "
+WITHOUT_TEXTUAL = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == "textual":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
 
 
 class Terminal:
@@ -130,7 +140,7 @@ def test_without_a_terminal_it_says_so_and_makes_nothing(new_box, tmp_path: Path
 
 def test_without_textual_it_says_how_to_get_it(new_box, tmp_path: Path) -> None:
     arguments = demo_command("--directory", str(tmp_path / "none"))[3:]
-    program = f"import sys; sys.modules['textual'] = None; sys.argv[1:] = {arguments!r}\n"
-    done = new_box.run(sys.executable, "-c", program + "from thaniya_core.__main__ import main; main()")
+    program = WITHOUT_TEXTUAL + f"sys.argv[1:] = {arguments!r}\nfrom thaniya_core.__main__ import main\nmain()"
+    done = new_box.run(sys.executable, "-c", program)
     assert (done.exit_code, "pip install 'thaniya[tui]'" in done.stderr) == (4, True), done.stderr
     assert not (tmp_path / "none").exists()
