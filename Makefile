@@ -24,6 +24,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/full_backup.py
 	$(BIN)/python tests/bench/side_by_side.py
 	$(BIN)/python tests/bench/large_archive.py
+	$(BIN)/python tests/bench/console.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
