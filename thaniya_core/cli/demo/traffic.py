@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import os
 import sys
 import threading
 from datetime import UTC, datetime
@@ -133,6 +134,7 @@ def main() -> None:
         threading.Thread(target=send_again_and_again, args=(client, task, host, name, ending), daemon=True).start()
     sys.stdin.buffer.read()
     ending.set()
+    os._exit(0)  # a thread of a connection may wait for the server, which is gone
 
 
 if __name__ == "__main__":
