@@ -205,14 +205,14 @@ class Schedule:
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         return not any(thread.is_alive() for thread in threads)
 
-    def shut_down(self) -> bool:
-        """Before the process ends: have all stop, and give the claims back of what has not after STOP_S seconds.
+    def shut_down(self, wait_s: float = STOP_S) -> bool:
+        """Before the process ends: have all stop, and give the claims back of what has not after so many seconds.
 
         Returns:
             Whether all has come to its end.
         """
         self.stop()
-        if self.drain(STOP_S):
+        if self.drain(wait_s):
             return True
         with self._lock:
             left = list(self._running.values())
