@@ -73,6 +73,8 @@ class ScheduledTask(Struct, frozen=True):
     failure: str
     """Why the last run failed; empty when it did not."""
     last: RunRecord
+    what: str = ""
+    """What it does: `apply retention`."""
 
 
 def next_run(record: RunRecord, every: timedelta, now: datetime) -> datetime:
@@ -243,7 +245,7 @@ class Schedule:
             next_at = next_run(record, task.every, now)
             state = TaskState.DUE if next_at <= now else TaskState.WAITING
         every_s = round(task.every.total_seconds())
-        return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record)
+        return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record, task.what)
 
     def _forgive(self, task: Task, why_off: str) -> None:
         """Else what failed would be told for ever: a task that is off is not run again, and never succeeds."""
