@@ -2,10 +2,11 @@
 
 from thaniya_tui.area import Area
 from thaniya_tui.areas.jobs import JobsArea
+from thaniya_tui.areas.log import LogArea
 from thaniya_tui.areas.overview import Overview
 from thaniya_tui.areas.uploads import UploadsArea
 from thaniya_tui.areas.volumes import VolumesArea
 
-AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, VolumesArea, JobsArea)
+AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, VolumesArea, JobsArea, LogArea)
 
 __all__ = ["AREAS"]

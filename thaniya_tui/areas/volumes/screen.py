@@ -116,7 +116,6 @@ class VolumesArea(Area):
 
     def on_data_table_row_highlighted(self) -> None:
         """Another volume is chosen."""
-        super().on_data_table_row_highlighted()
         self._show_chosen()
 
     def on_data_table_row_selected(self) -> None:
