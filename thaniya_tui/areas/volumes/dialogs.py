@@ -15,6 +15,7 @@ from thaniya_core.errors import WrongUsage
 from thaniya_core.model import Volume
 from thaniya_core.views import Rescanned
 from thaniya_tui import render
+from thaniya_tui.areas.volumes.rows import count_of
 from thaniya_tui.dialogs import Ask, Choice, Field, Tick
 from thaniya_tui.dialogs.base import Dialog
 
@@ -106,15 +107,15 @@ class Forget(Dialog[bool]):
         self._typed = typed_name_of(volume)
 
     def compose_body(self) -> ComposeResult:
-        count = "the" if self._backups is None else f"{self._backups:,}"
+        which = count_of(self._backups) if self._backups else "the backups"
         told = Text.assemble((render.foreign(self._volume.label).plain, "strong"), " at ")
         told.append(render.foreign(self._volume.path).plain)
         told.append("\n\nNothing on it is touched: adding it again and `thaniya catalog rebuild` bring all of it back.")
         if self._backups:
-            told.append(f" {count} backups in the catalog are on it: unless they are forgotten too, it is refused.")
+            told.append(f" By the catalog {which} lie on it: unless these are forgotten too, it is refused.")
         with VerticalScroll(id="dialog-scroll", can_focus=False):
             yield Static(told, id="dialog-text")
-            yield Tick(f"forget {count} backups on it too", id="with-backups")
+            yield Tick(f"forget {which} on it too", id="with-backups")
             yield Static(Text.assemble("\nType ", (self._typed, "accent"), " to go on:"))
             yield Input(id="typed", compact=True)
 

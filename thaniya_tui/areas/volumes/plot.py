@@ -59,7 +59,9 @@ def top_of_axis(largest_bytes: int) -> int:
 
 def day_of_column(column: int, columns: int, days: int) -> int:
     """Which of so many days a column shows; the last one shows the last day."""
-    return max((column + 1) * days // columns - 1, 0)
+    if columns >= days:
+        return column * days // columns
+    return (column + 1) * days // columns - 1
 
 
 def _area(sizes: Sequence[int], top: int, columns: int, rows: int) -> list[Text]:

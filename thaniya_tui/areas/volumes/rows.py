@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
+from rich.console import Console
 from rich.text import Text
 
 from thaniya_core.formats.quantities import format_duration, format_size
@@ -19,6 +20,7 @@ Looked = Callable[[Volume], Look]
 """What is known of a volume by looking at it."""
 
 _BAR = 10
+_NAME = 12
 _LONG_DAYS = 400.0
 
 VOLUME_COLUMNS = (
@@ -133,7 +135,7 @@ def facts_of(each: Shown) -> list[tuple[str, Text]]:
         ("lies there", _contents(each)),
         ("full in", Text(_full_words(surveyed))),
         ("inodes", _inodes(each)),
-        ("nearly full", Text("below " + format_size(surveyed.low_bytes) if surveyed is not None else "-")),
+        ("nearly full", Text(f"below {format_size(surveyed.low_bytes)}" if surveyed and surveyed.low_bytes else "-")),
         ("new backups", Text("come here" if volume.active else "do not come here; those on it stay")),
         ("id", render.foreign(volume.id, "faint")),
     ]
@@ -142,13 +144,24 @@ def facts_of(each: Shown) -> list[tuple[str, Text]]:
 
 
 def draw_facts(each: Shown | None, width: int) -> list[Text]:
-    """The facts of a volume, a line each."""
+    """The facts of a volume, one below the other."""
     if each is None:
         return [Text("no volume yet: press a, and name a directory", "caution", no_wrap=True)]
-    lines = [Text.assemble((f"{name:<12}", "faint"), value) for name, value in facts_of(each)]
-    for line in lines:
-        line.truncate(width, overflow="ellipsis")
-    return lines
+    return [line for name, value in facts_of(each) for line in _fact_lines(name, value, width)]
+
+
+def _fact_lines(name: str, value: Text, width: int) -> Iterator[Text]:
+    """A fact, in as many lines as it takes."""
+    room = max(width - _NAME, 1)
+    for number, part in enumerate(Text.assemble(value).wrap(Console(width=room), room)):
+        line = Text.assemble((f"{'' if number else name:<{_NAME}}", "faint"), part)
+        line.truncate(width)
+        yield line
+
+
+def count_of(backups: int) -> str:
+    """So many backups, in words."""
+    return f"{backups:,} backup{'' if backups == 1 else 's'}"
 
 
 def _hint(each: Shown) -> Text:
@@ -185,7 +198,7 @@ def _contents(each: Shown) -> Text:
     surveyed = each.surveyed
     if surveyed is None:
         return Text("looking at everything …", "faint")
-    told = Text(f"{surveyed.backups:,} backups, {format_size(surveyed.stored_bytes)}")
+    told = Text(f"{count_of(surveyed.backups)}, {format_size(surveyed.stored_bytes)}")
     if each.sizes is not None and (other := each.sizes[0] - each.sizes[1] - surveyed.stored_bytes) > 0:
         told.append(f"; other things {format_size(other)}", "faint")
     return told

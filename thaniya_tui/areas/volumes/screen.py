@@ -24,7 +24,7 @@ from thaniya_tui.areas.volumes.dialogs import (
 )
 from thaniya_tui.areas.volumes.looking import Looks
 from thaniya_tui.areas.volumes.plot import Growth
-from thaniya_tui.areas.volumes.rows import VOLUME_COLUMNS, Shown, draw_facts, facts_of, gather, volume_rows
+from thaniya_tui.areas.volumes.rows import VOLUME_COLUMNS, Shown, count_of, draw_facts, facts_of, gather, volume_rows
 from thaniya_tui.dialogs import Confirm, Reading
 from thaniya_tui.widgets import Lines, SyncedTable
 
@@ -224,5 +224,5 @@ class VolumesArea(Area):
             self.console.act(
                 f"forget the volume {volume.label}",
                 partial(self.server.remove_volume, volume, self.console.actor, with_backups=with_backups),
-                lambda count: f"{volume.label} is forgotten, with {count} backups; {volume.path} is left as it is",
+                lambda count: f"{volume.label} is forgotten, with {count_of(count)}; {volume.path} is left as it is",
             )
