@@ -180,7 +180,7 @@ def fail(server, give, complete, work, volume):
     """Has the jobs of so many uploads fail, for the volume is gone."""
 
     def make(count: int = 1) -> list:
-        uploads = [give(name=f"nightly{number}") for number in range(count)]
+        uploads = [give(user=f"user{number}", name=f"nightly{number}") for number in range(count)]
         volume.rename(volume.with_name("away"))
         for each in uploads:
             complete(each)
@@ -201,7 +201,7 @@ def test_a_job_that_failed_is_read_mended_retried_and_archived(visit, server, fa
         await person.go("jobs")
         await person.see("Jobs: 1 failed")
         await person.see("✗ failed")
-        await person.see("alice/web1/nightly0")
+        await person.see("user0/web1/nightly0")
         await person.press("enter")
         await person.see("Job failed")
         await person.see("no active volume")
