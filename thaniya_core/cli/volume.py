@@ -129,15 +129,7 @@ def rescan(
         if not place.is_dir():
             raise NotFound(f"there is no directory {place}", hint="mount its disk first, or look where it is: lsblk")
     found = server.volumes.rescan([*server.config.volumes.search, *(places or [])], actor(), add=take_up)
-    facts = [("moved", f"{volume.label}, now at {volume.path}") for volume in found.moved]
-    facts += [("added", f"{volume.label}, at {volume.path}") for volume in found.added]
-    facts += [
-        ("not known here", f"{volume.label}, at {volume.path}: thaniya volume add {volume.path}")
-        for volume in found.unknown
-    ]
-    facts += [("NOT FOUND", f"{volume.label}, which was at {volume.path}") for volume in found.missing]
-    facts += [("IN TWO PLACES", copies) for copies in found.copies]
-    print_facts(found, facts or [("volumes", "all are where they were")], as_json)
+    print_facts(found, found.facts or [("volumes", "all are where they were")], as_json)
     if found.added and not as_json:
         print("Now run `thaniya catalog rebuild`, which lists the backups on them.")
     if found.missing or found.copies:

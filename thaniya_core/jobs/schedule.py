@@ -75,6 +75,8 @@ class ScheduledTask(Struct, frozen=True):
     failure: str
     """Why the last run failed; empty when it did not."""
     last: RunRecord
+    what: str = ""
+    """What it does: `apply retention`."""
 
 
 def next_run(record: RunRecord, every: timedelta, now: datetime) -> datetime:
@@ -230,14 +232,14 @@ class Schedule:
             threads = set(self._running)
             return self._changed.wait_for(lambda: threads.isdisjoint(self._running), timeout_s)
 
-    def shut_down(self) -> bool:
-        """Before the process ends: have all stop, and give the claims back of what has not after STOP_S seconds.
+    def shut_down(self, wait_s: float = STOP_S) -> bool:
+        """Before the process ends: have all stop, and give the claims back of what has not after so many seconds.
 
         Returns:
             Whether all has come to its end.
         """
         self.stop()
-        if self.drain(STOP_S):
+        if self.drain(wait_s):
             return True
         with self._lock:
             left = list(self._running.values())
@@ -268,7 +270,7 @@ class Schedule:
             next_at = next_run(record, task.every, now)
             state = TaskState.DUE if next_at <= now else TaskState.WAITING
         every_s = round(task.every.total_seconds())
-        return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record)
+        return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record, task.what)
 
     def _forgive(self, task: Task, why_off: str) -> None:
         """Else what failed would be told for ever: a task that is off is not run again, and never succeeds."""

@@ -1,9 +1,12 @@
 """The areas, in the order of their keys."""
 
 from thaniya_tui.area import Area
+from thaniya_tui.areas.jobs import JobsArea
+from thaniya_tui.areas.log import LogArea
 from thaniya_tui.areas.overview import Overview
 from thaniya_tui.areas.uploads import UploadsArea
+from thaniya_tui.areas.volumes import VolumesArea
 
-AREAS: tuple[type[Area], ...] = (Overview, UploadsArea)
+AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, VolumesArea, JobsArea, LogArea)
 
 __all__ = ["AREAS"]

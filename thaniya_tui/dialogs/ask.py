@@ -13,6 +13,7 @@ from textual.widgets import Button, Input, Label, Static
 from thaniya_core.errors import ThaniyaError
 from thaniya_tui import render
 from thaniya_tui.dialogs.base import Dialog
+from thaniya_tui.dialogs.tick import Tick
 
 
 def _take_all(_: str) -> None:
@@ -30,19 +31,40 @@ class Field(Struct, frozen=True):
     """Raises ThaniyaError for what is not legal."""
 
 
+class Choice(Struct, frozen=True):
+    """Something that can be ticked."""
+
+    name: str
+    label: str
+    value: bool = False
+
+
+TICKED = "yes"
+"""Given for a choice that was ticked; nothing for one that was not."""
+
+
 class Ask(Dialog[dict[str, str]]):
     """Gives what was typed, by the fields' names; what is not legal is told while one types."""
 
-    def __init__(self, title: str, fields: Sequence[Field], agree: str, text: str | Text = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        fields: Sequence[Field],
+        agree: str,
+        text: str | Text = "",
+        choices: Sequence[Choice] = (),
+    ) -> None:
         """
         Args:
             title: what it is about.
             fields: what is asked for.
             agree: the button that does it.
             text: said before the fields.
+            choices: what can be ticked, below the fields.
         """
         super().__init__(title)
         self._fields = {field.name: field for field in fields}
+        self._choices = tuple(choices)
         self._agree = agree
         self._text = text if isinstance(text, Text) else render.paragraph(text)
 
@@ -54,6 +76,8 @@ class Ask(Dialog[dict[str, str]]):
                 yield Label(Text(field.label))
                 yield Input(field.value, placeholder=field.placeholder, id=f"field-{field.name}", compact=True)
                 yield Static(id=f"wrong-{field.name}", classes="wrong")
+            for choice in self._choices:
+                yield Tick(choice.label, id=f"choice-{choice.name}", value=choice.value)
 
     def compose_buttons(self) -> ComposeResult:
         yield Button("Cancel", id="leave")
@@ -75,7 +99,9 @@ class Ask(Dialog[dict[str, str]]):
         if wrong:
             self._input(wrong[0]).focus()
             return
-        self.dismiss({name: self._input(field).value.strip() for name, field in self._fields.items()})
+        typed = {name: self._input(field).value.strip() for name, field in self._fields.items()}
+        ticked = [each.name for each in self._choices if self.query_one(f"#choice-{each.name}", Tick).value]
+        self.dismiss(typed | {each.name: TICKED if each.name in ticked else "" for each in self._choices})
 
     def _input(self, field: Field) -> Input:
         return self.query_one(f"#field-{field.name}", Input)

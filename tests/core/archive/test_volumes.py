@@ -209,6 +209,10 @@ def test_rescan_tells_what_it_does_not_find_and_what_it_does_not_know(server, tm
     found = server.volumes.rescan([tmp_path / "media", tmp_path / "none"], "login:root")
     assert [each.label for each in found.missing] == ["first"]
     assert [(each.label, each.path) for each in found.unknown] == [("other", tmp_path / "media/other")]
+    assert found.facts == [
+        ("not known here", f"other, at {tmp_path}/media/other: thaniya volume add {tmp_path}/media/other"),
+        ("NOT FOUND", f"first, which was at {volume}"),
+    ]
     assert len(server.volumes.all()) == 1
 
     found = server.volumes.rescan([tmp_path / "media"], "login:root", add=True)

@@ -306,11 +306,10 @@ def test_stopped_run_is_no_failure_and_due_at_once(schedule, work, clock, store)
     assert run(Schedule(store, clock, [work.task])) == 1
 
 
-def test_run_that_does_not_stop_in_time_is_given_back(schedule, work, store, clock, monkeypatch):
-    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+def test_run_that_does_not_stop_in_time_is_given_back(schedule, work, store, clock):
     work.may_end.clear()
     schedule.run_due()
-    assert not schedule.shut_down()
+    assert not schedule.shut_down(0.01)
     assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
     work.fails = ThaniyaError("too late")
     work.may_end.set()

@@ -485,6 +485,29 @@ def test_newest_events_are_the_events_backwards(tiny, directory, now, count):
     assert len(list(tiny.read_events())) == count
 
 
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_events_before_a_place_are_those_that_do_not_come_after_it(tiny, directory, now, count):
+    for number in range(count):
+        line = encode_event(Event(now, "test", "act", str(number), detail="x" * (number * 37 % 400)))
+        with make_file(directory / "log" / f"2026-{9 + number // 300:02}.jsonl").open("ab") as log:
+            log.write(line + b"\n" + b"torn\n" * (number % 7 == 0))
+    forward = [(event, after) for event, after in tiny.read_events_after(LogPlace(""))]
+    back = list(tiny.read_events_before(tiny.end_of_events()))[::-1]
+    assert [(each.event, each.after) for each in back] == forward
+    for each in back[:: max(count // 5, 1)]:
+        before = len(list(tiny.read_events_before(each.before)))
+        assert before + len(list(tiny.read_events_after(each.before))) == count
+
+
+def test_line_that_is_being_written_is_not_before_the_end(tiny, directory, now):
+    tiny.add_event(Event(now, "test", "act", "one"))
+    end = tiny.end_of_events()
+    with (directory / "log" / "2026-11.jsonl").open("ab") as log:
+        log.write(b"x" * 200_000)
+    assert tiny.end_of_events() == end
+    assert [each.event.subject for each in tiny.read_events_before(end)] == ["one"]
+
+
 def make_file(file):
     file.parent.mkdir(parents=True, exist_ok=True)
     return file
