@@ -8,6 +8,7 @@ Each backup can be listed, verified and restored. The data files of a series are
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections.abc import Iterator
