@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -88,7 +88,32 @@ class RetentionSettings:
         """The policy that holds for each of many series."""
         given = self._given()
         for series in many:
-            yield series, self._find(series, given)
+            yield series, self._find(_upwards(str(series)), given)
+
+    def held_by(self, scope: str, many: Iterable[Series]) -> list[Series]:
+        """Those of many series for which the policy of a scope holds, or would hold if it had one.
+
+        Raises:
+            IllegalName: it is no scope.
+        """
+        check_scope(scope)
+        closer = {*self._configured, *self._given()} - {scope}
+        # Of the scopes of a series that have a policy, and this one, this one comes first.
+        return [
+            series
+            for series in many
+            if scope == next((each for each in _upwards(str(series)) if each == scope or each in closer), "")
+        ]
+
+    def without(self, scope: str) -> Applied:
+        """What holds where a scope does, once what was set for it by a command is taken back.
+
+        Raises:
+            IllegalName: it is no scope.
+        """
+        given = self._given()
+        given.pop(check_scope(scope), None)
+        return self._find(_upwards(scope), given)
 
     def set(self, scope: str, policy: Policy, actor: str) -> None:
         """Set the policy of a scope."""
@@ -111,8 +136,8 @@ class RetentionSettings:
     def _given(self) -> dict[str, Policy]:
         return {setting.scope: parse_policy(setting.policy) for setting in self._store.read().retention.all()}
 
-    def _find(self, series: Series, given: Mapping[str, Policy]) -> Applied:
-        for scope in (str(series), series.user, EVERYTHING):
+    def _find(self, scopes: Iterable[str], given: Mapping[str, Policy]) -> Applied:
+        for scope in scopes:
             if scope in given:
                 return Applied(given[scope], scope)
             if scope in self._configured:
@@ -121,3 +146,10 @@ class RetentionSettings:
 
     def _log(self, actor: str, action: str, scope: str, detail: str) -> None:
         self._store.add_event(Event(self._clock.now(), actor, action, scope, detail=detail))
+
+
+def _upwards(scope: str) -> tuple[str, ...]:
+    """A scope, and those whose policy holds where it has none: the nearest first."""
+    if scope == EVERYTHING:
+        return (scope,)
+    return (scope, scope.partition("/")[0], EVERYTHING) if "/" in scope else (scope, EVERYTHING)

@@ -81,3 +81,54 @@ def test_error_in_the_file_names_its_place(configured, told):
 def test_what_is_no_scope_is_refused(store, scope):
     with pytest.raises(IllegalName):
         settings(store, {}).set(scope, parse_policy("keep-last=1"), "login:root")
+
+
+BOB, SHOP, SITE = Series("bob", "nas", "photos"), Series("alice", "db1", "shop"), Series("alice", "web1", "site")
+
+
+@pytest.mark.parametrize(
+    ("scope", "held"),
+    [
+        ("default", [BOB]),
+        ("alice", [SITE]),
+        ("bob", [BOB]),
+        (str(SHOP), [SHOP]),
+        (str(SITE), [SITE]),
+        ("nobody", []),
+    ],
+)
+def test_scope_holds_the_series_that_no_closer_policy_holds(store, scope, held):
+    made = settings(store, {"default": "keep-last=1", str(SHOP): "keep-last=2"})
+    made.set("alice", parse_policy(""), "login:root")
+    assert made.held_by(scope, [SHOP, SITE, BOB]) == held
+
+
+def test_scope_that_is_set_holds_the_series_that_it_would_hold(store):
+    made = settings(store, {"alice": "keep-last=1"})
+    every = [Series("default", "web1", "nightly"), SHOP, SITE, BOB]
+    for scope in ("default", "alice", "default/web1/nightly", str(SITE), "bob"):
+        would = made.held_by(scope, every)
+        made.set(scope, parse_policy("keep-last=3"), "login:root")
+        assert would == [series for series, applied in made.of_each(every) if applied.scope == scope]
+        made.unset(scope, "login:root")
+    with pytest.raises(IllegalName):
+        made.held_by("Alice", every)
+
+
+@pytest.mark.parametrize(
+    ("scope", "then", "policy"),
+    [
+        ("default", "", ""),
+        ("bob", "default", "keep-last=9"),
+        ("alice", "alice", "keep-last=1"),
+        (str(SITE), "alice", "keep-last=4"),
+    ],
+)
+def test_what_holds_then_is_known_before_it_is_taken_back(store, scope, then, policy):
+    made = settings(store, {"alice": "keep-last=1"})
+    for each in ("default", "bob", "alice", str(SITE)):
+        made.set(each, parse_policy("keep-last=4" if each == "alice" else "keep-last=9"), "login:root")
+    applied = made.without(scope)
+    made.unset(scope, "login:root")
+    assert (applied.scope, str(applied.policy)) == (then, policy)
+    assert made.without(scope) == applied
