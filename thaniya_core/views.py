@@ -21,6 +21,7 @@ from thaniya_core.retention import (
     PlanSums,
     Policy,
     Pruned,
+    ScopeStatus,
     SeriesPlan,
     check_scope,
     parse_policy,
@@ -35,7 +36,7 @@ __all__ = [
     # Volumes, schedule.
     "VolumeStatus", "ScheduledTask", "TaskState",
     # Retention.
-    "Applied", "Candidate", "Decision", "Period", "Plan", "PlanSums", "Policy", "SeriesPlan",
+    "Applied", "Candidate", "Decision", "Period", "Plan", "PlanSums", "Policy", "ScopeStatus", "SeriesPlan",
     "NotPruned", "Pruned", "check_scope", "parse_policy", "ALL_BACKUPS", "DEFAULT_SCOPE", "POLICY_KEYS",
     # People and foreign text.
     "login_actor", "make_harmless", "show_error",

@@ -135,6 +135,7 @@ PUBLIC = {
         "Pruned",
         "Retention",
         "RetentionSettings",
+        "ScopeStatus",
         "SeriesPlan",
         "Span",
         "check_scope",

@@ -3,7 +3,14 @@
 from thaniya_core.retention.plan import Candidate, Decision, Plan, make_plan
 from thaniya_core.retention.policy import ALL, KEYS, Period, Policy, make_policy, parse_policy
 from thaniya_core.retention.retention import NotPruned, PlanSums, Pruned, Retention, SeriesPlan
-from thaniya_core.retention.settings import EVERYTHING, Applied, RetentionSettings, check_scope, read_configured
+from thaniya_core.retention.settings import (
+    EVERYTHING,
+    Applied,
+    RetentionSettings,
+    ScopeStatus,
+    check_scope,
+    read_configured,
+)
 from thaniya_core.retention.spans import Span, parse_span
 
 __all__ = [
@@ -21,6 +28,7 @@ __all__ = [
     "Pruned",
     "Retention",
     "RetentionSettings",
+    "ScopeStatus",
     "SeriesPlan",
     "Span",
     "check_scope",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -25,6 +26,27 @@ class Applied(Struct, frozen=True):
     """`default`, a user or a series; empty where nothing is set, and everything is kept."""
     is_configured: bool = False
     """It stands in thaniya.toml; otherwise it was set by a command, which goes before."""
+
+
+class ScopeStatus(Struct, frozen=True):
+    """How it is with a scope."""
+
+    scope: str
+    applied: Applied
+    """What holds there."""
+    otherwise: Applied
+    """What would hold there without what a command set for it; the same where no command did."""
+    held: int
+    """For so many series its policy holds, or would hold if it had one."""
+
+    @property
+    def has_own(self) -> bool:
+        """Whether what holds there was set for it."""
+        return self.applied.scope == self.scope
+
+    @property
+    def is_series(self) -> bool:
+        return "/" in self.scope
 
 
 def check_scope(text: str) -> str:
@@ -97,23 +119,26 @@ class RetentionSettings:
             IllegalName: it is no scope.
         """
         check_scope(scope)
-        closer = {*self._configured, *self._given()} - {scope}
-        # Of the scopes of a series that have a policy, and this one, this one comes first.
-        return [
-            series
-            for series in many
-            if scope == next((each for each in _upwards(str(series)) if each == scope or each in closer), "")
-        ]
+        known = {*self._configured, *self._given()}
+        return [series for series in many if scope in _within_reach(series, known)]
 
-    def without(self, scope: str) -> Applied:
-        """What holds where a scope does, once what was set for it by a command is taken back.
+    def survey(self, many: Iterable[Series], users: Iterable[str]) -> list[ScopeStatus]:
+        """How it is with every scope: the default, then each user with the series after it, by name.
 
-        Raises:
-            IllegalName: it is no scope.
+        Args:
+            many: all series.
+            users: that are to be told of too, with series or without.
         """
         given = self._given()
-        given.pop(check_scope(scope), None)
-        return self._find(_upwards(scope), given)
+        known = {*self._configured, *given}
+        held = Counter(scope for series in many for scope in _within_reach(series, known))
+        named = {*known, *held, *users} - {EVERYTHING}
+        return [self._status(scope, given, held[scope]) for scope in (EVERYTHING, *sorted(named, key=_in_order))]
+
+    def _status(self, scope: str, given: Mapping[str, Policy], held: int) -> ScopeStatus:
+        applied = self._find(_upwards(scope), given)
+        otherwise = self._find(_upwards(scope), given, taken_back=scope) if scope in given else applied
+        return ScopeStatus(scope, applied, otherwise, held)
 
     def set(self, scope: str, policy: Policy, actor: str) -> None:
         """Set the policy of a scope."""
@@ -136,9 +161,9 @@ class RetentionSettings:
     def _given(self) -> dict[str, Policy]:
         return {setting.scope: parse_policy(setting.policy) for setting in self._store.read().retention.all()}
 
-    def _find(self, scopes: Iterable[str], given: Mapping[str, Policy]) -> Applied:
+    def _find(self, scopes: Iterable[str], given: Mapping[str, Policy], taken_back: str = "") -> Applied:
         for scope in scopes:
-            if scope in given:
+            if scope in given and scope != taken_back:
                 return Applied(given[scope], scope)
             if scope in self._configured:
                 return Applied(self._configured[scope], scope, is_configured=True)
@@ -150,6 +175,17 @@ class RetentionSettings:
 
 def _upwards(scope: str) -> tuple[str, ...]:
     """A scope, and those whose policy holds where it has none: the nearest first."""
-    if scope == EVERYTHING:
-        return (scope,)
-    return (scope, scope.partition("/")[0], EVERYTHING) if "/" in scope else (scope, EVERYTHING)
+    return tuple(dict.fromkeys((scope, scope.partition("/")[0], EVERYTHING)))
+
+
+def _within_reach(series: Series, known: Container[str]) -> Iterator[str]:
+    """The scopes of a series up to the first that has a policy."""
+    for scope in _upwards(str(series)):
+        yield scope
+        if scope in known:
+            return
+
+
+def _in_order(scope: str) -> list[str]:
+    """Sorts a user's series after the user."""
+    return scope.split("/")

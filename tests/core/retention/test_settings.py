@@ -115,20 +115,29 @@ def test_scope_that_is_set_holds_the_series_that_it_would_hold(store):
         made.held_by("Alice", every)
 
 
-@pytest.mark.parametrize(
-    ("scope", "then", "policy"),
-    [
-        ("default", "", ""),
-        ("bob", "default", "keep-last=9"),
-        ("alice", "alice", "keep-last=1"),
-        (str(SITE), "alice", "keep-last=4"),
-    ],
-)
-def test_what_holds_then_is_known_before_it_is_taken_back(store, scope, then, policy):
-    made = settings(store, {"alice": "keep-last=1"})
+def test_survey_tells_what_holds_where_for_how_many_and_what_would_without_it(store):
+    made = settings(store, {"alice": "keep-last=1", "carol": "keep-last=7"})
     for each in ("default", "bob", "alice", str(SITE)):
         made.set(each, parse_policy("keep-last=4" if each == "alice" else "keep-last=9"), "login:root")
-    applied = made.without(scope)
-    made.unset(scope, "login:root")
-    assert (applied.scope, str(applied.policy)) == (then, policy)
-    assert made.without(scope) == applied
+    every = [SHOP, SITE, BOB, Series("default", "web1", "nightly")]
+    told = made.survey(every, ["dave", "alice"])
+    assert [(each.scope, each.held, each.applied.scope) for each in told] == [
+        ("default", 1, "default"),
+        ("alice", 1, "alice"),
+        (str(SHOP), 1, "alice"),
+        (str(SITE), 1, str(SITE)),
+        ("bob", 1, "bob"),
+        (str(BOB), 1, "bob"),
+        ("carol", 0, "carol"),
+        ("dave", 0, "default"),
+        ("default/web1/nightly", 1, "default"),
+    ]
+    assert all(each.held == len(made.held_by(each.scope, every)) for each in told)
+    for each in told:
+        if each.has_own and not each.applied.is_configured:
+            made.unset(each.scope, "login:root")
+            (then,) = [after for after in made.survey(every, ["dave"]) if after.scope == each.scope] or [None]
+            assert then is None or then.applied == each.otherwise
+            made.set(each.scope, each.applied.policy, "login:root")
+        else:
+            assert each.otherwise == each.applied
