@@ -2,8 +2,9 @@
 
 from thaniya_tui.area import Area
 from thaniya_tui.areas.overview import Overview
+from thaniya_tui.areas.retention import RetentionArea
 from thaniya_tui.areas.uploads import UploadsArea
 
-AREAS: tuple[type[Area], ...] = (Overview, UploadsArea)
+AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, RetentionArea)
 
 __all__ = ["AREAS"]
