@@ -290,17 +290,20 @@ SHOWN = PlanSums(NIGHTLY, 3, 30, 2, 20)
 
 
 def test_what_went_as_shown_is_a_line():
-    outcome = Outcome((SeriesOutcome(SHOWN, 2, 20),), 0)
-    assert tell_shortly(outcome) == "2 backups removed, 20 B"
+    outcome = Outcome((SeriesOutcome(SHOWN, 2, 20, 15),), 0)
+    assert tell_shortly(outcome) == "2 backups removed, 15 B freed"
 
 
 @pytest.mark.parametrize(
     ("outcome", "told"),
     [
-        (Outcome((SeriesOutcome(SHOWN, 1, 10),), 0), "shown were 2 to remove, 20 B; removed are 1, 10 B"),
-        (Outcome((SeriesOutcome(SHOWN, 1, 10, absent=1),), 0), "1 backup to be removed too, but their volume is not"),
+        (Outcome((SeriesOutcome(SHOWN, 1, 10, 10),), 0), "shown were 2 to remove, 20 B; removed are 1, 10 B"),
+        (
+            Outcome((SeriesOutcome(SHOWN, 1, 10, 10, absent=1),), 0),
+            "1 backup to be removed too, but their volume",
+        ),
         (Outcome((SeriesOutcome(SHOWN, failure="it is [red]broken[/]"),), 0), "it is [red]broken[/]"),
-        (Outcome((SeriesOutcome(SHOWN, 2, 20),), 4), "Stopped: 4 series not reached"),
+        (Outcome((SeriesOutcome(SHOWN, 2, 20, 15),), 4), "Stopped: 4 series not reached"),
     ],
 )
 def test_what_did_not_go_as_shown_is_told_series_by_series(outcome, told):
@@ -311,9 +314,11 @@ def test_what_did_not_go_as_shown_is_told_series_by_series(outcome, told):
 def test_the_question_names_the_series_and_the_numbers():
     planned = SeriesPlan(NIGHTLY, Applied(parse_policy("keep-last=3"), "alice"), Plan(()), {})
     text = tell_question(Preview(Target(str(NIGHTLY)), NOON, planned, sums=(SHOWN,))).plain
-    assert text.startswith("alice/web1/nightly\nkeep-last=3, set for alice\n\nRemoves 2 backups of 5 and frees 20 B.")
+    assert text.startswith(
+        "alice/web1/nightly\nkeep-last=3, set for alice\n\nRemoves 2 backups of 5 and frees at most 20 B."
+    )
     text = tell_question(Preview(Target("default"), NOON, sums=(SHOWN, PlanSums(SHOP, 5, 50)))).plain
-    assert text.startswith("default: 1 of 2 series\n\nRemoves 2 backups of 10 and frees 20 B.")
+    assert text.startswith("default: 1 of 2 series\n\nRemoves 2 backups of 10 and frees at most 20 B.")
 
 
 def test_the_line_of_known_words_names_what_the_grammar_knows():

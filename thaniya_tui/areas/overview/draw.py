@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from rich.text import Text
 
@@ -87,30 +88,43 @@ def draw_volumes(volumes: Sequence[SurveyedVolume], width: int) -> list[Text]:
     """Each volume as a bar."""
     if not volumes:
         return [Text("no volume: make one with `thaniya volume add DIRECTORY`", "caution")]
-    name_width = min(max((len(volume.label) for volume in volumes), default=8), 20)
-    return [_volume_line(volume, name_width, width) for volume in volumes]
+    name_width = min(max(len(volume.label) for volume in volumes), 20)
+    told = [_told_of_volume(volume) for volume in volumes]
+    bar_width = max(min(width - name_width - 3 - max(map(len, told)), 40), 4)
+    return [_volume_line(*each, name_width, bar_width, width) for each in zip(volumes, told, strict=True)]
 
 
-def _volume_line(volume: SurveyedVolume, name_width: int, width: int) -> Text:
-    sign = render.volume_condition(volume.condition)
-    line = Text.assemble(sign[:2], render.fit(volume.label, name_width), " ")
-    if volume.total_bytes is None or volume.free_bytes is None:
-        return _cut(line.append(f"{sign.plain[2:]}: {render.foreign(volume.problem).plain}", "bad"), width)
-    used = 1 - volume.free_bytes / volume.total_bytes if volume.total_bytes else 0.0
-    told = f" {used:4.0%}  {format_size(volume.free_bytes)} free"
+def _told_of_volume(volume: SurveyedVolume) -> str:
+    if volume.free_bytes is None:
+        return ""
+    told = f" {_used(volume):4.0%}  {format_size(volume.free_bytes)} free"
     if volume.full_in_days is not None and volume.full_in_days < 400:
         told += f", full in {volume.full_in_days:.0f} d"
-    if not volume.is_active:
-        told += ", takes no new backups"
-    style = sign.spans[0].style if sign.spans else ""
-    bar_width = max(min(width - len(line) - len(told), 40), 4)
-    return _cut(line.append_text(render.bar(used, bar_width, str(style))).append(told), width)
+    return told if volume.is_active else f"{told}, inactive"
 
 
-def draw_calendar(series: Iterable[SurveyedSeries], now: datetime | None, width: int) -> list[Text]:
-    """A line a series: its last days, its last backup."""
-    lines = [_series_line(each, now, width) for each in series]
-    return lines or [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
+def _used(volume: SurveyedVolume) -> float:
+    """The part of a volume that is full."""
+    return 1 - (volume.free_bytes or 0) / volume.total_bytes if volume.total_bytes else 0.0
+
+
+def _volume_line(volume: SurveyedVolume, told: str, name_width: int, bar_width: int, width: int) -> Text:
+    sign = render.volume_condition(volume.condition)
+    line = Text.assemble(sign[:2], render.fit(volume.label, name_width), " ")
+    if volume.free_bytes is None:
+        return _cut(line.append(f"{sign.plain[2:]}: {render.foreign(volume.problem).plain}", "bad"), width)
+    style = str(sign.spans[0].style) if sign.spans else ""
+    return _cut(line.append_text(render.bar(_used(volume), bar_width, style)).append(told), width)
+
+
+def draw_calendar(series: Sequence[SurveyedSeries], now: datetime | None, limit: int, width: int) -> list[Text]:
+    """A line a series, at most so many: its last days, its last backup."""
+    if not series:
+        return [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
+    lines = [_series_line(each, now, width) for each in series[:limit]]
+    if len(series) > limit:
+        lines.append(_cut(Text(f"and {len(series) - limit:,} more series: see Backups", "faint"), width))
+    return lines
 
 
 def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
@@ -119,15 +133,17 @@ def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
 
 
 def _series_line(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
-    told_width = 13
-    days = min(len(each.days), max(width - 2 - 12 - told_width - 2, 5))
-    name_width = max(min(width - 4 - days - told_width, 44), 8)
+    told = f" {'never' if each.last_at is None or now is None else render.ago(each.last_at, now).plain:>10}"
+    if width >= 90:
+        told += f" {format_size(each.last_bytes):>10} {each.backups:>6} backups {format_size(each.stored_bytes):>10}"
+    days = min(len(each.days), max(width - 15 - len(told), 5))
+    name_width = max(width - 3 - days - len(told), 8)
     sign, style = render.severity_sign(each.severity)
     line = Text.assemble((sign, style), " ", render.fit(each.series, name_width), " ")
-    for day in each.days[len(each.days) - days :]:
-        line.append(*render.DAYS[day])
-    told = "never" if each.last_at is None or now is None else render.ago(each.last_at, now).plain
-    return _cut(line.append(f" {told:>{told_width}}", "faint"), width)
+    for day, alike in groupby(each.days[len(each.days) - days :]):
+        sign, style = render.DAYS[day]
+        line.append(sign * len(list(alike)), style)
+    return _cut(line.append(told, "faint"), width)
 
 
 def draw_events(events: Iterable[Event], width: int) -> list[Text]:

@@ -24,6 +24,8 @@ class SeriesOutcome(Struct, frozen=True):
 
     expected: PlanSums
     removed: int = 0
+    removed_bytes: int = 0
+    """As the plan counts them: what is shared with other backups in full."""
     freed_bytes: int = 0
     absent: int = 0
     """To be removed too, but on a volume that is not there now."""
@@ -35,7 +37,7 @@ class SeriesOutcome(Struct, frozen=True):
         expected = self.expected
         if self.failure or self.absent:
             return not self.failure and self.removed + self.absent != expected.removed
-        return (self.removed, self.freed_bytes) != (expected.removed, expected.removed_bytes)
+        return (self.removed, self.removed_bytes) != (expected.removed, expected.removed_bytes)
 
 
 class Outcome(Struct, frozen=True):
@@ -75,7 +77,10 @@ def _apply_policies(server: Server, expected: Sequence[PlanSums], actor: str, ti
         if isinstance(result, NotPruned):
             done.append(SeriesOutcome(shown, failure=str(result.error)))
         else:
-            done.append(SeriesOutcome(shown, len(result.removed), result.freed_bytes, len(result.absent)))
+            removed_bytes = sum(backup.document.stored_bytes for backup in result.removed)
+            done.append(
+                SeriesOutcome(shown, len(result.removed), removed_bytes, result.freed_bytes, len(result.absent))
+            )
         ticket.progress = (len(done), len(expected))
         if ticket.is_stopped:
             break
@@ -94,21 +99,21 @@ def tell_question(preview: Preview) -> Text:
         text.append(render.foreign(preview.target.scope).plain, "strong")
         text.append(f": {totals.with_removals:,} of {words.count_series(totals.series)}")
     text.append("\n\nRemoves ").append(words.count_backups(totals.removed), "bad")
-    text.append(f" of {every:,} and frees ").append(format_size(totals.removed_bytes), "bad")
+    text.append(f" of {every:,} and frees at most ").append(format_size(totals.removed_bytes), "bad")
     text.append(".\nEach series is planned anew before anything goes. What is removed cannot be brought back.")
     return text
 
 
 def tell_shortly(outcome: Outcome) -> str:
     """A line for a toast."""
-    told = f"{words.count_backups(outcome.removed)} removed, {format_size(outcome.freed_bytes)}"
+    told = f"{words.count_backups(outcome.removed)} removed, {format_size(outcome.freed_bytes)} freed"
     return told if outcome.is_plain else ""
 
 
 def tell_outcome(outcome: Outcome) -> Text:
     """What did not go as it was shown, series by series."""
     removed, freed = words.count_backups(outcome.removed), format_size(outcome.freed_bytes)
-    text = Text.assemble((f"{removed} removed, {freed}, in {words.count_series(len(outcome.done))}.", "strong"))
+    text = Text.assemble((f"{removed} removed, {freed} freed, in {words.count_series(len(outcome.done))}.", "strong"))
     if outcome.left:
         text.append(
             f"\nStopped: {words.count_series(outcome.left)} not reached, nothing of them was removed.", "caution"
@@ -123,7 +128,7 @@ def tell_outcome(outcome: Outcome) -> Text:
             shown = each.expected
             what = (
                 f"shown were {shown.removed:,} to remove, {format_size(shown.removed_bytes)}; "
-                f"removed are {each.removed:,}, {format_size(each.freed_bytes)}: it changed in between"
+                f"removed are {each.removed:,}, {format_size(each.removed_bytes)}: it changed in between"
             )
             _append(text, "!", "caution", each.expected.series, what)
     return text

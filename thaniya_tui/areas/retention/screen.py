@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Static
@@ -133,11 +134,9 @@ class RetentionArea(Area):
     def _chosen(self) -> ScopeStatus | None:
         return self.query_one(ScopesPane).chosen if self.is_mounted else None
 
-    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
-        """Plan what the cursor is on."""
-        event.stop()
-        if event.data_table.id == "scopes":
-            self._follow_cursor()
+    @on(DataTable.RowHighlighted, "#scopes")
+    def _note_cursor(self) -> None:
+        self._follow_cursor()
 
     def _follow_cursor(self) -> None:
         chosen = self._chosen
