@@ -116,7 +116,7 @@ class RetentionArea(Area):
     def _show_plan(self) -> None:
         self._show_head()
         self.query_one(PlanPane).show_plan(self.plans.preview)
-        self.refresh_bindings()
+        self.refresh_footer()
 
     def _show_head(self) -> None:
         plans = self.plans
