@@ -10,6 +10,7 @@ import pytest
 from textual.widgets import Button, Input, Static
 
 from thaniya_core.formats.names import Series
+from thaniya_core.model import User
 from thaniya_core.retention import parse_policy
 from thaniya_core.server import Server, open_server
 from thaniya_tui.areas.retention.editing import PolicyDialog
@@ -644,5 +645,21 @@ def test_the_plan_of_many_series_stops_when_the_cursor_goes_on(visit, two, monke
         await person.see("alice/web1/nightly  ✗ keeps 2 of 5")
         await person.wait(lambda: not any(thread.name == "plan default" for thread in threading.enumerate()))
         assert len([series for series in asked if series.user == "bob"]) < 5
+
+    visit(look)
+
+
+def test_of_very_many_scopes_the_first_are_listed_and_one_can_go_to_any(visit, two):
+    with two.store.transaction() as state:
+        for number in range(500):
+            state.users.put(User(f"user{number:03}", created_at=two.clock.now()))
+    two.retention_settings.set("zoe", parse_policy("keep-last=1"), ACTOR)
+
+    async def look(person):
+        area = await go_to(person, "default")
+        await person.see("Policies: 400 of 506")
+        assert area.query_one("#scopes", SyncedTable).row_count == 400
+        await go_to(person, "zoe")
+        await person.see("keep-last=1, set for zoe itself")
 
     visit(look)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -12,6 +13,9 @@ from thaniya_tui.areas.retention.planning import Preview
 from thaniya_tui.areas.retention.rows import DECISION_COLUMNS, SUMS_COLUMNS, decision_rows, sums_rows
 from thaniya_tui.areas.retention.showing import Head, draw_days, draw_head
 from thaniya_tui.widgets import Lines, Row, SyncedTable
+
+MOST_LISTED = 200
+"""More rows than this would hold up whoever goes from scope to scope; the calendar and the sums are of all."""
 
 
 class PlanPane(Vertical):
@@ -46,14 +50,20 @@ class PlanPane(Vertical):
         if preview is None:
             return
         self.set_class(preview.plan is not None, "-of-series")
-        self.border_title = "Plan: removals only" if self.only_removals else "Plan"
         self.query_one("#days", Lines).show(partial(draw_days, preview))
-        decisions = decision_rows(preview.plan, only_removals=self.only_removals) if preview.plan else ()
-        sums = () if preview.plan else sums_rows(preview.sums, only_removals=self.only_removals)
-        self.query_one("#decisions", SyncedTable).show_rows(self._filtered(decisions))
-        self.query_one("#sums", SyncedTable).show_rows(self._filtered(sums))
+        listed, other = ("#decisions", "#sums") if preview.plan is not None else ("#sums", "#decisions")
+        rows = list(islice(self._rows(preview), MOST_LISTED + 1))
+        self.query_one(listed, SyncedTable).show_rows(rows[:MOST_LISTED])
+        self.query_one(other, SyncedTable).show_rows(())
+        told = [f"the first {MOST_LISTED}"] if len(rows) > MOST_LISTED else []
+        told += ["removals only"] if self.only_removals else []
+        self.border_title = f"Plan: {', '.join(told)}" if told else "Plan"
 
-    def _filtered(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def _rows(self, preview: Preview) -> Iterator[Row]:
+        if preview.plan is not None:
+            rows = decision_rows(preview.plan, only_removals=self.only_removals)
+        else:
+            rows = sums_rows(preview.sums, only_removals=self.only_removals)
         return (row for row in rows if self._fits(row))
 
     def focus_list(self) -> None:

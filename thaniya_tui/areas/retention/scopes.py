@@ -9,7 +9,10 @@ from textual.containers import Vertical
 
 from thaniya_core.views import ScopeStatus
 from thaniya_tui.areas.retention.rows import SCOPE_COLUMNS, scope_rows
-from thaniya_tui.widgets import MOST_ROWS, Row, SyncedTable
+from thaniya_tui.widgets import Row, SyncedTable
+
+MOST_LISTED = 400
+"""To fill more rows than this at once would be felt; the filter finds the others."""
 
 
 class ScopesPane(Vertical):
@@ -23,6 +26,7 @@ class ScopesPane(Vertical):
         super().__init__(classes="pane", id="scopes-pane")
         self._fits = fits
         self._wanted = ""
+        self._gone_to = ""
         self.statuses: Mapping[str, ScopeStatus] = {}
         """By scope, in their order: what was read last."""
 
@@ -42,8 +46,9 @@ class ScopesPane(Vertical):
     def show_scopes(self) -> None:
         """Show what was read last, as the filter wants it."""
         rows = [row for row in scope_rows(self.statuses.values()) if self._fits(row)]
-        self.border_title = f"Policies: {MOST_ROWS:,} of {len(rows):,}" if len(rows) > MOST_ROWS else "Policies"
-        self._table.show_rows(rows)
+        self.border_title = f"Policies: {MOST_LISTED:,} of {len(rows):,}" if len(rows) > MOST_LISTED else "Policies"
+        gone_to = [row for row in rows[MOST_LISTED:] if row.key == self._gone_to]
+        self._table.show_rows([*rows[:MOST_LISTED], *gone_to])
         self._go()
 
     def go_to(self, scope: str) -> None:
@@ -52,10 +57,14 @@ class ScopesPane(Vertical):
         self._go()
 
     def _go(self) -> None:
-        if self._wanted in self.statuses:
-            self._table.move_to(self._wanted)
-            self._table.focus()
+        scope = self._wanted
+        if scope in self.statuses:
             self._wanted = ""
+            if not self._table.move_to(scope):
+                self._gone_to = scope  # it stands behind those that are listed
+                self.show_scopes()
+                self._table.move_to(scope)
+            self._table.focus()
 
     def show_cursor(self) -> None:
         """Scroll to the cursor."""

@@ -12,7 +12,6 @@ from thaniya_tui import render
 from thaniya_tui.areas.retention import words
 from thaniya_tui.areas.retention.calendar import draw_calendar, mark_days
 from thaniya_tui.areas.retention.planning import Preview, Progress, Target
-from thaniya_tui.widgets import MOST_ROWS
 
 
 class Head(Struct, frozen=True):
@@ -55,8 +54,6 @@ def _tell_preview(preview: Preview) -> Text:
     line = words.tell_plan(preview.plan)
     if preview.before is not None:
         line.append(f" · now {words.tell_sums(preview.before).plain[2:]}", "faint")
-    if len(preview.plan.plan.decisions) > MOST_ROWS:
-        line.append(f" · the newest {MOST_ROWS:,} are listed", "faint")
     return line
 
 
