@@ -158,8 +158,9 @@ class Console(App[None]):
         self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
 
     def area_in_front(self) -> Area | None:
-        """The area that can be seen, also behind a dialog; None before there is one."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Area)), None)
+        """The area that can be seen, also behind a dialog; None before there is one that is laid out."""
+        areas = (screen for screen in reversed(self.screen_stack) if isinstance(screen, Area))
+        return next((area for area in areas if area.is_mounted), None)
 
     def bring_up_to_date(self, area: Area) -> None:
         """Show an area what was read while it was not in front."""

@@ -23,6 +23,21 @@ def test_number_keys_lead_to_the_areas(visit):
     visit(go)
 
 
+def test_what_is_read_while_an_area_is_being_laid_out_is_shown_when_it_is(visit, give):
+    async def go(person):
+        console = person.console
+        give(name="meanwhile")
+        await person.wait(lambda: console.live.uploads)
+        switched = console.switch_mode("uploads")
+        console._take_live(console.live)
+        console._take_survey(console.survey)
+        console._fail_live(OSError("cannot be read"))
+        await switched
+        await person.see("meanwhile")
+
+    visit(go)
+
+
 def test_help_explains_the_keys_of_the_area_at_hand_and_says_what_is_not_possible(visit):
     async def ask(person):
         await person.press("2", "question_mark")
