@@ -104,18 +104,13 @@ def _volume_line(volume: SurveyedVolume, name_width: int, width: int) -> Text:
     return _cut(line.append_text(render.bar(used, bar_width, str(style))).append(told), width)
 
 
-def draw_calendar(series: Iterable[SurveyedSeries], now: datetime | None, width: int) -> list[Text]:
-    """A line a series: its last days, its last backup."""
-    lines = [_series_line(each, now, width) for each in series]
-    return lines or [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
-
-
 def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
     """What needs somebody at the top, the others by name."""
     return sorted(series, key=lambda each: (-each.severity.rank, each.series))
 
 
-def _series_line(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
+def draw_series(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
+    """The line of a series in the calendar: its last days, its last backup."""
     told_width = 13
     days = min(len(each.days), max(width - 2 - 12 - told_width - 2, 5))
     name_width = max(min(width - 4 - days - told_width, 44), 8)
