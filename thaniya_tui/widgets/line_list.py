@@ -45,6 +45,7 @@ class LineList(ScrollView, can_focus=True):
         """
         super().__init__(id=id)
         self._empty = empty
+        self._waits = True
         self._draw: DrawLine = lambda number, width: Text()
         self._count = 0
         self._cursor = 0
@@ -56,7 +57,7 @@ class LineList(ScrollView, can_focus=True):
 
     def show(self, count: int, draw: DrawLine) -> None:
         """Show so many lines; the cursor stays where it is."""
-        self._count, self._draw = count, draw
+        self._count, self._draw, self._waits = count, draw, False
         self._cursor = min(self._cursor, max(count - 1, 0))
         self.virtual_size = Size(self.size.width, max(count, 1))
         self.refresh()
@@ -66,7 +67,8 @@ class LineList(ScrollView, can_focus=True):
         number, width = y + self.scroll_offset.y, self.size.width
         style = self.rich_style
         if number >= self._count:
-            line = Text(self._empty, "faint", no_wrap=True) if not self._count and y == 0 else Text()
+            words = "looking …" if self._waits else self._empty
+            line = Text.assemble((words if not self._count and y == 0 else "", "faint"))
         else:
             line = self._draw(number, width)
             if number == self._cursor:

@@ -48,6 +48,7 @@ class SeriesPanes(Vertical):
             yield Lines(id="details")
 
     def on_mount(self) -> None:
+        self._show_lines("Backup", lambda width: [Text.assemble(("looking …", "faint"))])
         self._series_reader.start()
         self._place_reader.start()
 
@@ -93,7 +94,7 @@ class SeriesPanes(Vertical):
         if branch is not None and series is None:
             self._show_lines(branch.name, partial(draw_summary, branch))
         elif branch is None:
-            self._show_lines("Backup", lambda width: [render.paragraph(_EMPTY, "faint")] if width else [])
+            self._show_lines("Backup", lambda width: [render.paragraph(_EMPTY, "faint")])
         else:
             self._show_lines("Backup", lambda width: ())
         self._series_reader.ask_soon()

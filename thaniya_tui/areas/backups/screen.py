@@ -54,7 +54,6 @@ class BackupsArea(BackupActions):
                 yield Lines(id="works")
 
     def on_mount(self) -> None:
-        self.panes.show_branch(None)
         self.tree_of_series.focus()
         self.set_interval(0.5, self.show_works)
         self.set_interval(_LOOK_AGAIN_S, self._look_again)
