@@ -12,6 +12,7 @@ PUBLIC = {
         "Backups",
         "Catalog",
         "Ingest",
+        "Inside",
         "RebuildReport",
         "Rescanned",
         "Rule",
@@ -24,6 +25,7 @@ PUBLIC = {
         "Volumes",
         "forget_volume",
         "read_rules",
+        "unlisted_archives",
     },
     "config": {
         "Account",
