@@ -152,8 +152,9 @@ class Console(App[None]):
         self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
 
     def area_in_front(self) -> Area | None:
-        """The area that can be seen, also behind a dialog; None before there is one."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Area)), None)
+        """The area that can be seen, also behind a dialog; None before there is one, and all of it."""
+        area = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Area)), None)
+        return area if area is not None and area.is_mounted else None
 
     def bring_up_to_date(self, area: Area) -> None:
         """Show an area what was read while it was not in front."""

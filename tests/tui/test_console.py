@@ -23,6 +23,22 @@ def test_number_keys_lead_to_the_areas(visit):
     visit(go)
 
 
+def test_what_is_read_while_an_area_is_being_made_is_shown_once_it_is_there(visit, monkeypatch):
+    compose_area = AREAS[1].compose_area
+
+    async def go(person):
+        def compose(area):
+            person.console._take_live(person.console.live)
+            yield from compose_area(area)
+
+        monkeypatch.setattr(AREAS[1], "compose_area", compose)
+        await person.press("2")
+        await person.see("thaniya_01")
+        assert isinstance(person.console.screen, AREAS[1])
+
+    visit(go)
+
+
 def test_help_explains_the_keys_of_the_area_at_hand_and_says_what_is_not_possible(visit):
     async def ask(person):
         await person.press("2", "question_mark")
