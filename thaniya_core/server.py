@@ -82,12 +82,12 @@ class Server:
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
-        self.volumes = Volumes(store, clock)
+        self.volumes = Volumes(store, clock, config.paths)
         self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
-        self.retention = Retention(store, self.retention_settings, self.backups)
+        self.retention = Retention(store, clock, self.retention_settings, self.backups)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
@@ -23,12 +24,13 @@ from thaniya_tui.dialogs import Failure, FailureText, Help, describe_failure
 from thaniya_tui.palette import AreaCommands
 from thaniya_tui.reader import Reader
 from thaniya_tui.surveying import LOOK_S, Surveying
+from thaniya_tui.terminal import lasting
 from thaniya_tui.threads import in_thread
 from thaniya_tui.widgets import StatusLine
 
 T = TypeVar("T")
 
-LIVE_S = 0.5
+LIVE_S = 0.4
 """From one look at what moves to the next."""
 
 STALE_AFTER_S = 5.0
@@ -100,6 +102,10 @@ class Console(App[None]):
         self.console.push_theme(themes.styles_of(self.current_theme))
         self.set_keymap(dict(keys or {}))
 
+    def get_driver_class(self) -> type[Driver]:
+        """What it is drawn with."""
+        return lasting(super().get_driver_class())
+
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._note_theme)
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -152,9 +158,9 @@ class Console(App[None]):
         self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
 
     def area_in_front(self) -> Area | None:
-        """The area that can be seen, also behind a dialog; None before there is one, and all of it."""
-        area = next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Area)), None)
-        return area if area is not None and area.is_mounted else None
+        """The area that can be seen, also behind a dialog; None before there is one that is laid out."""
+        areas = (screen for screen in reversed(self.screen_stack) if isinstance(screen, Area))
+        return next((area for area in areas if area.is_mounted), None)
 
     def bring_up_to_date(self, area: Area) -> None:
         """Show an area what was read while it was not in front."""

@@ -23,18 +23,17 @@ def test_number_keys_lead_to_the_areas(visit):
     visit(go)
 
 
-def test_what_is_read_while_an_area_is_being_made_is_shown_once_it_is_there(visit, monkeypatch):
-    compose_area = AREAS[1].compose_area
-
+def test_what_is_read_while_an_area_is_being_laid_out_is_shown_when_it_is(visit, give):
     async def go(person):
-        def compose(area):
-            person.console._take_live(person.console.live)
-            yield from compose_area(area)
-
-        monkeypatch.setattr(AREAS[1], "compose_area", compose)
-        await person.press("2")
-        await person.see("thaniya_01")
-        assert isinstance(person.console.screen, AREAS[1])
+        console = person.console
+        give(name="meanwhile")
+        await person.wait(lambda: console.live.uploads)
+        switched = console.switch_mode("uploads")
+        console._take_live(console.live)
+        console._take_survey(console.survey)
+        console._fail_live(OSError("cannot be read"))
+        await switched
+        await person.see("meanwhile")
 
     visit(go)
 

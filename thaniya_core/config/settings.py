@@ -9,7 +9,19 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from thaniya_core.config.kinds import Account, Count, Level, MailAddress, Port, Seconds, Share, Size, Url, UrlTemplate
+from thaniya_core.config.kinds import (
+    Account,
+    Count,
+    Level,
+    MailAddress,
+    Port,
+    Seconds,
+    Share,
+    Size,
+    Timeout,
+    Url,
+    UrlTemplate,
+)
 
 
 class Paths(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +59,7 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
 class SlotLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """When an upload is let in and when it is ended."""
 
-    silence: Seconds = Seconds(900)
+    silence: Timeout = Timeout(900)
     """An upload that gets no byte for so long expires."""
     margin: Size = Size(256 * 1024**2)
     """What allocation leaves free on the disk of the slots."""
@@ -115,7 +127,7 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: tuple[Url, ...] = ()
     apprise: tuple[str, ...] = ()
     """Addresses as Apprise writes them."""
-    timeout: Seconds = Seconds(30)
+    timeout: Timeout = Timeout(30)
     """Nobody waits longer for one of these."""
     remind: Seconds = Seconds(86400)
     """What is critical is told again so often; 0 tells it once."""
@@ -127,7 +139,7 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True):
     start: UrlTemplate = UrlTemplate("")
     success: UrlTemplate = UrlTemplate("")
     fail: UrlTemplate = UrlTemplate("")
-    timeout: Seconds = Seconds(10)
+    timeout: Timeout = Timeout(10)
 
 
 class VolumeSettings(Struct, frozen=True, forbid_unknown_fields=True):
