@@ -13,11 +13,14 @@ from thaniya_core.cli.demo.past import make_past
 from thaniya_core.server import open_server
 from thaniya_core.system.files import DiskSpace
 from thaniya_core.testing import FixedClock
-from thaniya_tui.widgets import SyncedTable
+from thaniya_tui.widgets import StatusLine, SyncedTable
 
 from .conftest import Person
 
 SIZES = [(60, 20, "dark"), (80, 24, "dark"), (120, 40, "dark"), (120, 40, "light")]
+AREAS = tuple(
+    (name.lower(), name) for name in ("Overview", "Uploads", "Backups", "Retention", "Users", "Volumes", "Jobs", "Log")
+)
 SPACE = DiskSpace(12 * 2**30, 3 * 2**30, 1_000_000, 900_000)
 
 
@@ -73,6 +76,7 @@ def picture(open_console, snap_compare):
             await pilot.pause()
 
         console = open_console(theme=theme)
+        console.make_status_line = lambda here: StatusLine(AREAS, here, 3600)  # as it is, whatever areas come
         return snap_compare(console, terminal_size=size, run_before=run)
 
     return compare
