@@ -7,15 +7,17 @@ from datetime import timedelta
 from functools import partial
 
 from thaniya_core.archive import Verification, VolumeWatch
-from thaniya_core.config import Config
+from thaniya_core.config import Config, History
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.jobs import Task
+from thaniya_core.model import Event
 from thaniya_core.monitor import RETENTION_RUN
-from thaniya_core.monitoring import Monitoring, write_textfile
+from thaniya_core.monitoring import LOOK_BACK, Monitoring, write_textfile
 from thaniya_core.retention import NotPruned, Retention, RetentionSettings
 from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
 from thaniya_core.system.throttle import Stopped
 
 ShouldStop = Callable[[], bool]
@@ -26,6 +28,7 @@ ACTOR = "service"
 def make_tasks(
     config: Config,
     store: Store,
+    clock: Clock,
     settings: RetentionSettings,
     retention: Retention,
     verification: Verification,
@@ -35,7 +38,7 @@ def make_tasks(
     """The parts of the schedule, each at the interval of the configuration that bears its name.
 
     Args:
-        config, store, settings, retention, verification, volumes: what does the work.
+        config, store, clock, settings, retention, verification, volumes: what does the work.
         monitoring: gives the monitoring when it is first needed.
     """
     intervals = config.schedule
@@ -66,6 +69,12 @@ def make_tasks(
             "read backups again",
             partial(verify_due, verification, timedelta(seconds=intervals.verify)),
             lambda: "" if config.verify.every else "`every` of [verify] is 0",
+        ),
+        task(
+            "history",
+            "drop old history",
+            lambda _: drop_old_history(config.history, store, clock),
+            lambda: "" if config.history.keep or config.history.keep_log else "[history] keeps everything",
         ),
     )
 
@@ -141,3 +150,28 @@ def verify_due(verification: Verification, horizon: timedelta, should_stop: Shou
         raise ThaniyaError(f"{len(run.unreadable)} backups could not be looked at, {run.unreadable[0]}")
     broken = sum(bool(backup.broken) for backup in run.verified)
     return f"{len(run.verified)} backups read" + (f", {broken} broken" if broken else "")
+
+
+def drop_old_history(settings: History, store: Store, clock: Clock) -> str:
+    """Drop ended uploads and jobs, and months of the audit log, that are older than they are to be kept.
+
+    Counted back from the newest ended upload, so that nothing is dropped for a clock that was put forward. What
+    `thaniya check` looks back on stays.
+
+    Raises:
+        ThaniyaError: a file cannot be read or removed.
+    """
+    newest = next(store.read_upload_history(), None)
+    now = clock.now()
+    latest = min(now, newest.ended_at) if newest is not None and newest.ended_at is not None else None
+    told: list[str] = []
+    for what, keep_s, drop in (
+        ("history", settings.keep, store.drop_history),
+        ("log", settings.keep_log, store.drop_events),
+    ):
+        dropped = drop(latest - max(timedelta(seconds=keep_s), LOOK_BACK)) if latest and keep_s else []
+        if dropped:
+            span = dropped[0] if len(dropped) == 1 else f"{dropped[0]} to {dropped[-1]}"
+            store.add_event(Event(now, ACTOR, f"{what}.drop", span))
+            told.append(f"{what} of {span} dropped")
+    return ", ".join(told) or "nothing dropped"

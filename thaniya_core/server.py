@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
-from thaniya_core.archive import Backups, Catalog, Verification, Volumes, VolumeWatch, forget_volume, read_rules
+from thaniya_core.archive import (
+    Backups,
+    Catalog,
+    RebuildReport,
+    Verification,
+    Volumes,
+    VolumeWatch,
+    forget_volume,
+    read_rules,
+)
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
@@ -73,12 +82,12 @@ class Server:
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
-        self.volumes = Volumes(store, clock)
-        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low.bytes_of)
+        self.volumes = Volumes(store, clock, config.paths)
+        self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
-        self.retention = Retention(store, self.retention_settings, self.backups)
+        self.retention = Retention(store, clock, self.retention_settings, self.backups)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes
@@ -148,6 +157,7 @@ class Server:
         tasks = make_tasks(
             self.config,
             self.store,
+            self.clock,
             self.retention_settings,
             self.retention,
             self.verification,
@@ -196,6 +206,16 @@ class Server:
         return forget_volume(
             self.store, self.clock, self.volumes, self.catalog, volume, actor, with_backups=with_backups
         )
+
+    def rebuild_catalog(self, actor: str) -> RebuildReport:
+        """Make the catalog anew from the volumes that are there; see `Catalog.rebuild`."""
+        report = self.catalog.rebuild()
+        told = f"{report.found} found, {report.added} added, {report.removed} removed"
+        told += f", {len(report.unreadable)} unreadable" if report.unreadable else ""
+        self.store.add_event(
+            Event(self.clock.now(), actor, "catalog.rebuild", "catalog", not report.unreadable, detail=told)
+        )
+        return report
 
     def close_slots(self) -> None:
         """Carry every closing slot on."""

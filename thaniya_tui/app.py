@@ -31,7 +31,7 @@ from thaniya_tui.widgets import StatusLine
 
 T = TypeVar("T")
 
-LIVE_S = 0.5
+LIVE_S = 0.4
 """From one look at what moves to the next."""
 
 STALE_AFTER_S = 5.0
@@ -128,7 +128,7 @@ class Console(App[None]):
         area.status_line().note_live(live)
         if not self.is_paused:
             area.show_live(live)
-            area.refresh_bindings()
+            area.refresh_footer()
 
     def _fail_live(self, error: Exception) -> None:
         self._failed_reading = str(error)

@@ -131,6 +131,15 @@ class Area(Screen[None]):
             event.stop()
             self.tell(f"{active.binding.description}: {why}", is_warning=True)
 
+    _greyed: tuple[bool, ...] | None = None
+
+    def refresh_footer(self) -> None:
+        """Draw the footer anew when another action has become possible or impossible, and only then."""
+        greyed = tuple(bool(self._why_not(binding.action)) for _, binding in self._bindings)
+        if greyed != self._greyed:
+            self._greyed = greyed
+            self.refresh_bindings()
+
     async def try_action(self, action: str) -> None:
         """Do what a key does, or say why that is not possible now."""
         if why := self._why_not(action):
@@ -171,6 +180,14 @@ class Area(Screen[None]):
     def copied_text(self, focused: Widget | None) -> str:
         """What `y` copies: the id or name of what the cursor is on."""
         return (focused.cursor_key or "") if isinstance(focused, SyncedTable) else ""
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Another row may allow other actions."""
+        self.refresh_footer()
+
+    def on_synced_table_marked(self) -> None:
+        """Marked rows may allow other actions."""
+        self.refresh_footer()
 
     def tell(self, text: str, *, is_warning: bool = False) -> None:
         """A toast."""

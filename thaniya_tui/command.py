@@ -29,8 +29,7 @@ def open_console(config_file: Path | None, *, is_read_only: bool, theme: Console
         WrongUsage: there is no terminal, or the configuration names a key for a binding that is not there.
         ThaniyaError: the server cannot be opened.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise WrongUsage("the console needs a terminal", hint="in scripts and pipes use `thaniya overview`")
+    check_terminal()
     server = open_server(config_file)
     settings = server.config.console
     keys = check_keys(settings.keys, str(server.config.file))
@@ -45,6 +44,16 @@ def open_console(config_file: Path | None, *, is_read_only: bool, theme: Console
     )
     console.run()
     return console.return_code or ExitCode.DONE
+
+
+def check_terminal() -> None:
+    """Make sure that there is somebody to show something to.
+
+    Raises:
+        WrongUsage: there is no terminal.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise WrongUsage("the console needs a terminal", hint="in scripts and pipes use `thaniya overview`")
 
 
 def main() -> NoReturn:

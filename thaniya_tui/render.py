@@ -138,13 +138,20 @@ def moment(at: datetime | None) -> Text:
 
 
 def ago(at: datetime | None, now: datetime) -> Text:
-    """How long something is past: `3m ago`; `in 3m` when it is to come."""
+    """How long something is past, in one unit: `3 min ago`; `in 3 min` when it is to come."""
     if at is None:
         return Text("never")
     past_s = (now - at).total_seconds()
     if past_s < 0:
-        return Text(f"in {format_duration(-past_s)}")
-    return Text(f"{format_duration(int(past_s))} ago" if past_s >= 1 else "now")
+        return Text(f"in {_in_one_unit(-past_s)}")
+    return Text(f"{_in_one_unit(past_s)} ago" if past_s >= 1 else "now")
+
+
+def _in_one_unit(seconds: float) -> str:
+    for unit_s, least_s, name in ((86400, 2 * 86400, "d"), (3600, 3600, "h"), (60, 60, "min")):
+        if seconds >= least_s:
+            return f"{seconds // unit_s:.0f} {name}"
+    return f"{seconds:.0f} s"
 
 
 def lasting(span: timedelta | float) -> Text:

@@ -15,17 +15,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
-from synthetic import make_volume, name_series
+from synthetic import make_history, make_volume, name_series
 
 from thaniya_core.formats.names import Series
 from thaniya_core.initialise import initialise
 from thaniya_core.server import open_server
 
 MEMORY_MIB = 300
+
+HISTORY_DAYS = 35
+"""As far as `check` looks back."""
 
 RECORD = """
 import statistics, sys, time
@@ -45,6 +49,56 @@ for _ in range(21):
 print(statistics.median(times))
 """
 
+SURVEY = """
+import resource, sys, time
+from pathlib import Path
+from thaniya_core.server import open_server
+server = open_server(Path(sys.argv[1]))
+begun = time.perf_counter()
+survey = server.surveys.make_elsewhere(600)
+took = time.perf_counter() - begun
+assert sum(series.backups for series in survey.series) >= int(sys.argv[2])
+print(took, *(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)))
+"""
+
+KEPT = """
+import sys, time
+from pathlib import Path
+from thaniya_core.server import open_server
+server = open_server(Path(sys.argv[1]))
+begun = time.perf_counter()
+assert server.surveys.latest()
+print(time.perf_counter() - begun)
+"""
+
+END_ONE = """
+import statistics, sys, time
+from pathlib import Path
+from msgspec.structs import replace
+from thaniya_core.formats.names import make_id, parse_series
+from thaniya_core.model import Job, JobKind, JobState, Upload, UploadState
+from thaniya_core.server import open_server
+server = open_server(Path(sys.argv[1]))
+series = parse_series(sys.argv[2])
+one = server.store.read_catalog(series)[0]
+times = []
+for _ in range(21):
+    now = server.clock.now()
+    upload = Upload(make_id(now), *str(series).split("/"), "thaniya_01", now, now, UploadState.SPOOLED)
+    job = Job(upload.id, JobKind.ARCHIVE, upload.id, now, now, JobState.RUNNING)
+    with server.store.transaction() as state:
+        state.uploads.put(upload)
+        state.jobs.put(job)
+    more = replace(one, document=replace(one.document, id=upload.id))
+    begun = time.perf_counter()
+    server.catalog.add(more)
+    server.uploads.mark_archived(upload.id, 10)
+    server.jobs.finish(job)
+    times.append(time.perf_counter() - begun)
+    server.catalog.remove(more)
+print(statistics.median(times))
+"""
+
 ALLOCATE = """
 import sys, time
 from pathlib import Path
@@ -54,6 +108,22 @@ begun = time.perf_counter()
 upload = server.allocator.allocate(sys.argv[2], "web1", "nightly", 10, "peer", "bench")
 print(time.perf_counter() - begun)
 server.abort_upload(upload.id, "measured", "bench")
+"""
+
+
+CHOOSE_TO_VERIFY = """
+import sys, time
+from datetime import timedelta
+from pathlib import Path
+from thaniya_core.server import open_server
+from thaniya_core.testing import FixedClock
+clock = FixedClock()
+server = open_server(Path(sys.argv[1]), clock)
+clock.advance(10 * 365 * 86400)
+begun = time.perf_counter()
+chosen = server.verification.due(timedelta(days=1))
+print(time.perf_counter() - begun)
+assert len(chosen) == int(sys.argv[2])
 """
 
 
@@ -88,20 +158,28 @@ def main() -> None:
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="thaniya-bench-", dir=arguments.work))
     try:
+        made = arguments.backups // arguments.series * arguments.series
         begun = time.perf_counter()
         make_volume(work / "volume", arguments.backups, arguments.series)
         print(
             f"{arguments.backups:,} backups in {arguments.series:,} series, made in {time.perf_counter() - begun:.0f} s"
         )
-        is_kept = measure_all(work, name_series(arguments.series)[arguments.series // 2])
+        is_kept = measure_all(work, made, name_series(arguments.series))
     finally:
         shutil.rmtree(work)
     if not is_kept:
         raise SystemExit(1)
 
 
-def measure_all(work: Path, series: Series) -> bool:
-    """Every step, as lines of a table; gives whether each kept its limits."""
+def measure_all(work: Path, backups: int, every: list[Series]) -> bool:
+    """Every step, as lines of a table; gives whether each kept its limits.
+
+    Args:
+        work: where the volume is.
+        backups: how many are on it.
+        every: the series on it.
+    """
+    series = every[len(every) // 2]
     server = initialise(work / "server", "bench", volume=work / "volume", port=0)
     server.users.add(series.user, [], "bench", quota_bytes=10**15)
     config = str(server.config.file)
@@ -128,8 +206,22 @@ def measure_all(work: Path, series: Series) -> bool:
     command("retention", "set", "default", "keep-daily=7 keep-weekly=4 keep-monthly=12")
     command("retention", "plan", limit_s=10)
     command("retention", "plan", "--json", limit_s=10)
+    inside("choosing what to verify, all of it due", CHOOSE_TO_VERIFY, str(backups), limit_s=5)
+    now = server.clock.now()
+    make_history(server.config.paths.state, every, now, HISTORY_DAYS)
+    oldest = f"{now - timedelta(days=HISTORY_DAYS - 1):%Y%m%dT%H%M%SZ}-{0:06x}"
+    print(f"{HISTORY_DAYS} days of history, {len(every):,} uploads and jobs each")
+    command("upload", "list", "--all", limit_s=0.5)
+    command("upload", "show", oldest, limit_s=0.5)
+    surveyed = measure("-c", SURVEY, config, str(backups))
+    seconds, *memory_kib = map(float, surveyed.told.split())
+    for who, peak_kib in zip(("that process", "who asked for it"), memory_kib, strict=True):
+        kept.append(report(f"overview by a process of its own: {who}", Measured(seconds, peak_kib / 1024, ""), 10))
+    command("schedule", "--run", "health")
+    inside("reading the survey that was kept", KEPT, "", limit_s=0.1)
     command("metrics", limit_s=3)  # what `check` examines, with 0 as its exit code
     inside("recording one more backup (median of 21)", RECORD, str(series), limit_s=0.05)
+    inside("an upload ends: catalog, history and state (median of 21)", END_ONE, str(series), limit_s=0.2)
     inside(f"opening an upload for {series.user}, who has a quota", ALLOCATE, series.user)
     return all(kept)
 

@@ -8,12 +8,8 @@ Each backup can be listed, verified and restored. The data files of a series are
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
-import io
-import os
 import sys
-import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -22,14 +18,14 @@ from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from thaniya_core.formats.compression import Compression
-from thaniya_core.formats.contents import ContentsEntry, encode_entry
-from thaniya_core.formats.documents import encode_documents
+from thaniya_core.cli.demo.made import Content, Tree, made_file, write_backup
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, Manifest, SumsBy, make_document
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.volume import VOLUME_FILE, VolumeDocument, backup_directory, encode_volume, series_directory
+from thaniya_core.model import Job, JobKind, JobState, Upload, UploadState
+from thaniya_core.store.jsonfile import JsonFile
+from thaniya_core.store.records import JOBS, UPLOADS
+from thaniya_core.store.rules import day_of
 
 VOLUME_ID = "20200101T000000Z-000001"
 END = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -46,29 +42,11 @@ def name_series(count: int) -> list[Series]:
     return [Series(user, f"host{host:02}.example.org", name) for user, host, name in islice(each, count)]
 
 
-def make_files() -> dict[BackupFile, bytes]:
+def make_files() -> dict[BackupFile, Content]:
     """The files of a backup, each with its content: a tar archive, the list of what is in it, a log."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        member = tarfile.TarInfo("./notes.txt")
-        member.size = len(_CONTENT)
-        tar.addfile(member, io.BytesIO(_CONTENT))
-    plain = packed.getvalue()
-    listed = encode_entry(ContentsEntry("-rw-r--r--", "0/0", len(_CONTENT), "1970-01-01T00:00:00Z", b"./notes.txt"))
-    tar_file = BackupFile("home.tar.gz", "", kind=FileKind.TAR, compression=Compression.GZIP, entries=1)
-    contents = BackupFile("home.files.gz", "", kind=FileKind.CONTENTS, compression=Compression.GZIP)
-    return dict(
-        _with_content(file, data)
-        for file, data in (
-            (replace(tar_file, original_bytes=len(plain)), gzip.compress(plain, mtime=0)),
-            (replace(contents, describes=tar_file.name, original_bytes=len(listed)), gzip.compress(listed, mtime=0)),
-            (BackupFile("client.log", "", kind=FileKind.LOG), b"2026-11-23 02:00:00 packing home\n" * 20),
-        )
-    )
-
-
-def _with_content(file: BackupFile, data: bytes) -> tuple[BackupFile, bytes]:
-    return replace(file, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data)), data
+    tree = Tree("home", ["notes.txt"], len(_CONTENT), _CONTENT, END)
+    log = made_file(BackupFile("client.log", "", kind=FileKind.LOG), b"2026-11-23 02:00:00 packing home\n" * 20)
+    return {**tree.files(1), **dict([log])}
 
 
 def make_documents(
@@ -103,24 +81,11 @@ def _make_series(root: Path, backups: int, numbered: tuple[int, Series]) -> None
     number, series = numbered
     contents = make_files()
     series_directory(root, series).mkdir(parents=True)
-    first: Path | None = None
+    links: dict[str, Path] = {}
     for document in make_documents(series, number, backups, tuple(contents)):
         directory = backup_directory(root, series, document.id)
-        directory.mkdir()
-        for name, data in encode_documents(document).items():
-            _write(directory / name, data)
-        for file, data in contents.items():
-            if first is None:
-                _write(directory / file.name, data)
-            else:
-                os.link(first / file.name, directory / file.name)
-        first = first or directory
-
-
-def _write(file: Path, data: bytes) -> None:
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440)
-    os.write(descriptor, data)
-    os.close(descriptor)
+        write_backup(directory, document, contents, links)
+        links = links or {file.name: directory / file.name for file in contents}
 
 
 def make_volume(root: Path, backups: int, series: int) -> None:
@@ -136,6 +101,49 @@ def make_volume(root: Path, backups: int, series: int) -> None:
     with ProcessPoolExecutor() as pool:
         for _ in pool.map(partial(_make_series, root, backups // series), enumerate(name_series(series)), chunksize=20):
             pass
+
+
+def make_history(state: Path, series: list[Series], now: datetime, days: int) -> None:
+    """Write the history of a server to which each series was backed up once a day: an upload and a job each.
+
+    Args:
+        state: the directory of the state; must have no history.
+        series: which.
+        now: when those of the last day have ended.
+        days: how many; each is full, also the last.
+    """
+    for age in range(days):
+        ended_at = now - timedelta(days=age)
+        uploads, jobs = {}, {}
+        for number, each in enumerate(series):
+            upload, job = make_ended(each, f"{ended_at:%Y%m%dT%H%M%SZ}-{number:06x}", ended_at)
+            uploads[upload.id], jobs[job.id] = UPLOADS.encode(upload), JOBS.encode(job)
+        JsonFile(state / "history" / f"{day_of(ended_at)}.json").write({"uploads": uploads, "jobs": jobs})
+
+
+def make_ended(series: Series, identifier: str, at: datetime) -> tuple[Upload, Job]:
+    """An upload that was archived, and the job that did it."""
+    upload = Upload(
+        identifier,
+        *(series.user, series.host, series.name),
+        slot="thaniya_01",
+        created_at=at,
+        last_activity_at=at,
+        state=UploadState.ARCHIVED,
+        expected_bytes=10**9,
+        reserved_bytes=11 * 10**8,
+        allowed_bytes=11 * 10**8 + 2**20,
+        received_bytes=10**9,
+        received_files=3,
+        peer="203.0.113.7",
+        completed_at=at,
+        manifest_digest=hashlib.sha256(identifier.encode()).hexdigest(),
+        ended_at=at,
+        stored_bytes=10**9,
+        volume=VOLUME_ID,
+    )
+    job = Job(identifier, JobKind.ARCHIVE, identifier, created_at=at, not_before=at, state=JobState.DONE, ended_at=at)
+    return upload, job
 
 
 def main() -> None:

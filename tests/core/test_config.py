@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thaniya_core.config import Config, ScheduleIntervals, find_config, load_config
+from thaniya_core.archive.rules import read_rules
+from thaniya_core.config import Config, ScheduleIntervals, Seconds, Settings, Size, find_config, load_config
 from thaniya_core.errors import ConfigInvalid
+from thaniya_core.formats.quantities import parse_duration, parse_size
+from thaniya_core.retention import read_configured
 
 
 @pytest.fixture
@@ -157,7 +163,7 @@ def test_places_of_volumes_count_from_the_directory_of_the_file(file):
 
 
 def test_schedule_is_changed_part_by_part(file):
-    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400)
+    assert _load(file, "").schedule == ScheduleIntervals(60, 300, 300, 86400, 86400, 86400)
     loaded = _load(file, '[schedule]\nverify = "12h"\nretention = 0').schedule
     assert (loaded.verify, loaded.retention, loaded.health) == (43200, 0, 300)
     with pytest.raises(ConfigInvalid, match="prune"):
@@ -169,3 +175,58 @@ def test_file_of_the_metrics_counts_from_the_directory_of_the_file(file):
     assert _load(file, '[metrics]\ntextfile = "prom/t.prom"').metrics.textfile == file.parent / "prom/t.prom"
     with pytest.raises(ConfigInvalid, match=r"metrics\.textfile"):
         _load(file, "[metrics]\ntextfile = 7")
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def _documented() -> dict[str, dict[str, str]]:
+    """The table of docs/configuration.md: by section and key, the default as it stands there."""
+    sections: dict[str, dict[str, str]] = {}
+    for line in (DOCS / "configuration.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if section := re.fullmatch(r"\*\*\[(\w+)\]\*\*", cells[0]):
+            sections[section[1]] = {}
+        elif sections and line.startswith("| `"):
+            keys = re.findall(r"`(\w+)`", cells[0])
+            defaults = re.findall(r"`([^`]*)`", cells[1])
+            sections[list(sections)[-1]] |= dict(
+                zip(keys, defaults if len(defaults) == len(keys) else [""] * len(keys), strict=True)
+            )
+        elif not line.startswith("|") and sections:
+            break
+    return sections
+
+
+def test_every_key_is_documented_with_its_default():
+    documented = _documented()
+    settings = Settings()
+    assert documented.keys() == {field.name for field in msgspec.structs.fields(Settings)}
+    for section, keys in documented.items():
+        defaults = getattr(settings, section)
+        if isinstance(defaults, dict):
+            continue
+        assert keys.keys() == set(defaults.__struct_fields__), section
+        for key, told in keys.items():
+            value = getattr(defaults, key)
+            if told in ("", "[]"):
+                assert not value, f"{section}.{key}"
+            elif isinstance(value, Seconds):
+                assert parse_duration(told) == value, f"{section}.{key}"
+            elif isinstance(value, Size):
+                assert parse_size(told) == value, f"{section}.{key}"
+            else:
+                assert told.lower() == str(value).removesuffix(".0").lower(), f"{section}.{key}"
+
+
+@pytest.mark.parametrize("document", ["configuration.md", "monitoring.md"])
+def test_examples_of_the_documents_are_understood(document, file):
+    text = (DOCS / document).read_text()
+    examples = [
+        block for block in re.findall(r"(?m)(?:^    .*\n|^\n(?=    ))+", text) if block.lstrip().startswith("[")
+    ]
+    assert len(examples) >= 2
+    for example in examples:
+        config = _load(file, textwrap.dedent(example.lstrip("\n")))
+        assert read_rules(config.compression, document) or not config.compression
+        assert read_configured(config.retention, document) or not config.retention

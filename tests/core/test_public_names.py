@@ -35,6 +35,7 @@ PUBLIC = {
         "ConsoleTheme",
         "Gate",
         "GateKind",
+        "History",
         "JobLimits",
         "Level",
         "MailAddress",

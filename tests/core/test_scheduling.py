@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from thaniya_core.formats.names import make_id
 from thaniya_core.jobs import Schedule, Task, TaskState
+from thaniya_core.model import Event, Upload, UploadState
 from thaniya_core.retention import parse_policy
 from thaniya_core.scheduling import apply_retention, verify_due
 from thaniya_core.server import Server, open_server
@@ -32,7 +34,7 @@ def shown(server):
 
 
 def test_new_server_looks_at_its_volumes_checks_and_verifies(server):
-    assert run_schedule(server) == 3
+    assert run_schedule(server) == 4
     states = {name: (task.state, task.why_off) for name, task in shown(server).items()}
     assert states == {
         "volumes": (TaskState.WAITING, ""),
@@ -40,6 +42,7 @@ def test_new_server_looks_at_its_volumes_checks_and_verifies(server):
         "metrics": (TaskState.OFF, "[metrics] names no textfile"),
         "retention": (TaskState.OFF, "no policy is set (thaniya retention set)"),
         "verify": (TaskState.WAITING, ""),
+        "history": (TaskState.WAITING, ""),
     }
     assert run_schedule(server) == 0
 
@@ -110,13 +113,13 @@ def test_work_that_is_asked_to_stop_does_so(server, archived, clock):
 def test_metrics_are_written_beside_the_configuration_and_a_place_that_is_none_is_told(configure, root, clock):
     server = configure('[metrics]\ntextfile = "prom/thaniya.prom"')
     run_schedule(server)
-    assert "thaniya_check_status" in (root / "prom/thaniya.prom").read_text()
-    (root / "prom/thaniya.prom").unlink()
-    (root / "prom").rmdir()
-    (root / "prom").write_text("")
+    assert f"there is no directory {root}/prom" in shown(server)["metrics"].failure
+    assert not (root / "prom").exists()
+    (root / "prom").mkdir()
     clock.advance(300)
     run_schedule(server)
-    assert "cannot write the metrics" in shown(server)["metrics"].failure
+    assert shown(server)["metrics"].failure == ""
+    assert "thaniya_check_status" in (root / "prom/thaniya.prom").read_text()
 
 
 def test_people_are_told_by_the_schedule(configure, root, clock):
@@ -161,8 +164,63 @@ def test_volume_that_vanished_is_told_once(server, volume, clock):
     assert [event.action for event in server.events() if event.action.startswith("volume.")][1:] == ["volume.missing"]
 
 
+def add_ended(server, *days_ago):
+    for days in days_ago:
+        at = server.clock.now() - timedelta(days=days)
+        upload = Upload(make_id(at), "alice", "web1", "nightly", "thaniya_01", at, at, UploadState.EXPIRED, ended_at=at)
+        server.store.add_history(upload)
+        server.store.add_event(Event(at, "test", "upload.expired", upload.id))
+
+
+def days_left(server):
+    return [(server.clock.now() - upload.ended_at).days for upload in server.store.read_upload_history()]
+
+
+def test_history_is_kept_for_a_year_and_the_audit_log_for_good(server):
+    add_ended(server, 0, 399, 402, 500)
+    run_schedule(server)
+    assert days_left(server) == [0, 399]
+    dropped = [event for event in server.events() if event.action == "history.drop"]
+    assert [(event.actor, event.subject) for event in dropped] == [("service", "2025-07-11 to 2025-10-17")]
+    assert shown(server)["history"].last.detail == "history of 2025-07-11 to 2025-10-17 dropped"
+    assert sum(event.action == "upload.expired" for event in server.events()) == 4
+
+
+def test_history_and_audit_log_are_kept_as_long_as_is_said(configure):
+    server = configure('[history]\nkeep = 0\nkeep_log = "60d"')
+    add_ended(server, 0, 50, 100, 500)
+    run_schedule(server)
+    assert days_left(server) == [0, 50, 100, 500]
+    assert sum(event.action == "upload.expired" for event in server.events()) == 2
+    assert [event.subject for event in server.events() if event.action == "log.drop"] == ["2025-07 to 2026-08"]
+
+
+def test_history_that_is_kept_for_good_leaves_nothing_to_do(configure):
+    task = shown(configure("[history]\nkeep = 0"))["history"]
+    assert (task.state, task.why_off) == (TaskState.OFF, "[history] keeps everything")
+
+
+def test_what_a_check_looks_back_on_is_kept_whatever_is_said(configure):
+    server = configure('[history]\nkeep = "1d"')
+    add_ended(server, 0, 34, 37)
+    run_schedule(server)
+    assert days_left(server) == [0, 34]
+
+
+def test_clock_that_was_put_forward_drops_no_history(server, clock):
+    add_ended(server, 0, 100, 399)
+    clock.set_wall_clock(timedelta(days=3000))
+    run_schedule(server)
+    assert shown(server)["history"].last.detail == "nothing dropped"
+    clock.set_wall_clock(timedelta(days=-3000))
+    add_ended(server, -3000)
+    clock.advance(86400)
+    run_schedule(server)
+    assert days_left(server)[1:] == [1, 101, 400]
+
+
 def test_parts_are_switched_off_one_by_one(configure):
-    server = configure("[schedule]\nvolumes = 0\nhealth = 0\nverify = 0")
+    server = configure("[schedule]\nvolumes = 0\nhealth = 0\nverify = 0\nhistory = 0")
     assert run_schedule(server) == 0
     assert shown(server)["volumes"].why_off == "switched off in [schedule]"
 

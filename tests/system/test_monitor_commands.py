@@ -16,6 +16,7 @@ from thaniya_core.cli.main import run
 from thaniya_core.initialise import initialise
 from thaniya_core.model import Event
 from thaniya_core.server import open_server
+from thaniya_core.system.files import locked
 from thaniya_core.system.privileges import call_as
 from thaniya_core.testing import FixedClock
 
@@ -112,7 +113,11 @@ def test_what_cannot_be_found_out_is_unknown(command, serving, config, tmp_path,
     assert (exit_code, err) == (3, "")
     assert out.startswith("THANIYA UNKNOWN - ") and "--help" in out
     assert command("check", "--nonsense")[0] == 3
-    assert command("check", "--timeout", "0")[0] == 3
+    told = json.loads(command("check", "--json", "--nonsense")[1])
+    assert (told["exit_code"], "--nonsense" in told["reason"]) == (3, True)
+    exit_code, out, _ = command("check", "--timeout", "0")
+    assert (exit_code, "'--timeout'" in out) == (3, True)
+    assert "'--lines'" in json.loads(command("check", "--json", "--lines", "-1")[1])["reason"]
     (config.parent / "state" / "state.json").write_text("{")
     exit_code, out, _ = command("check")
     assert (exit_code, out.startswith("THANIYA UNKNOWN - cannot read ")) == (3, True)
@@ -162,10 +167,12 @@ def test_expectation_of_a_series_is_learned_set_shown_and_taken_back(command, se
     assert command("series", "set", SERIES, "--expect-every", "1m", "--grace", "1s")[0] == 0
     assert "series_late" in command("series", "show", SERIES)[1]
     assert command("check")[0] == 2
-    assert [each["series"] for each in json.loads(command("series", "list", "--late", "--json")[1])] == [SERIES]
+    assert [each["series"] for each in json.loads(command("series", "list", "--with-findings", "--json")[1])] == [
+        SERIES
+    ]
     assert "retired" in command("series", "set", SERIES, "--retired")[1]
     assert command("check")[0] == 0
-    assert command("series", "list", "--late")[1] == "no series fits\n"
+    assert command("series", "list", "--with-findings")[1] == "no series fits\n"
     assert command("series", "unset", SERIES)[0] == 0
     assert json.loads(command("series", "list", "--user", "alice", "--json")[1])[0]["expects"] == "learned"
     assert json.loads(command("series", "list", "--user", "bob", "--json")[1]) == []
@@ -183,21 +190,29 @@ def test_expectation_of_a_series_is_learned_set_shown_and_taken_back(command, se
         (("series", "show", "alice/web1/none"), 4, "nothing is known"),
         (("series", "unset", SERIES), 4, "nothing was set"),
         (("notify", "test"), 1, "no channel is configured"),
-        (("metrics", "--textfile", "/proc/none/x.prom"), 4, "/proc/none"),
+        (("series", "set", SERIES, "--expect-every", "1000000d"), 2, "longer than ten years"),
+        (("series", "set", SERIES, "--expect-every", "1d", "--grace", "1000000d"), 2, "longer than ten years"),
+        (("metrics", "--textfile", "/tmp"), 2, "node_exporter reads no metrics from /tmp"),
+        (("metrics", "--textfile", "/tmp/metrics.txt"), 2, "a file that ends in .prom"),
+        (("metrics", "--textfile", "/typing/eror/x.prom"), 4, "there is no directory /typing/eror"),
     ],
 )
 def test_wrong_input_is_told(command, serving, arguments, exit_code, told):
     assert command(*arguments, told=told)[0] == exit_code
 
 
-def test_metrics_are_printed_or_written(command, serving, tmp_path):
+def test_metrics_are_printed_or_written(command, serving, tmp_path, monkeypatch):
     out = command("metrics")[1]
     assert '\nthaniya_backups{user="alice",host="web1",series="nightly"} 12\n' in out
     file = tmp_path / "collector.prom"
     assert command("metrics", "--textfile", str(file))[:2] == (0, "")
+    assert json.loads(command("metrics", "--textfile", str(file), "--json")[1]) == {"textfile": str(file)}
     assert [line for line in file.read_text().splitlines() if line.startswith("#")] == [
         line for line in out.splitlines() if line.startswith("#")
     ]
+    monkeypatch.chdir(tmp_path)
+    assert command("metrics", "--textfile", "here.prom")[0] == 0
+    assert (tmp_path / "here.prom").exists()
     names = {gauge["name"] for gauge in json.loads(command("metrics", "--json")[1])}
     assert "thaniya_backup_last_success_timestamp_seconds" in names
 
@@ -226,6 +241,8 @@ def test_channels_are_tried_and_told_what_changes(command, serving, config, tmp_
     command("slot", "disable", "thaniya_02")
     assert "sent" in command("notify", "send")[1]
     assert command("notify", "send")[1] == "nothing to tell\n"
+    with locked(config.parent / "state" / "notify.lock"):
+        assert command("notify", "send")[:2] == (0, "another process is just telling it\n")
     assert command("slot", "enable", "thaniya_02")[0] == 0
     command("notify", "send")
     messages = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
@@ -251,10 +268,14 @@ def test_channels_are_tried_and_told_what_changes(command, serving, config, tmp_
         ('[notify]\nmail = ["|/bin/sh"]\n', "$.notify.mail"),
         ('[notify]\nwebhooks = ["file:///etc/passwd"]\n', "http://"),
         ('[notify]\nwebhooks = [""]\n', "http://"),
+        ('[notify]\nwebhooks = ["http://[::1/hook"]\n', "http://"),
+        ('[ping]\nfail = "http://host:port/{user}"\n', "http://"),
         ('[notify]\nmai = ["root"]\n', "mai"),
         ('[ping]\nstart = "https://x/{users}"\n', "{user}, {host} and {name}"),
         ("[check]\nshrunk_to = 1.5\n", "$.check.shrunk_to"),
         ('[check]\nstuck = "long"\n', "$.check.stuck"),
+        ("[notify]\ntimeout = 0\n", "a second at least, got 0 - at `$.notify.timeout`"),
+        ("[ping]\ntimeout = 0\n", "a second at least, got 0 - at `$.ping.timeout`"),
     ],
 )
 def test_wrong_configuration_names_its_key(command, config, text, told):
@@ -292,9 +313,10 @@ def test_log_is_followed_across_the_end_of_a_month_until_interrupted(follow, con
     now = datetime.now(UTC)
     for number in range(3):
         server.store.add_event(Event(now, "test", "early", str(number)))
+    server.store.add_event(Event(now - timedelta(hours=2), "test", "early", "too long ago"))
     out = tmp_path / "out"
     with out.open("wb") as stream:
-        process = follow("--json", "--limit", "2", stdout=stream)
+        process = follow("--json", "--since", "1h", "--limit", "2", stdout=stream)
     subjects = lambda: [json.loads(line)["subject"] for line in out.read_text().splitlines()]  # noqa: E731
     wait_until(lambda: subjects() == ["1", "2"])
     with (config.parent / "state" / "log" / f"{now:%Y-%m}.jsonl").open("a") as log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -61,10 +62,10 @@ def test_schedule_is_shown_and_its_parts_are_run_when_asked(command):
     exit_code, out = command("schedule")
     assert exit_code == 0
     assert [line.split()[0] for line in out.splitlines()] == [
-        *("name", "volumes", "health", "metrics", "retention", "verify")
+        *("name", "volumes", "health", "metrics", "retention", "verify", "history")
     ]
     assert "no policy is set" in out
-    assert json.loads(command("tick", "--json")[1]) == {"ran_jobs": 0, "ran_tasks": 3, "other_service": False}
+    assert json.loads(command("tick", "--json")[1]) == {"ran_jobs": 0, "ran_tasks": 4, "other_service": False}
     told = {task["name"]: task for task in json.loads(command("schedule", "--json")[1])}
     ran_at = datetime.fromisoformat(told["verify"]["ran_at"])
     assert datetime.fromisoformat(told["verify"]["next_at"]) >= ran_at + timedelta(hours=23)
@@ -74,16 +75,22 @@ def test_schedule_is_shown_and_its_parts_are_run_when_asked(command):
     assert command("schedule", "--run", "retention", told="no policy is set")[0] == 1
     command("retention", "set", "default", "keep-last=3")
     assert "0 series, 0 backups removed" in command("schedule", "--run", "retention")[1]
+    events = [json.loads(line) for line in command("log", "--json")[1].splitlines()]
+    (asked,) = [event for event in events if event["action"] == "schedule.ask"]
+    assert (asked["actor"].split(":")[0], asked["subject"]) == ("login", "retention")
 
 
 def test_part_that_fails_is_shown_and_told(command, config, tmp_path):
     (tmp_path / "file").touch()
     add(config, f'[metrics]\ntextfile = "{tmp_path}/file/thaniya.prom"')
     assert command("schedule", "--run", "metrics", told="metrics failed: cannot write the metrics")[0] == 1
-    assert "FAILED: cannot write the metrics" in command("schedule")[1]
+    (line,) = [line for line in command("schedule")[1].splitlines() if line.startswith("metrics")]
+    assert datetime.fromisoformat(" ".join(line.split()[3:5])).year >= 2020  # when it ran, though it failed
+    assert f"FAILED, last good -: cannot write the metrics to {tmp_path}/file/thaniya.prom" in line
     assert "cannot write the metrics" in command("log", "--failed")[1]
     assert "schedule_failed metrics" in command("check")[1]
     (tmp_path / "file").unlink()
+    (tmp_path / "file").mkdir()
     assert command("schedule", "--run", "metrics")[0] == 0
     assert (tmp_path / "file/thaniya.prom").read_text()
     assert "schedule_failed" not in command("check")[1]
@@ -102,9 +109,9 @@ def test_ticks_at_the_same_moment_do_each_part_once(config, tmp_path):
     add(config, '[metrics]\ntextfile = "thaniya.prom"')
     open_server(config).slots.disable("thaniya_01", "test")  # something to tell
     done = [ended(process) for process in [tick(config) for _ in range(4)]]
-    assert sum(each["ran_tasks"] for each in done) == 4
+    assert sum(each["ran_tasks"] for each in done) == 5
     assert {task.name for task in open_server(config).schedule.show() if task.last.ran_at} == {
-        *("volumes", "health", "metrics", "verify")
+        *("volumes", "health", "metrics", "verify", "history")
     }
     assert (tmp_path / "told").read_text() == "told\n"
 
@@ -120,7 +127,7 @@ def test_tick_whose_schedule_takes_long_keeps_no_other_from_working(config, tmp_
     assert (other["other_service"], other["ran_jobs"]) == (False, 0)
     with (tmp_path / "held").open("w"):
         pass
-    assert ended(long)["ran_tasks"] + other["ran_tasks"] == 3
+    assert ended(long)["ran_tasks"] + other["ran_tasks"] == 4
 
 
 def test_killed_tick_leaves_nothing_begun_for_ever(config, tmp_path, wait_until):
@@ -145,6 +152,22 @@ def test_killed_tick_leaves_nothing_begun_for_ever(config, tmp_path, wait_until)
     assert server.schedule.run_due() >= 1
     assert server.schedule.drain(DEADLINE_S)
     assert {task.name: task for task in server.schedule.show()}["health"].failure == ""
+
+
+def test_stopped_tick_gives_back_what_it_had_begun(config, tmp_path, wait_until):
+    os.mkfifo(tmp_path / "held")
+    add(config, f'[notify]\ncommand = ["/bin/sh", "-c", "cat > /dev/null; cat {tmp_path}/held"]')
+    server = open_server(config)
+    server.slots.disable("thaniya_01", "test")
+    stopped = tick(config)
+    wait_until(lambda: {task.name: task.state for task in server.schedule.show()}["health"] == "running")
+    stopped.send_signal(signal.SIGTERM)
+    out, err = stopped.communicate(timeout=DEADLINE_S)
+    os.close(os.open(tmp_path / "held", os.O_RDWR))  # lets the program go that it had started
+
+    assert (stopped.returncode, out) == (130, ""), err
+    health = {task.name: task for task in server.schedule.show()}["health"]
+    assert (health.state, health.failure, health.last.was_stopped) == ("due", "", True)
 
 
 def test_service_does_it_all_again_and_again(box, make_file, wait_until):

@@ -92,6 +92,7 @@ def test_selection_is_by_id_series_age_and_sample(command, back_up, config):
     sampled = verified(command("backup", "verify", "--sample", "50%", "--json")[1])
     assert (len(sampled), sampled <= {*nightly, weekly}) == (2, True)
     assert verified(command("backup", "verify", "--older-than", "1000d", "--json")[1]) == set()
+    assert command("backup", "verify", "--older-than", "999999999999w")[0] == 0
     assert command("backup", "verify", "--older-than", "1000d", told="no backup fits")[0] == 0
     both = command(
         "backup", "verify", "--series", "alice/web1/weekly", "--older-than", "0s", "--sample", "1%", "--json"
@@ -139,6 +140,33 @@ def test_backup_that_is_not_there_is_told_with_its_own_code(command, back_up, co
 
     assert exit_code == 4
     assert {line["id"]: line["good"] for line in lines(out)} == {gone: False, good: True}
+
+
+def test_the_one_read_longest_ago_is_read_first(command, back_up):
+    first, second, third = (back_up() for _ in range(3))
+    command("backup", "verify", first)
+
+    read = [line["id"] for line in lines(command("backup", "verify", "--all", "--json")[1])]
+
+    assert read == [second, third, first]
+
+
+def test_series_without_backups_is_not_found(command, back_up):
+    back_up()
+    assert command("backup", "verify", "--series", "alice/web1/nigthly", told="no backup of the series")[0] == 4
+
+
+def test_backup_that_lost_a_file_is_shown_and_can_be_removed(command, back_up, config):
+    lost, good = back_up(), back_up("weekly")
+    (place,) = config.parent.glob(f"volume/archive/*/*/*/{lost}")
+    (place / "notes.txt").unlink()
+    assert command("backup", "verify", lost, told="notes.txt cannot be read")[0] == 8
+
+    shown = json.loads(command("backup", "show", lost, "--json")[1])
+
+    assert (shown["directory"], shown["own_bytes"]) == (str(place), 0)
+    assert command("backup", "remove", lost, "--yes", told="freed:   0 B")[0] == 0
+    assert [each["document"]["id"] for each in json.loads(command("backup", "list", "--json")[1])] == [good]
 
 
 def test_trial_restores_every_backup_and_leaves_nothing(command, back_up, config, tmp_path):

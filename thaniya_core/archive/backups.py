@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -13,7 +14,7 @@ from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.contents import Inside, read_inside
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
-from thaniya_core.archive.removal import Choose, Removal, Removed
+from thaniya_core.archive.removal import INTERRUPTED, Choose, Removal, Removed, own_bytes
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
@@ -134,15 +135,14 @@ class Backups:
         self._log(actor, "backup.restore", backup, str(target))
 
     def own_bytes(self, backup: Backup) -> int:
-        """What a backup shares with no other one, and removing it frees.
+        """What removing a backup frees; see `removal.own_bytes`.
 
         Raises:
             NotFound: it is not there, or its volume is not.
         """
         directory = self._catalog.directory(backup)
         with os_errors(f"look at {backup.id}"):
-            found = [(directory / file.name).stat() for file in backup.document.files]
-        return sum(status.st_size for status in found if status.st_nlink == 1)
+            return own_bytes(directory, backup.document)
 
     def remove(self, backup: Backup, actor: str) -> None:
         """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
@@ -159,17 +159,23 @@ class Backups:
                 raise WrongState(f"the backup {backup.id} is pinned", hint=f"thaniya backup unpin {backup.id}")
             return chosen
 
-        removed = self._removal.remove_chosen(backup.series, choose, must_agree=False)
+        removed = self._removal.remove_chosen(
+            backup.series, choose, partial(self._note_removed, actor), must_agree=False
+        )
         if not removed.backups:
             raise NotFound(f"there is no backup {backup.id!r} any more")
-        self._log(actor, "backup.remove", backup)
 
     def remove_chosen(self, series: Series, choose: Choose, actor: str) -> Removed:
         """Remove some backups of a series; see `Removal.remove_chosen`."""
-        removed = self._removal.remove_chosen(series, choose)
-        for backup in removed.backups:
-            self._log(actor, "backup.remove", backup)
-        return removed
+        return self._removal.remove_chosen(series, choose, partial(self._note_removed, actor))
+
+    def forget_removed(self, backup_ids: Collection[str], actor: str) -> None:
+        """Forget backups whose removal was interrupted after they had left their place."""
+        for backup in self._catalog.forget(backup_ids):
+            self._note_removed(actor, backup, INTERRUPTED)
+
+    def _note_removed(self, actor: str, backup: Backup, detail: str) -> None:
+        self._log(actor, "backup.remove", backup, detail)
 
     def pin(self, backup: Backup, pinned: bool, actor: str) -> Backup:
         """Have retention never remove a backup, or let it again."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from thaniya_core.archive.presence import is_there
 from thaniya_core.archive.volumes import Volumes
+from thaniya_core.config import Level
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Event, Volume, VolumeCondition
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import Usage, usage_of
+from thaniya_core.system.files import DiskSpace, disk_space
 
 logger = logging.getLogger(__name__)
 
 _RELIEF_PERCENT = 110
-"""A volume counts as nearly full until it has so much of the bound free, so that nothing is told to and fro."""
+"""A volume counts as nearly full until it has so much of the level free, so that nothing is told to and fro."""
 
 
 class VolumeStatus(Struct, frozen=True):
@@ -30,8 +30,8 @@ class VolumeStatus(Struct, frozen=True):
     condition: VolumeCondition
     detail: str
     """What is free, or what is wrong with it."""
-    usage: Usage | None = None
-    """Of its disk; None when it is not there."""
+    space: DiskSpace | None = None
+    """On its disk; None when it is not there."""
 
     @property
     def needs_somebody(self) -> bool:
@@ -41,31 +41,33 @@ class VolumeStatus(Struct, frozen=True):
         return self.condition is VolumeCondition.DAMAGED
 
 
-def judge(volume: Volume, usage: Usage, low_bytes: int) -> VolumeCondition:
-    """Whether a volume that is there is nearly full.
+def judge(volume: Volume, space: DiskSpace, low: Level) -> VolumeCondition:
+    """Whether a volume that is there is nearly full: of bytes, or of files.
 
     Args:
         volume: with what was told of it last.
-        usage: of its disk.
-        low_bytes: with less than this free it is.
+        space: on its disk.
+        low: with less than this free it is.
     """
-    bound = low_bytes * _RELIEF_PERCENT // 100 if volume.condition is VolumeCondition.LOW else low_bytes
-    return VolumeCondition.LOW if usage.free_bytes < bound else VolumeCondition.OK
+    percent = _RELIEF_PERCENT if volume.condition is VolumeCondition.LOW else 100
+    lacks_bytes = space.free_bytes * 100 < low.bytes_of(space.total_bytes) * percent
+    lacks_files = space.free_files * 100 < low.part_of(space.total_files) * percent
+    return VolumeCondition.LOW if lacks_bytes or lacks_files else VolumeCondition.OK
 
 
 class VolumeWatch:
     """Looks at volumes."""
 
-    def __init__(self, store: Store, clock: Clock, volumes: Volumes, low_bytes: Callable[[int], int]) -> None:
+    def __init__(self, store: Store, clock: Clock, volumes: Volumes, low: Level) -> None:
         """
         Args:
             store, clock, volumes: what they say.
-            low_bytes: with how much free a disk of some size counts as nearly full.
+            low: with less than this free a volume counts as nearly full.
         """
         self._store = store
         self._clock = clock
         self._volumes = volumes
-        self._low_bytes = low_bytes
+        self._low = low
 
     def look(self) -> list[VolumeStatus]:
         """How each volume is now; nothing is written."""
@@ -76,11 +78,13 @@ class VolumeWatch:
         try:
             if not is_there(volume):
                 return VolumeStatus(volume, VolumeCondition.MISSING, f"it is not at {volume.path}")
-            usage = usage_of(volume.path)
+            space = disk_space(volume.path)
         except (OSError, ThaniyaError) as error:
             return VolumeStatus(volume, VolumeCondition.DAMAGED, str(error))
-        detail = f"{format_size(usage.free_bytes)} of {format_size(usage.size_bytes)} are free at {volume.path}"
-        return VolumeStatus(volume, judge(volume, usage, self._low_bytes(usage.size_bytes)), detail, usage)
+        free = f"{format_size(space.free_bytes)} of {format_size(space.total_bytes)}"
+        if space.total_files:
+            free += f" and {space.free_files} of {space.total_files} inodes"
+        return VolumeStatus(volume, judge(volume, space, self._low), f"{free} are free at {volume.path}", space)
 
     def tell_changes(self) -> None:
         """Look at each volume, and tell which are not as they were when this was called last."""

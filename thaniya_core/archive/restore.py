@@ -81,7 +81,10 @@ def restore_backup(
         for part in parts:
             sha256, _ = hash_file(directory / part.file.name, on_chunk)
             if sha256 != part.file.sha256:
-                raise IntegrityFailed(f"{part.file.name} of {document.id} is damaged; nothing was restored")
+                raise IntegrityFailed(
+                    f"{part.file.name} of {document.id} is damaged; nothing was restored",
+                    hint="restore the backup before or after it, or paths that lie in its other files",
+                )
         with marked_directory(target, document.id, overwrite=overwrite) as place:
             absent = unpack_backup(document, directory, place, parts)
             came = None if overwrite else _count_files(place)

@@ -96,7 +96,7 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
         ("archived", format_time(document.archived_at)),
         ("verified", format_time(backup.verified_at)),
         ("stored", _stored(document)),
-        ("own", f"{format_size(own_bytes)}, which removing it frees"),
+        ("own", "-" if own_bytes is None else f"{format_size(own_bytes)}, which removing it frees"),
         ("original", format_size(document.original_bytes)),
         ("sums by", document.sums_by.value),
         ("client", document.client or "-"),

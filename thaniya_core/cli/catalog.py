@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from thaniya_core.cli.context import server_of
+from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, print_facts
 from thaniya_core.errors import ExitCode
 
@@ -22,7 +22,7 @@ def rebuild(context: typer.Context, as_json: JsonOption = False) -> None:
 
     Example: thaniya catalog rebuild
     """
-    report = server_of(context).catalog.rebuild()
+    report = server_of(context).rebuild_catalog(actor())
     facts = [
         ("backups found", str(report.found)),
         ("new in the catalog", str(report.added)),

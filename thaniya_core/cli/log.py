@@ -22,9 +22,6 @@ from thaniya_core.store import LogPlace
 from thaniya_core.system.harmless import make_harmless
 from thaniya_core.system.terminal import show_json
 
-_LONGEST_S = 1000 * 365 * 86400
-"""Longer than any log; more cannot be taken from a date."""
-
 _LOOK_S = 0.5
 """Between two looks for new events."""
 
@@ -42,7 +39,7 @@ def log(
     Example: thaniya log --since 12h --failed
     """
     server = server_of(context)
-    start = server.clock.now() - timedelta(seconds=min(parse_duration(since), _LONGEST_S))
+    start = server.clock.now() - timedelta(seconds=parse_duration(since))
     if follow:
         _follow(server, start, limit, failed, as_json)
         return

@@ -30,6 +30,8 @@ def metrics(
     if textfile is not None:
         # Root goes on with its rights: the collector's directory is none of the service user's business.
         write_textfile(textfile, call_with_server(context, _measure))
+        if as_json:
+            show_json({"textfile": str(textfile)})
     elif as_json:
         report = server_of(context).monitoring.check()
         show_json([gauge for gauge in measure(report) if gauge.samples])

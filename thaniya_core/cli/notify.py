@@ -37,12 +37,15 @@ def send(context: typer.Context, as_json: JsonOption = False) -> None:
     Example: thaniya notify send
     """
     told = server_of(context).monitoring.tell()
-    _show(told.sent if told is not None else [], as_json)
+    if told is None:
+        _show([], as_json, "another process is just telling it")
+    else:
+        _show(told.sent, as_json)
 
 
-def _show(sent: Sequence[Sent], as_json: bool) -> None:
+def _show(sent: Sequence[Sent], as_json: bool, empty: str = "nothing to tell") -> None:
     rows = [[each.channel, str(each.changes), each.reason or "sent"] for each in sent]
-    print_records(sent, ["channel", ">changes", "result"], rows, as_json, "nothing to tell")
+    print_records(sent, ["channel", ">changes", "result"], rows, as_json, empty)
     failed = [each.channel for each in sent if each.reason]
     if failed:
         raise ThaniyaError(f"not told: {', '.join(failed)}", hint="the next check will say so too")

@@ -41,7 +41,9 @@ class _Shown(Struct, frozen=True):
 def list_series(
     context: typer.Context,
     user: Annotated[str, typer.Option("--user", help="Series of this user only.")] = "",
-    late: Annotated[bool, typer.Option("--late", help="Only those that something is wrong with.")] = False,
+    with_findings: Annotated[
+        bool, typer.Option("--with-findings", help="Only those that something is wrong with.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List series with their last good backup and what is expected of them.
@@ -53,7 +55,7 @@ def list_series(
         record
         for facts in server.monitoring.series_facts()
         if not user or facts.series.user == user
-        if (record := _describe(server, facts)).findings or not late
+        if (record := _describe(server, facts)).findings or not with_findings
     ]
     rows = [
         [
@@ -154,6 +156,6 @@ def _describe(server: Server, facts: SeriesFacts) -> _Shown:
 
 def _expectation(record: _Shown) -> str:
     if record.every_s is None or record.allowed_s is None:
-        return "retired" if record.expects == "retired" else "nothing is set, and it shows no rhythm"
+        return "retired" if record.expects == "retired" else "nothing is set, and no rhythm is learned"
     learned = " (learned)" if record.expects == "learned" else ""
     return f"every {format_duration(record.every_s)}, late after {format_duration(record.allowed_s)}{learned}"

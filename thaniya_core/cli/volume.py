@@ -11,7 +11,7 @@ import typer
 from thaniya_core.archive import VolumeStatus
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, confirm, print_facts, print_records
-from thaniya_core.errors import ExitCode
+from thaniya_core.errors import ExitCode, NotFound
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Volume
 
@@ -31,8 +31,8 @@ def list_volumes(context: typer.Context, as_json: JsonOption = False) -> None:
         [
             status.volume.label,
             _state(status),
-            format_size(status.usage.size_bytes if status.usage else None),
-            format_size(status.usage.free_bytes if status.usage else None),
+            format_size(status.space.total_bytes if status.space else None),
+            format_size(status.space.free_bytes if status.space else None),
             str(status.volume.path),
             status.volume.id,
         ]
@@ -68,7 +68,9 @@ def add(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="The directory; its disk must be mounted.")],
     label: Annotated[str, typer.Option(help="What to call it. [default: the directory's name]")] = "",
-    make: Annotated[bool, typer.Option("--make", help="Make the directory when it is missing.")] = False,
+    make: Annotated[
+        bool, typer.Option("--make", help="Make the directory when it is missing, but not what is above it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a directory a volume; or take up one that is a volume, from here under another path or from another server.
@@ -123,6 +125,9 @@ def rescan(
     Example: thaniya volume rescan /media
     """
     server = server_of(context)
+    for place in places or []:
+        if not place.is_dir():
+            raise NotFound(f"there is no directory {place}", hint="mount its disk first, or look where it is: lsblk")
     found = server.volumes.rescan([*server.config.volumes.search, *(places or [])], actor(), add=take_up)
     facts = [("moved", f"{volume.label}, now at {volume.path}") for volume in found.moved]
     facts += [("added", f"{volume.label}, at {volume.path}") for volume in found.added]
@@ -171,7 +176,7 @@ def _state(status: VolumeStatus) -> str:
 
 
 def _record(status: VolumeStatus) -> dict[str, object]:
-    volume, usage = status.volume, status.usage
+    volume, space = status.volume, status.space
     return {
         "id": volume.id,
         "label": volume.label,
@@ -179,8 +184,8 @@ def _record(status: VolumeStatus) -> dict[str, object]:
         "active": volume.active,
         "condition": status.condition,
         "detail": status.detail,
-        "size_bytes": usage.size_bytes if usage else None,
-        "free_bytes": usage.free_bytes if usage else None,
+        "size_bytes": space.total_bytes if space else None,
+        "free_bytes": space.free_bytes if space else None,
     }
 
 

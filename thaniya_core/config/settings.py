@@ -9,7 +9,19 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from thaniya_core.config.kinds import Account, Count, Level, MailAddress, Port, Seconds, Share, Size, Url, UrlTemplate
+from thaniya_core.config.kinds import (
+    Account,
+    Count,
+    Level,
+    MailAddress,
+    Port,
+    Seconds,
+    Share,
+    Size,
+    Timeout,
+    Url,
+    UrlTemplate,
+)
 
 
 class Paths(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +59,7 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
 class SlotLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """When an upload is let in and when it is ended."""
 
-    silence: Seconds = Seconds(900)
+    silence: Timeout = Timeout(900)
     """An upload that gets no byte for so long expires."""
     margin: Size = Size(256 * 1024**2)
     """What allocation leaves free on the disk of the slots."""
@@ -115,7 +127,7 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: tuple[Url, ...] = ()
     apprise: tuple[str, ...] = ()
     """Addresses as Apprise writes them."""
-    timeout: Seconds = Seconds(30)
+    timeout: Timeout = Timeout(30)
     """Nobody waits longer for one of these."""
     remind: Seconds = Seconds(86400)
     """What is critical is told again so often; 0 tells it once."""
@@ -127,7 +139,7 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True):
     start: UrlTemplate = UrlTemplate("")
     success: UrlTemplate = UrlTemplate("")
     fail: UrlTemplate = UrlTemplate("")
-    timeout: Seconds = Seconds(10)
+    timeout: Timeout = Timeout(10)
 
 
 class VolumeSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +174,15 @@ class ConsoleSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Other keys for bindings, by the bindings' ids: `"uploads.abort" = "A"`."""
 
 
+class History(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long what has ended is remembered."""
+
+    keep: Seconds = Seconds(400 * 86400)
+    """Ended uploads and jobs; 0: for good."""
+    keep_log: Seconds = Seconds(0)
+    """The audit log; 0: for good."""
+
+
 class ScheduleIntervals(Struct, frozen=True, forbid_unknown_fields=True):
     """How often the parts of the schedule run; 0 switches one off. The names are those of the parts."""
 
@@ -175,6 +196,8 @@ class ScheduleIntervals(Struct, frozen=True, forbid_unknown_fields=True):
     """Remove what policies do not keep."""
     verify: Seconds = Seconds(86400)
     """Read again what is due."""
+    history: Seconds = Seconds(86400)
+    """Forget what `[history]` does not keep."""
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -195,6 +218,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     ping: Ping = Ping()
     metrics: Metrics = Metrics()
     console: ConsoleSettings = ConsoleSettings()
+    history: History = History()
     schedule: ScheduleIntervals = ScheduleIntervals()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from thaniya_core.setup.system import has_systemd
+from thaniya_core.system.files import DiskSpace, disk_space
 from thaniya_core.system.run import Completed, run
 
 TIMEOUT_S = 15.0
@@ -42,13 +43,6 @@ class Account(Struct, frozen=True):
     shell: str
     groups: frozenset[str]
     """All others."""
-
-
-class DiskSpace(Struct, frozen=True):
-    free_bytes: int
-    """What an ordinary user can still write."""
-    free_files: int | None
-    """None where the file system has no limit of its own."""
 
 
 class Machine:
@@ -124,8 +118,7 @@ class Machine:
 
     def space(self, path: Path) -> DiskSpace:
         """What is free on the file system of a path."""
-        found = os.statvfs(path)
-        return DiskSpace(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+        return disk_space(path)
 
     def is_heard(self, path: Path) -> bool:
         """Whether a process holds the datagram socket of a path, rather than none or only its file is there."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.doctor.examination import Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, warn
-from thaniya_core.doctor.machine import DiskSpace
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.system.files import DiskSpace
 
 FEW_FILES = 10_000
 """With fewer free inodes than this, files may soon find no room though bytes do."""
@@ -72,7 +72,7 @@ def judge_space(what: str, path: Path, space: DiskSpace, margin_bytes: int) -> F
     cure = f"make room there (df -h {path}), or lower slots.margin in thaniya.toml"
     if space.free_bytes < margin_bytes:
         return fail(name, f"{free}, less than the margin of {format_size(margin_bytes)}: uploads are refused", cure)
-    if space.free_files is not None and space.free_files < FEW_FILES:
+    if space.total_files and space.free_files < FEW_FILES:
         return warn(name, f"room for {space.free_files} more files only at {path}", f"df -i {path}")
     return ok(name, free)
 

@@ -13,6 +13,8 @@ _UNITS = ["", "k", "m", "g", "t", "p"]
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%?")
 _SECONDS_ONLY = re.compile(r"[0-9]{1,12}")
 _DURATION_PART = re.compile(r"([0-9]{1,12})([smhdw])")
+_LONGEST_S = 1000 * 365 * 86400
+"""A thousand years; dates cannot take much more."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -73,7 +75,7 @@ def parse_percent(text: str) -> float:
 
 
 def parse_duration(text: str | int) -> int:
-    """Seconds of `90s`, `15m`, `1h30m`, `7d`, `2w` or a plain number of seconds.
+    """Seconds of `90s`, `15m`, `1h30m`, `7d`, `2w` or a plain number of seconds; of a text a thousand years at most.
 
     Raises:
         WrongUsage: the text is not a duration.
@@ -81,12 +83,11 @@ def parse_duration(text: str | int) -> int:
     if isinstance(text, int):
         return text
     stripped = text.strip().lower()
-    if _SECONDS_ONLY.fullmatch(stripped):
-        return int(stripped)
-    parts = _DURATION_PART.findall(stripped)
-    if not parts or "".join(number + unit for number, unit in parts) != stripped:
+    with_unit = f"{stripped}s" if _SECONDS_ONLY.fullmatch(stripped) else stripped
+    parts = _DURATION_PART.findall(with_unit)
+    if not parts or "".join(number + unit for number, unit in parts) != with_unit:
         raise WrongUsage(f"{text!r} is not a duration", hint="write it like 90s, 15m, 1h30m or 7d")
-    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    return min(sum(int(number) * _SECONDS[unit] for number, unit in parts), _LONGEST_S)
 
 
 def format_duration(seconds: float) -> str:

@@ -86,9 +86,7 @@ class JobQueue:
         Raises:
             NotFound: there is none of this id.
         """
-        job = self._store.read().jobs.get(check_id(job_id))
-        if job is None:
-            job = next((ended for ended in self._store.read_job_history() if ended.id == job_id), None)
+        job = self._store.read().jobs.get(check_id(job_id)) or self._store.find_ended_job(job_id)
         if job is None:
             raise NotFound(f"there is no job {job_id}", hint="see `thaniya job list --all`")
         return job

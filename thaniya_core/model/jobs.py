@@ -53,7 +53,7 @@ class RunRecord(Struct, frozen=True):
     """A part of the schedule: how its last runs went, and who runs it now."""
 
     name: str
-    """`retention`, `verify`, `health`, `metrics`, `volumes`."""
+    """`retention`, `verify`, `health`, `metrics`, `volumes`, `history`."""
     ran_at: datetime | None = None
     """When a run last came to a good end."""
     detail: str = ""

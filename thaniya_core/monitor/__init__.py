@@ -22,8 +22,8 @@ from thaniya_core.monitor.work import RETENTION_RUN
 __all__ = [
     "CALENDAR_DAYS",
     "RETENTION_RUN",
-    "DayState",
     "Arrived",
+    "DayState",
     "Expectations",
     "Finding",
     "LastBackup",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.monitor.survey import Survey
 from thaniya_core.system.files import make_directories, os_errors, write_atomic
 
@@ -14,11 +15,15 @@ def keep_survey(file: Path, survey: Survey) -> None:
     """Keep a survey in place of the one before, for this account only.
 
     Raises:
-        ThaniyaError: the file cannot be written.
+        ThaniyaError: the file cannot be written, or a text in it is no UTF-8.
     """
+    try:
+        data = msgspec.json.encode(survey)
+    except UnicodeError as exc:
+        raise ThaniyaError(f"cannot keep the survey: {exc}") from exc
     with os_errors("keep the survey"):
         make_directories(file.parent)
-        write_atomic(file, msgspec.json.encode(survey), 0o600)
+        write_atomic(file, data, 0o600)
 
 
 def read_survey(file: Path) -> Survey | None:

@@ -14,6 +14,7 @@ from thaniya_core.formats.quantities import format_duration
 from thaniya_core.model import Severity
 from thaniya_core.monitor.findings import Finding
 from thaniya_core.monitor.health import Report
+from thaniya_core.monitor.volumes import volume_names
 from thaniya_core.system.harmless import make_harmless
 
 _SERVICE = "THANIYA"
@@ -74,11 +75,12 @@ def _performance(report: Report, limits: CheckLimits) -> Iterator[str]:
     yield f"backups={sum(each.backups for each in report.series)};;;0"
     yield f"broken={sum(each.broken for each in report.series)};;;0"
     yield f"stored={sum(each.stored_bytes for each in report.series)}B;;;0"
+    names = volume_names(report.server.volumes)
     for facts in report.server.volumes:
         if facts.space is not None:
             total, free = facts.space.total_bytes, facts.space.free_bytes
             critical = round(total * limits.free_critical)
-            yield f"{_label(f'free_{facts.volume.label}')}={free}B;{facts.low_bytes}:;{critical}:;0;{total}"
+            yield f"{_label(f'free_{names[facts.volume.id]}')}={free}B;{facts.low_bytes}:;{critical}:;0;{total}"
 
 
 def _label(text: str) -> str:

@@ -21,6 +21,9 @@ from thaniya_core.system.deadline import LateCall
 _KEY = "pings"
 _AT_ONCE = 8
 
+LIMIT_S = 60.0
+"""So long one look sends pings: where nobody answers, what is found must not wait until all have been tried."""
+
 
 class Due(Struct, frozen=True):
     """A ping to be sent."""
@@ -77,7 +80,8 @@ class Pings:
         state, now = self._store.read(), self._clock.now()
         record = state.pings.get(_KEY)
         if record is None or record.ended_until > now:  # the clock was set back
-            self._keep(PingRecord(now, tuple(upload.id for upload in state.uploads.all())))
+            failed = {} if record is None else record.failed
+            self._keep(PingRecord(now, tuple(upload.id for upload in state.uploads.all()), failed))
             return 0
         on_their_way = [upload for upload in state.uploads.all() if upload.ended_at is None]
         waiting = [each for upload in state.uploads.all() if (each := upload.in_few_words())]
@@ -112,7 +116,12 @@ class Pings:
             by_series.setdefault(ping.series, []).append(ping.url)
         timeout_s = self._settings.timeout
         waiting = list(by_series.items())
+        until = self._clock.monotonic() + LIMIT_S
         while waiting:
+            if self._clock.monotonic() >= until:
+                reason = f"not sent: the {len(due)} pings that were due took longer than {LIMIT_S:g} s"
+                yield from ((series, [reason] * len(urls)) for series, urls in waiting)
+                return
             some, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
             begun = [(series, urls, LateCall(partial(_fetch_all, urls, timeout_s))) for series, urls in some]
             for series, urls, call in begun:

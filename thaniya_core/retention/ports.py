@@ -22,6 +22,11 @@ class Removed(Protocol):
         """What was chosen too, but lies on a volume that is not there now."""
         ...
 
+    @property
+    def freed_bytes(self) -> int:
+        """What became free."""
+        ...
+
 
 class Archive(Protocol):
     """Removes backups."""

@@ -53,9 +53,7 @@ class Uploads:
             NotFound: there is none of this id.
         """
         check_id(upload_id)
-        upload = self._store.read().uploads.get(upload_id)
-        if upload is None:
-            upload = next((ended for ended in self._store.read_upload_history() if ended.id == upload_id), None)
+        upload = self._store.read().uploads.get(upload_id) or self._store.find_ended_upload(upload_id)
         if upload is None:
             raise NotFound(f"there is no upload {upload_id}", hint="see `thaniya upload list --all`")
         return upload
@@ -115,13 +113,12 @@ class Uploads:
 
     def end(self, upload_id: str, state: UploadState, reason: str, actor: str) -> Upload:
         """End a closing, spooled or failed upload without a backup, and keep its reason."""
-        now = self._clock.now()
         announced = False
 
         def finish(old: Upload) -> Upload:
             nonlocal announced
             announced = old.ending is not None
-            return transitions.finish_upload(old, state, reason, now)
+            return transitions.finish_upload(old, state, reason, self._clock.now())
 
         upload = self._change(upload_id, finish)
         if not announced:
@@ -131,8 +128,7 @@ class Uploads:
 
     def mark_archived(self, upload_id: str, stored_bytes: int) -> Upload:
         """The backup is in its place."""
-        now = self._clock.now()
-        upload = self._change(upload_id, lambda old: transitions.archive_upload(old, stored_bytes, now))
+        upload = self._change(upload_id, lambda old: transitions.archive_upload(old, stored_bytes, self._clock.now()))
         self._log("service", "upload.archived", upload_id, f"{upload.series}, {stored_bytes} bytes")
         self.retire(upload)
         return upload

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from thaniya_core.errors import IllegalName
 from thaniya_core.formats.names import Series, check_user, parse_series
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.cache import ContentCache
 from thaniya_core.store.events import EventLog, LogPlace
+from thaniya_core.store.history import History
 from thaniya_core.store.jsonfile import Identity, JsonFile
-from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, Draft, Kind, records_of
-from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
+from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, records_of
+from thaniya_core.store.rules import TransactionGuard, check_series, end_of
 from thaniya_core.store.tiny import TinyFile
-from thaniya_core.store.views import CATALOG_KINDS, HISTORY_KINDS, STATE_KINDS, CatalogDraft, StateDraft, StateSnapshot
+from thaniya_core.store.views import CATALOG_KINDS, STATE_KINDS, CatalogDraft, StateDraft, StateSnapshot
 from thaniya_core.system.files import locked, make_directories, os_errors
-
-_Ended = TypeVar("_Ended", Upload, Job)
-
-_HISTORY_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.json")
-
-
-class _HistoryOutline(Struct, frozen=True):
-    """Of a month's history what `EndedUpload` needs."""
-
-    uploads: dict[str, EndedUpload] = {}
 
 
 class TinyStore:
@@ -45,6 +33,7 @@ class TinyStore:
         self._sums: dict[Path, tuple[Identity, int]] = {}
         """What the backups of a catalog file take together, and which state of the file says so."""
         self._guard = TransactionGuard()
+        self._history = History(directory / "history", self._cache)
         self._events = EventLog(directory / "log")
 
     def read(self) -> StateSnapshot:
@@ -134,47 +123,31 @@ class TinyStore:
                 file.remove()
 
     def add_history(self, record: Upload | Job) -> None:
-        if isinstance(record, Upload):
-            self._add_history(UPLOADS, record)
-        else:
-            self._add_history(JOBS, record)
-
-    def _add_history(self, kind: Kind[_Ended], record: _Ended) -> None:
-        month = month_of(end_of(record))
+        end_of(record)
         with self._locked("history"):
-            self._change_history(month, kind, put=record)
-            for other in self._months():
-                if other != month and other >= month_of(record.created_at):
-                    self._change_history(other, kind, remove=record.id)
+            if isinstance(record, Upload):
+                self._history.add(UPLOADS, record)
+            else:
+                self._history.add(JOBS, record)
 
-    def _change_history(self, month: str, kind: Kind[_Ended], put: _Ended | None = None, remove: str = "") -> None:
-        file = self._history(month)
-        content = file.read()
-        draft = Draft(kind, content)
-        if put is None:
-            draft.remove(remove)
-        else:
-            draft.put(put)
-        file.commit(content, [draft])
+    def find_ended_upload(self, upload_id: str) -> Upload | None:
+        return self._history.find(UPLOADS, upload_id)
+
+    def find_ended_job(self, job_id: str) -> Job | None:
+        return self._history.find(JOBS, job_id)
 
     def read_upload_history(self) -> Iterator[Upload]:
-        return self._read_history(UPLOADS)
+        return self._history.read(UPLOADS)
 
     def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
-        for month in reversed(self._months()):
-            if month < month_of(since):
-                return
-            outline = JsonFile(self._directory / "history" / f"{month}.json").read_as(_HistoryOutline)
-            if outline is not None:
-                yield from (upload for upload in outline.uploads.values() if upload.ended_at >= since)
+        return self._history.read_ended_uploads(since)
 
     def read_job_history(self) -> Iterator[Job]:
-        return self._read_history(JOBS)
+        return self._history.read(JOBS)
 
-    def _read_history(self, kind: Kind[_Ended]) -> Iterator[_Ended]:
-        for month in reversed(self._months()):
-            records = records_of(kind, self._history(month).read())
-            yield from sorted(records.values(), key=newest_last, reverse=True)
+    def drop_history(self, before: datetime) -> list[str]:
+        with self._locked("history"):
+            return self._history.drop(before)
 
     def add_event(self, event: Event) -> None:
         self._events.add(event)
@@ -188,6 +161,9 @@ class TinyStore:
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         return self._events.read_after(place)
 
+    def drop_events(self, before: datetime) -> list[str]:
+        return self._events.drop(before)
+
     def _state(self) -> TinyFile:
         return TinyFile(JsonFile(self._directory / "state.json"), STATE_KINDS, self._cache)
 
@@ -198,13 +174,6 @@ class TinyStore:
         check_series(series)
         path = self._directory / "catalog" / series.user / series.host / f"{series.name}.json"
         return JsonFile(path, rebuilt_by="thaniya catalog rebuild")
-
-    def _history(self, month: str) -> TinyFile:
-        return TinyFile(JsonFile(self._directory / "history" / f"{month}.json"), HISTORY_KINDS, self._cache)
-
-    def _months(self) -> list[str]:
-        files = (self._directory / "history").glob("*.json")
-        return sorted(file.stem for file in files if _HISTORY_FILE.fullmatch(file.name))
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:

@@ -102,8 +102,24 @@ class EventLog:
                         event = decode_event(line)
                         if event is not None:
                             yield event, LogPlace(file.stem, stream.tell())
+            except FileNotFoundError:
+                continue  # dropped meanwhile
             except OSError as exc:
                 raise _unreadable(file, exc) from exc
+
+    def drop(self, before: datetime) -> list[str]:
+        """Remove the files of the months before that of an instant; gives these months, the oldest first.
+
+        Raises:
+            NotAllowed: a file may not be removed.
+        """
+        dropped = [file for file in self._files() if file.stem < month_of(before)]
+        with os_errors("drop old months of the audit log"):
+            for file in dropped:
+                file.unlink(missing_ok=True)
+            if dropped:
+                fsync_directory(self._directory)
+        return [file.stem for file in dropped]
 
     def _files(self) -> list[Path]:
         try:
@@ -158,6 +174,8 @@ def _read_file(file: Path) -> Iterator[Event]:
                 event = decode_event(line)
                 if event is not None:
                     yield event
+    except FileNotFoundError:
+        return  # dropped meanwhile
     except OSError as exc:
         raise _unreadable(file, exc) from exc
 

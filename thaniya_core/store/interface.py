@@ -160,11 +160,22 @@ class Store(Protocol):
         ...
 
     def add_history(self, record: Upload | Job) -> None:
-        """Keep an ended upload or job, under the month it ended in; adding the same id again replaces it."""
+        """Keep an ended upload or job, under the day it ended on; adding the same id again replaces it."""
+        ...
+
+    def find_ended_upload(self, upload_id: str) -> Upload | None:
+        """The upload of this id in the history; faster than reading it.
+
+        A file that is broken is told when nothing is found: what was looked for may be in there.
+        """
+        ...
+
+    def find_ended_job(self, job_id: str) -> Job | None:
+        """The job of this id in the history, as `find_ended_upload` does."""
         ...
 
     def read_upload_history(self) -> Iterator[Upload]:
-        """Ended uploads, the newest `ended_at` first, read month by month."""
+        """Ended uploads, the newest `ended_at` first, read day by day."""
         ...
 
     def read_ended_uploads(self, since: datetime) -> Iterator[EndedUpload]:
@@ -173,6 +184,10 @@ class Store(Protocol):
 
     def read_job_history(self) -> Iterator[Job]:
         """Ended jobs, in the order of `read_upload_history`."""
+        ...
+
+    def drop_history(self, before: datetime) -> list[str]:
+        """Forget the history of the days before that of an instant, as whole files; gives their names, oldest first."""
         ...
 
     def add_event(self, event: Event) -> None:
@@ -189,4 +204,8 @@ class Store(Protocol):
 
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         """Events that were appended after a place in the audit log, each with the place after it."""
+        ...
+
+    def drop_events(self, before: datetime) -> list[str]:
+        """Forget the audit log of the months before that of an instant; gives them, `2026-11`, the oldest first."""
         ...

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from thaniya_core.formats.names import Series, check_user
+from thaniya_core.formats.names import Series, check_id, check_user
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.events import LogPlace, decode_event, encode_event
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
-from thaniya_core.store.rules import TransactionGuard, check_series, end_of, month_of, newest_last
+from thaniya_core.store.rules import TransactionGuard, check_series, day_of, end_of, month_of, newest_last
 from thaniya_core.store.views import CatalogDraft, StateDraft, StateSnapshot
 
 
@@ -91,6 +91,12 @@ class MemoryStore:
             else:
                 self._jobs[record.id] = JOBS.as_stored(record)
 
+    def find_ended_upload(self, upload_id: str) -> Upload | None:
+        return self._uploads.get(check_id(upload_id))
+
+    def find_ended_job(self, job_id: str) -> Job | None:
+        return self._jobs.get(check_id(job_id))
+
     def read_upload_history(self) -> Iterator[Upload]:
         with self._log_lock:
             records = sorted(self._uploads.values(), key=newest_last, reverse=True)
@@ -106,6 +112,15 @@ class MemoryStore:
         with self._log_lock:
             records = sorted(self._jobs.values(), key=newest_last, reverse=True)
         yield from records
+
+    def drop_history(self, before: datetime) -> list[str]:
+        with self._log_lock:
+            days = {day_of(end_of(upload)) for upload in self._uploads.values()}
+            days |= {day_of(end_of(job)) for job in self._jobs.values()}
+            dropped = {day for day in days if day < day_of(before)}
+            self._uploads = {key: each for key, each in self._uploads.items() if day_of(end_of(each)) not in dropped}
+            self._jobs = {key: each for key, each in self._jobs.items() if day_of(end_of(each)) not in dropped}
+        return sorted(dropped)
 
     def add_event(self, event: Event) -> None:
         line = encode_event(event)
@@ -128,3 +143,11 @@ class MemoryStore:
             month, offset = month_of(event.at), (offset + 1 if month_of(event.at) == month else 1)
             if month > place.month or (month == place.month and offset > place.offset):
                 yield event, LogPlace(month, offset)
+
+    def drop_events(self, before: datetime) -> list[str]:
+        first = month_of(before)
+        months = {month_of(event.at) for event in self.read_events()}
+        with self._log_lock:
+            events = ((line, decode_event(line)) for line in self._events)
+            self._events = [line for line, event in events if event is None or month_of(event.at) >= first]
+        return sorted(month for month in months if month < first)

@@ -62,3 +62,8 @@ def newest_last(record: Upload | Job) -> tuple[datetime, str]:
 def month_of(moment: datetime) -> str:
     """The month of a moment in UTC, `2026-11`."""
     return f"{moment.astimezone(UTC):%Y-%m}"
+
+
+def day_of(moment: datetime) -> str:
+    """The day of a moment in UTC, `2026-11-23`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.segment import Segment
 from rich.text import Text
 from textual.geometry import Size
+from textual.strip import Strip
 from textual.widget import Widget
 
 Draw = Callable[[int], Sequence[Text]]
@@ -20,19 +22,29 @@ class Lines(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draw: Draw = lambda width: ()
+        self._drawn: tuple[int, Sequence[Text]] | None = None
 
     def show(self, draw: Draw) -> None:
         """Draw this from now on."""
-        self._draw = draw
+        self._draw, self._drawn = draw, None
         self.refresh(layout=True)
 
-    def render(self) -> Text:
-        """The lines."""
-        return Text("\n").join(self._lines(self.content_size.width))
+    def render_line(self, y: int) -> Strip:
+        """One line, when it comes into view; there may be hundreds below it."""
+        width, style = self.content_size.width, self.rich_style
+        lines = self._lines(width)
+        if y >= len(lines):
+            return Strip.blank(width, style)
+        segments = Segment.apply_style(lines[y].render(self.app.console), style)
+        return Strip(segments).adjust_cell_length(width, style)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """One for each line."""
         return len(self._lines(width))
 
     def _lines(self, width: int) -> Sequence[Text]:
-        return self._draw(width) if width > 0 else ()
+        if width <= 0:
+            return ()
+        if self._drawn is None or self._drawn[0] != width:
+            self._drawn = width, self._draw(width)
+        return self._drawn[1]

@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from thaniya_core.archive import removal
 from thaniya_core.errors import IllegalName, NotFound, WrongState
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.notes import Notes, decode_notes
 from thaniya_core.retention import parse_policy
+from thaniya_core.store.tiny import TinyFile
 from thaniya_core.system.run import run
 
 SERIES = Series("alice", "web1", "nightly")
@@ -43,7 +46,7 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     pruned = apply()
 
     assert ids(pruned.removed) == ids(three[1::-1])
-    assert pruned.freed_bytes == sum(backup.document.stored_bytes for backup in three[:2])
+    assert pruned.freed_bytes == 0  # the backup that stays has the same file
     assert server.catalog.find() == [three[2]]
     assert server.catalog.rebuild().found == 1
     assert list(volume.glob(".*/*")) == []
@@ -51,6 +54,47 @@ def test_what_the_policy_does_not_keep_is_removed_for_good(server, three, apply,
     assert [(event.actor, event.subject) for event in removals] == [
         ("login:root", f"{SERIES}/{backup.id}") for backup in three[1::-1]
     ]
+
+
+def test_what_became_free_is_what_no_backup_that_stays_has(server, archived, clock, apply):
+    for contents in (b"old " * 100, b"old " * 100, b"new"):
+        archived(notes__txt=contents)
+        clock.advance(86400)
+
+    assert apply().freed_bytes == 400
+
+
+@pytest.mark.parametrize("by_restart", [False, True])
+def test_every_removal_is_in_the_audit_log_whatever_fails_on_the_way(server, three, apply, failing, reopen, by_restart):
+    with failing(TinyFile, "commit", call=2), pytest.raises(OSError, match="Input/output"):
+        apply()  # the first writes the policy, the second the catalog: both backups have left their place
+    if by_restart:
+        reopen().recover()
+    else:
+        assert apply().removed == ()
+
+    told = [event.subject for event in server.events() if event.action == "backup.remove"]
+    assert set(told) == {f"{SERIES}/{backup.id}" for backup in three[:2]}
+    assert server.catalog.find() == [three[2]]
+
+
+def test_removal_that_fails_half_way_is_told_as_far_as_it_came(server, three, apply, failing):
+    with failing(removal, "_put_aside", call=2), pytest.raises(OSError, match="Input/output"):
+        apply()
+
+    assert len([event for event in server.events() if event.action == "backup.remove"]) == 1
+
+
+def test_policy_that_is_set_while_a_removal_waits_for_its_turn_holds(server, three, apply, monkeypatch):
+    waits = server.volumes.hold_present
+
+    def others_are_quicker():
+        server.retention_settings.set("default", parse_policy(""), "login:root")
+        return waits()
+
+    monkeypatch.setattr(server.volumes, "hold_present", others_are_quicker)
+
+    assert apply("keep-last=1").removed == ()
 
 
 def test_without_a_policy_nothing_is_removed(server, three):
@@ -144,6 +188,21 @@ def test_disagreement_of_catalog_and_volume_removes_nothing(server, three, apply
     assert "catalog rebuild" in caught.value.hint
     assert len(server.catalog.find()) == 3
     assert all(server.catalog.directory(backup).is_dir() for backup in three[1:])
+
+
+def test_backup_that_is_just_being_archived_is_no_disagreement(server, three, apply, spooled, run_jobs):
+    upload = spooled()
+    run_jobs()
+    server.catalog.remove(server.catalog.get(upload.id))
+    with server.store.transaction() as state:
+        # As between the rename into its place and the entry in the catalog; its spool is gone already here.
+        state.uploads.put(replace(upload, volume=three[0].volume, manifest_digest=""))
+
+    assert ids(apply().removed) == ids(three[1::-1])
+
+    server.recover()
+    run_jobs()
+    assert ids(server.catalog.find()) == [upload.id, three[2].id]
 
 
 def test_backup_on_a_volume_that_is_not_there_waits(server, three, apply, volume: Path):

@@ -167,8 +167,9 @@ def test_damaged_backup_is_refused_before_anything_is_written(server, backup, ta
     file.chmod(0o640)
     file.write_bytes(file.read_bytes()[:-1] + b"?")
 
-    with pytest.raises(IntegrityFailed, match="nothing was restored"):
+    with pytest.raises(IntegrityFailed, match="nothing was restored") as caught:
         _restore(server, backup, target)
+    assert "the backup before or after it" in caught.value.hint
     assert not target.exists()
 
 

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from thaniya_core.config import Config, Gate, GateKind, Paths
 from thaniya_core.doctor import Machine
 from thaniya_core.doctor.examination import Subject
-from thaniya_core.doctor.machine import Account, DiskSpace, PathStatus
+from thaniya_core.doctor.machine import Account, PathStatus
 from thaniya_core.errors import CommandFailed
 from thaniya_core.model import Slot, Volume
 from thaniya_core.setup.installation import SLOT_GROUP, installation_of
 from thaniya_core.store import MemoryStore
+from thaniya_core.system.files import DiskSpace
 from thaniya_core.system.run import Completed
 from thaniya_core.testing import FixedClock
 
@@ -33,7 +34,7 @@ class FakeMachine(Machine):
         self.commands: list[list[str]] = []
         self.banner = "SSH-2.0-OpenSSH_9.2"
         self.shadow = ""
-        self.disk = DiskSpace(10 * 1024**4, None)
+        self.disk = DiskSpace(20 * 1024**4, 10 * 1024**4, 0, 0)
 
     @property
     def user(self) -> str:

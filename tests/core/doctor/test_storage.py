@@ -8,7 +8,6 @@ import pytest
 from msgspec.structs import replace
 
 from thaniya_core.doctor.finding import Level
-from thaniya_core.doctor.machine import DiskSpace
 from thaniya_core.doctor.storage import (
     check_file_systems,
     check_service,
@@ -20,6 +19,7 @@ from thaniya_core.doctor.storage import (
 )
 from thaniya_core.model import Slot, SlotState
 from thaniya_core.store import TinyStore
+from thaniya_core.system.files import DiskSpace
 
 MARGIN = 1024**3
 
@@ -55,10 +55,10 @@ def test_volume_whose_disk_is_not_mounted_is_told(installed):
 @pytest.mark.parametrize(
     ("space", "level"),
     [
-        (DiskSpace(MARGIN, None), Level.OK),
-        (DiskSpace(MARGIN - 1, None), Level.FAIL),
-        (DiskSpace(MARGIN, 20_000), Level.OK),
-        (DiskSpace(MARGIN, 9_999), Level.WARN),
+        (DiskSpace(MARGIN, MARGIN, 0, 0), Level.OK),
+        (DiskSpace(MARGIN, MARGIN - 1, 0, 0), Level.FAIL),
+        (DiskSpace(MARGIN, MARGIN, 50_000, 20_000), Level.OK),
+        (DiskSpace(MARGIN, MARGIN, 50_000, 9_999), Level.WARN),
     ],
 )
 def test_room_is_compared_with_the_margin(space, level):

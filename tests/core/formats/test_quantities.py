@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +66,10 @@ def test_shown_size_is_read_back_to_within_its_precision(size):
     shown = format_size(size)
 
     assert abs(parse_size(shown) - size) <= 0.051 * 1024 ** max(0, "BKMGTP".index(shown.split()[1][0]))
+
+
+def test_durations_are_such_that_dates_can_take_them():
+    assert timedelta(seconds=parse_duration("999999999999w")) == timedelta(days=365_000)
 
 
 @given(st.integers(0, 10**10))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
+import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -194,6 +199,26 @@ def test_task_is_off_without_an_interval_or_without_anything_to_do(clock, store,
     assert run(idle) == 1
 
 
+@pytest.mark.parametrize("died", [False, True])
+def test_failure_of_a_task_that_is_off_now_is_no_failure_any_more(schedule, work, clock, store, died):
+    work.fails = ThaniyaError("the file cannot be written")
+    assert run(schedule) == 1
+    if died:
+        with store.transaction() as state:
+            state.runs.put(begin(work.record, "host:1", clock.now()))
+        clock.advance(2 * RUN_CLAIM.total_seconds())
+    work.why_idle = "no file is configured"
+
+    assert run(schedule) == 0
+
+    (shown,) = schedule.show()
+    assert (shown.failure, shown.state, shown.why_off) == ("", TaskState.OFF, "no file is configured")
+    assert work.record.failure_by(clock.now()) == ""
+    assert work.events[-1] == (True, "off now: no file is configured")
+    assert run(schedule) == 0
+    assert len(work.events) == 2  # told once
+
+
 def test_two_processes_run_a_task_once(schedule, work, clock, store):
     work.may_end.clear()
     other = Schedule(store, clock, [work.task])
@@ -202,7 +227,7 @@ def test_two_processes_run_a_task_once(schedule, work, clock, store):
     assert other.run_due() == 0
     assert other.show()[0].state is TaskState.RUNNING
     with pytest.raises(Busy):
-        other.run_now("task")
+        other.run_now("task", "login:test")
     work.may_end.set()
     assert schedule.drain(DEADLINE_S)
     assert (work.runs, other.run_due()) == (1, 0)
@@ -225,14 +250,16 @@ def test_run_that_lasts_keeps_its_claim(schedule, work, clock, store):
 def test_claim_is_renewed_while_one_waits(schedule, work, clock, store, monkeypatch):
     monkeypatch.setattr("thaniya_core.jobs.schedule._RENEW_S", 0.01)
     work.may_end.clear()
-    schedule.run_due()
-    clock.advance(RUN_CLAIM.total_seconds() * 0.9)
-    waiter = threading.Thread(target=schedule.wait)
     renewed = threading.Event()
     real = schedule.renew
     monkeypatch.setattr(schedule, "renew", lambda: (real(), renewed.set()))
+    waiter = threading.Thread(target=schedule.run_now, args=("task", "login:test"))
     waiter.start()
-    assert renewed.wait(DEADLINE_S)
+    assert work.started.acquire(timeout=DEADLINE_S)
+    clock.advance(RUN_CLAIM.total_seconds() * 0.9)
+    for _ in range(2):  # the first may have begun before
+        renewed.clear()
+        assert renewed.wait(DEADLINE_S)
     assert work.record.claim_until == clock.now() + RUN_CLAIM
     work.may_end.set()
     waiter.join(DEADLINE_S)
@@ -301,20 +328,66 @@ def test_interrupted_wait_gives_back_what_runs(schedule, work, monkeypatch):
     monkeypatch.setattr(schedule, "renew", interrupts)
     work.may_end.clear()
     with pytest.raises(KeyboardInterrupt):
-        schedule.run_now("task")
+        schedule.run_now("task", "login:test")
     assert (work.record.claim_until, work.record.failure) == (None, "")
+
+
+@pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
+def test_interrupt_between_the_claim_and_the_work_gives_back_the_claim(schedule, store, work, monkeypatch, call):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    transaction = store.transaction
+
+    @contextmanager
+    def interrupted_after_it():
+        with transaction() as state:
+            yield state
+        if work.record.claim_until is not None and not schedule._running:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(store, "transaction", interrupted_after_it)
+    with pytest.raises(KeyboardInterrupt):
+        call(schedule)
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
+
+
+@pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
+def test_signal_while_one_waits_gives_back_what_does_not_stop(schedule, work, monkeypatch, call):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    main = threading.main_thread().ident
+
+    def waits() -> bool:
+        functions = {frame.f_code.co_name for frame, _ in traceback.walk_stack(sys._current_frames()[main])}
+        return {"drain", "wait"} <= functions
+
+    def interrupt() -> None:
+        while not waits():
+            os.sched_yield()
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        call(schedule)
+    interrupter.join(DEADLINE_S)
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
 
 
 def test_task_is_run_at_once_when_somebody_asks(schedule, work):
     run(schedule)
-    assert schedule.run_now("task").last.detail == "run 2"
+    assert schedule.run_now("task", "login:test").last.detail == "run 2"
     work.fails = ThaniyaError("no disk")
-    assert schedule.run_now("task").failure == "no disk"
+    assert schedule.run_now("task", "login:test").failure == "no disk"
     work.why_idle = "no policy"
     with pytest.raises(WrongState, match="no policy"):
-        schedule.run_now("task")
+        schedule.run_now("task", "login:test")
     with pytest.raises(NotFound, match="no part other"):
-        schedule.run_now("other")
+        schedule.run_now("other", "login:test")
 
 
 def test_what_a_command_did_counts_as_a_run(schedule, work, clock):

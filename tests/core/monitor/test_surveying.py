@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thaniya_core.monitor
 from thaniya_core.config import CheckLimits
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Expectation, Severity, UploadState, User, Volume, VolumeCondition
 from thaniya_core.monitor import (
@@ -112,6 +113,7 @@ def test_only_the_newest_ended_uploads_are_kept(make, survey):
     assert survey(ended=reversed(ended)).ended == tuple(ended[:ENDED_UPLOADS])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-3 * 24, 200 * 24), st.integers(0, 10**12)), max_size=30))
 def test_growth_ends_with_all_that_is_there_and_never_falls(make, came):
     facts = make.facts(*(make.backup(make.now - timedelta(hours=ago), size) for ago, size in came))
@@ -131,6 +133,15 @@ def test_survey_is_kept_for_its_own_account_and_read_again(make, survey, tmp_pat
     assert read_survey(file) == made
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_survey_that_cannot_be_written_is_an_error_of_ours(survey, tmp_path):
+    with pytest.raises(ThaniyaError, match="cannot keep the survey"):
+        keep_survey(tmp_path / "survey.json", survey(volumes=(VolumeFacts(DISK, problem="no a\udcff"),)))
+    (tmp_path / "file").touch()
+    with pytest.raises(ThaniyaError, match="cannot keep the survey"):
+        keep_survey(tmp_path / "file" / "survey.json", survey())
+    assert {path.name for path in tmp_path.iterdir()} == {"file"}
 
 
 def test_survey_that_cannot_be_read_counts_as_none(make, survey, tmp_path):
@@ -179,6 +190,7 @@ def test_verdict_says_that_all_is_backed_up(summaries):
     assert verdict([], summaries(14), ()) == "all 14 series are backed up"
     assert verdict([], summaries(1), ()) == "the one series is backed up"
     assert verdict([], summaries(0), ()) == "nothing is backed up yet"
+    assert verdict([], summaries(3, never=3), ()) == "nothing is backed up yet"
     assert verdict([], summaries(3, never=1), ()) == "2 of 3 series are backed up"
     assert verdict([], summaries(3, retired=1), ()) == "all 2 series are backed up"
     assert verdict([], summaries(3, retired=3), ()) == "every series is retired"

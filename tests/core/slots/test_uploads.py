@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from thaniya_core.errors import IllegalName, NotFound, WrongState, WrongUsage
 from thaniya_core.formats.manifest import BackupFile, Manifest
 from thaniya_core.model import Upload, UploadState
+from thaniya_core.slots import Uploads
+from thaniya_core.system.files import is_locked
+from thaniya_core.testing import FixedClock
 
 DEADLINE_S = 30.0
 
@@ -199,3 +203,23 @@ def test_newest_ended_uploads_come_first(server, open_upload, clock):
         clock.advance(1)
 
     assert [upload.id for upload in server.uploads.list_ended(2)] == ids[:0:-1]
+
+
+@pytest.mark.parametrize("ending", [UploadState.ARCHIVED, UploadState.FAILED])
+def test_uploads_end_at_times_in_the_order_in_which_they_end(server, root, upload, manifest, clock, ending):
+    """Pings are sent up to the last time seen: one that ended before it and was written after it would be lost."""
+
+    class WatchedClock(FixedClock):
+        def now(self):
+            is_in_transaction = is_locked(root / "state" / "state.lock")
+            return super().now() + timedelta(hours=is_in_transaction)
+
+    server.uploads.complete(upload.id, manifest, "alice")
+    server.close_slots()
+    uploads = Uploads(server.store, WatchedClock(clock.now()), server.spool)
+    if ending is UploadState.ARCHIVED:
+        ended = uploads.mark_archived(upload.id, 1)
+    else:
+        ended = uploads.end(upload.id, ending, "no space", "service")
+
+    assert ended.ended_at == clock.now() + timedelta(hours=1)

@@ -7,15 +7,17 @@ import json
 import os
 from datetime import timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from thaniya_core.errors import NoSpace, StateUnreadable
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Event, Slot, UploadState, User
-from thaniya_core.store import LogPlace, TinyStore
+from thaniya_core.store import LogPlace, TinyStore, jsonfile
 from thaniya_core.store.events import encode_event
 from thaniya_core.store.jsonfile import JsonFile
+from thaniya_core.store.records import UPLOADS, Kind
 
 SERIES = Series("alice", "web1", "nightly")
 
@@ -40,6 +42,17 @@ BROKEN = {
 }
 
 
+def names_in(directory):
+    return sorted(path.name for path in directory.iterdir() if path.suffix == ".json")
+
+
+def write_month(directory, uploads):
+    """The history of a month as earlier versions wrote it."""
+    file = JsonFile(directory / "history/2026-11.json")
+    file.write({"uploads": {upload.id: UPLOADS.encode(upload) for upload in uploads}})
+    return file.path
+
+
 def put_slot(store, name="thaniya_01", reason=""):
     with store.transaction() as state:
         state.slots.put(Slot(name, reason=reason))
@@ -55,6 +68,49 @@ def test_a_person_can_read_the_state(tiny, directory, now):
     document = json.loads(text)
     assert document["format"] == 1
     assert list(document["users"]) == ["alice", "bob"]
+
+
+def test_every_change_leaves_the_same_text_as_writing_all_anew(tiny, directory, make_backup, now):
+    with tiny.transaction() as state:
+        state.users.put(User("bob", now, keys=()))
+        state.slots.put(Slot("thaniya_01", reason='two\nlines, a "quote", {braces} and ünïcode'))
+    put_slot(tiny, "thaniya_02")
+    with tiny.transaction() as state:
+        state.users.remove("bob")
+        state.slots.remove("thaniya_02")
+        state.users.put(User("alice", now))
+        state.users.remove("alice")
+    tiny.replace_catalog(SERIES, [make_backup(1), make_backup(3)])
+    with tiny.catalog_transaction(SERIES) as table:
+        table.put(make_backup(2))
+        table.remove(make_backup(1).id)
+
+    for file in (directory / "state.json", directory / "catalog/alice/web1/nightly.json"):
+        data = file.read_bytes()
+        assert data == msgspec.json.format(data, indent=2) + b"\n"
+        assert data == msgspec.json.format(msgspec.json.encode(json.loads(data)), indent=2) + b"\n"
+
+
+def test_file_that_a_person_has_edited_stays_readable(tiny, directory):
+    put_slot(tiny)
+    file = directory / "state.json"
+    file.write_text(json.dumps(json.loads(file.read_text())))
+    put_slot(tiny, "thaniya_02")
+    assert TinyStore(directory).read().slots.all() == [Slot("thaniya_01"), Slot("thaniya_02")]
+
+
+def test_records_that_do_not_change_are_neither_decoded_nor_encoded(tiny, directory, make_backup, monkeypatch):
+    tiny.replace_catalog(SERIES, [make_backup(number) for number in range(1, 50)])
+    tiny.read_catalog(SERIES)
+    encoded: list[object] = []
+    encode = Kind.encode
+    monkeypatch.setattr(Kind, "encode", lambda kind, record: encoded.append(record) or encode(kind, record))
+    monkeypatch.setattr(Kind, "decode_table", lambda kind, data: pytest.fail("the table is decoded"))
+
+    with tiny.catalog_transaction(SERIES) as table:
+        table.put(make_backup(50))
+
+    assert encoded == [make_backup(50)]
 
 
 def test_reading_makes_no_file(tiny, directory):
@@ -262,23 +318,115 @@ def test_foreign_files_in_the_catalog_are_passed_over(tiny, directory, make_back
 def test_an_unreadable_history_is_reported_and_left_as_it_is(tiny, directory, make_upload, now):
     tiny.add_history(make_upload(1, ended_at=now))
     tiny.add_history(make_upload(2, ended_at=now))
-    file = directory / "history/2026-11.json"
+    file = directory / "history/2026-11-23.json"
     file.write_bytes(b"")
-    with pytest.raises(StateUnreadable, match="2026-11") as caught:
+    with pytest.raises(StateUnreadable, match="2026-11-23") as caught:
         list(tiny.read_upload_history())
     with pytest.raises(StateUnreadable):
         tiny.add_history(make_upload(3, ended_at=now))
-    assert "2026-11.json.previous" in caught.value.hint
+    assert "2026-11-23.json.previous" in caught.value.hint
     assert file.read_bytes() == b""
 
 
-def test_history_reads_no_older_month_than_is_asked_for(tiny, directory, make_upload, now):
+def test_history_is_one_file_a_day(tiny, directory, make_upload, make_job, now):
     tiny.add_history(make_upload(1, ended_at=now))
-    (directory / "history/2026-10.json").write_bytes(b"broken")
+    tiny.add_history(make_job(1, ended_at=now))
+    tiny.add_history(make_upload(2, ended_at=now + timedelta(hours=3)))
+    assert names_in(directory / "history") == ["2026-11-23.json", "2026-11-24.json"]
+    assert list(json.loads((directory / "history/2026-11-24.json").read_text())["uploads"]) == [make_upload(2).id]
+
+
+def test_history_reads_no_older_day_than_is_asked_for(tiny, directory, make_upload, now):
+    tiny.add_history(make_upload(1, ended_at=now))
+    (directory / "history/2026-11-22.json").write_bytes(b"broken")
     history = tiny.read_upload_history()
     assert next(history) == make_upload(1, ended_at=now)
-    with pytest.raises(StateUnreadable, match="2026-10"):
+    with pytest.raises(StateUnreadable, match="2026-11-22"):
         next(history)
+    assert len(list(tiny.read_ended_uploads(now - timedelta(hours=1)))) == 1
+
+
+def test_a_month_that_an_earlier_version_wrote_is_read_between_the_days_and_left_as_it_is(
+    tiny, directory, make_upload, now
+):
+    ended = [make_upload(number, ended_at=now + timedelta(hours=number)) for number in range(6)]
+    month = write_month(directory, [ended[0], ended[2], ended[3]])
+    before = month.read_bytes()
+    for upload in (ended[1], ended[4], ended[5]):
+        tiny.add_history(upload)
+    assert list(tiny.read_upload_history()) == ended[::-1]
+    assert {upload.id for upload in tiny.read_ended_uploads(ended[2].ended_at)} == {upload.id for upload in ended[2:]}
+    assert [tiny.find_ended_upload(upload.id) for upload in ended] == ended
+    assert (month.read_bytes(), names_in(directory / "history")) == (
+        before,
+        ["2026-11-23.json", "2026-11-24.json", "2026-11.json"],
+    )
+
+
+def test_a_record_of_a_month_that_is_added_again_leaves_it(tiny, directory, make_upload, now):
+    month = write_month(directory, [make_upload(1, ended_at=now), make_upload(2, ended_at=now)])
+    again = make_upload(1, ended_at=now, reason="once more")
+    tiny.add_history(again)
+    assert list(tiny.read_upload_history()) == [make_upload(2, ended_at=now), again]
+    assert list(json.loads(month.read_text())["uploads"]) == [make_upload(2).id]
+
+
+def test_looking_into_the_history_decodes_only_the_file_that_holds_the_id(tiny, directory, make_upload, make_job, now):
+    late = make_upload(1, ended_at=now + timedelta(days=40))
+    tiny.add_history(late)
+    tiny.add_history(make_job(2, ended_at=now))
+    for day in ("2026-11-22", "2026-11-24", "2027-01-03"):
+        (directory / f"history/{day}.json").write_bytes(b"broken")
+    assert tiny.find_ended_upload(late.id) == late
+    assert tiny.find_ended_job(make_job(2).id) == make_job(2, ended_at=now)
+    with pytest.raises(StateUnreadable, match="2026-11-22"):  # what is missing may be in there
+        tiny.find_ended_upload(make_upload(3).id)
+
+
+def test_adding_to_the_history_reads_no_file_of_an_earlier_time(tiny, directory, make_upload, now):
+    (directory / "history").mkdir(parents=True)
+    (directory / "history/2026-11-21.json").mkdir()
+    (directory / "history/2026-10.json").mkdir()
+    tiny.add_history(make_upload(1, ended_at=now))
+    assert tiny.find_ended_upload(make_upload(1).id) == make_upload(1, ended_at=now)
+
+
+def test_old_days_are_dropped_with_what_was_before_their_last_change_and_months_as_a_whole(
+    tiny, directory, make_upload, now
+):
+    month = write_month(directory, [make_upload(9, ended_at=now)])
+    month.with_name("2026-11.json.previous").write_bytes(month.read_bytes())
+    for number in range(3):
+        tiny.add_history(make_upload(number, ended_at=now + timedelta(days=number // 2)))
+    assert tiny.drop_history(now + timedelta(days=1)) == ["2026-11-23"]
+    assert names_in(directory / "history") == ["2026-11-24.json", "2026-11.json"]
+    assert tiny.drop_history(now + timedelta(days=8)) == ["2026-11-24", "2026-11"]
+    assert list((directory / "history").iterdir()) == []
+
+
+def test_what_is_dropped_while_it_is_read_is_passed_over(tiny, make_upload, now):
+    for days in (0, 1, 50, 51):
+        at = now - timedelta(days=days)
+        tiny.add_history(make_upload(days, created_at=at, ended_at=at))
+        tiny.add_event(Event(at, "service", f"test.{days}"))
+    history, events, after = tiny.read_upload_history(), tiny.read_events(), tiny.read_events_after(LogPlace("2026-09"))
+    read = [next(history).ended_at, next(events).action, next(after)[0].action]
+    tiny.drop_history(now)
+    tiny.drop_events(now + timedelta(days=30))
+    assert read == [now, "test.50", "test.50"]
+    assert list(history) == []
+    assert [event.action for event in events] == [event.action for event, _ in after] == ["test.51"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 30, 31, 100])
+def test_a_text_is_found_wherever_it_stands_in_a_file(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(jsonfile, "_PART_BYTES", size)
+    file = JsonFile(tmp_path / "file.json")
+    text = b'"20261123T211500Z-000001"'
+    for before in range(32):
+        file.path.write_bytes(b" " * before + text + b" ")
+        assert file.holds(text)
+        assert not file.holds(text[:-2] + b'2"')
 
 
 def test_events_are_lines_of_json_in_a_file_a_month(tiny, directory, now):
@@ -356,8 +504,8 @@ def test_line_that_is_being_written_is_left_for_the_next_look(tiny, directory, n
 
 def test_a_broken_history_is_told_to_who_reads_it_in_few_words(tiny, directory, make_upload, now):
     tiny.add_history(make_upload(1, state=UploadState.EXPIRED, ended_at=now))
-    (directory / "history" / "2026-11.json").write_text("{")
-    with pytest.raises(StateUnreadable, match=r"2026-11\.json"):
+    (directory / "history" / "2026-11-23.json").write_text("{")
+    with pytest.raises(StateUnreadable, match=r"2026-11-23\.json"):
         list(tiny.read_ended_uploads(now))
 
 

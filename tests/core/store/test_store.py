@@ -302,6 +302,27 @@ def test_history_added_again_in_another_month_is_there_once(store, now, make_job
     assert list(store.read_job_history()) == [make_job(1, ended_at=now)]
 
 
+def test_history_added_again_on_the_day_before_or_after_is_there_once(store, now, make_job):
+    """The clock may have been put back between."""
+    for hours in (0, 3, -22, 1):
+        store.add_history(make_job(1, ended_at=now + timedelta(hours=hours)))
+        assert list(store.read_job_history()) == [make_job(1, ended_at=now + timedelta(hours=hours))]
+
+
+def test_ended_uploads_and_jobs_are_found_by_their_ids(store, now, make_upload, make_job):
+    ends = {1: now, 2: now + timedelta(hours=3), 3: now + timedelta(days=100), 4: now - timedelta(days=40)}
+    for number, end in ends.items():
+        store.add_history(make_upload(number, ended_at=end))
+        store.add_history(make_job(10 + number, ended_at=end))
+    for number, end in ends.items():
+        assert store.find_ended_upload(make_upload(number).id) == make_upload(number, ended_at=end)
+        assert store.find_ended_job(make_job(10 + number).id) == make_job(10 + number, ended_at=end)
+    assert store.find_ended_job(make_upload(1).id) is None
+    assert store.find_ended_upload(make_upload(11).id) is None
+    with pytest.raises(IllegalName):
+        store.find_ended_upload("../state")
+
+
 def test_uploads_and_jobs_of_one_id_are_apart_in_the_history(store, now, make_job, make_upload):
     store.add_history(make_job(1, ended_at=now))
     store.add_history(make_upload(1, ended_at=now))
@@ -435,3 +456,23 @@ def test_a_name_that_is_no_users_is_refused(store, user):
         store.stored_bytes(user)
     with pytest.raises(IllegalName):
         list(store.find_backups("2026", user))
+
+
+def test_old_days_of_the_history_are_forgotten_whole(store, now, make_upload, make_job):
+    for days in range(5):
+        store.add_history(make_upload(days, created_at=now - timedelta(days=days), ended_at=now - timedelta(days=days)))
+    store.add_history(make_job(1, created_at=now - timedelta(days=9), ended_at=now - timedelta(days=9)))
+    assert store.drop_history(now - timedelta(days=2, hours=-2)) == ["2026-11-14", "2026-11-19", "2026-11-20"]
+    assert [int(upload.id[-6:], 16) for upload in store.read_upload_history()] == [0, 1, 2]
+    assert list(store.read_job_history()) == []
+    assert store.find_ended_upload(make_upload(3).id) is None
+    assert store.drop_history(now - timedelta(days=2)) == []
+
+
+def test_old_months_of_the_audit_log_are_forgotten_whole(store, now):
+    for days in (70, 40, 20, 0):
+        store.add_event(Event(now - timedelta(days=days), "service", f"test.{days}"))
+    assert store.drop_events(now - timedelta(days=20)) == ["2026-09", "2026-10"]
+    assert [event.action for event in store.read_events()] == ["test.20", "test.0"]
+    assert [event.action for event, _ in store.read_events_after(LogPlace("2026-09", 40))] == ["test.20", "test.0"]
+    assert store.drop_events(now) == []

@@ -20,7 +20,7 @@ from thaniya_tui.areas.backups.restoring import RestoreQuestion, Wish
 from thaniya_tui.areas.backups.wishes import ask_tags, confirm_removal, tags_wanted
 from thaniya_tui.areas.backups.work import Work
 from thaniya_tui.dialogs import Reading
-from thaniya_tui.widgets import Lines, SyncedTable
+from thaniya_tui.widgets import Lines
 
 KEYS: list[BindingType] = [
     Binding("b", "browse", "Browse", id="backups.browse", tooltip="what is inside; enter does the same"),
@@ -84,10 +84,6 @@ class BackupActions(Area):
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         event.stop()
         self.call_later(self.try_action, "browse")
-
-    def on_synced_table_marked(self, event: SyncedTable.Marked) -> None:
-        event.stop()
-        self.refresh_bindings()
 
     # Looking.
 
@@ -203,4 +199,4 @@ class BackupActions(Area):
         if before:
             works = tuple(self._works)
             self.query_one("#works", Lines).show(lambda width: [work.draw(width) for work in works])
-            self.refresh_bindings()
+            self.refresh_footer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from rich.text import Text
 
@@ -27,13 +28,13 @@ def draw_verdict(survey: Survey | None, live: Live | None, limit: int, width: in
     sign, style = render.severity_sign(survey.status)
     lines = [Text.assemble((f"{sign} ", style), (render.foreign(survey.verdict).plain, f"{_VERDICTS[survey.status]}"))]
     if live is not None:
-        lines[0].append_text(Text(f"   seen {render.ago(survey.made_at, live.at)}", "faint"))
+        lines[0].append(f"   seen {render.ago(min(survey.made_at, live.at), live.at)}", "faint")
     for finding in survey.findings[:limit]:
         sign, style = render.severity_sign(finding.severity)
         subject = render.foreign(finding.subject).plain
         text = render.foreign(finding.text).plain
         told = text if subject in text else f"{subject}: {text}" if subject else text
-        lines.append(Text.assemble(f"  {sign} ".replace(sign, ""), (sign, style), " ", told))
+        lines.append(Text.assemble("  ", (sign, style), " ", told))
     if len(survey.findings) > limit:
         lines.append(Text(f"    and {len(survey.findings) - limit} more (thaniya check)", "faint"))
     return [_cut(line, width) for line in lines]
@@ -50,27 +51,30 @@ def draw_uploads(live: Live | None, width: int) -> list[Text]:
 
 
 def _upload_line(upload: Upload, width: int) -> Text:
-    told_width = 34 if width >= 76 else 22
-    name_width = max(min(width - told_width - 12, 34), 10)
-    bar_width = max(width - name_width - told_width - 4, 6)
-    line = Text.assemble(render.upload_state(upload.state).plain[:1], " ")
-    line = Text.assemble(render.upload_state(upload.state)[:2], render.fit(upload.series, name_width), " ")
+    sign = render.upload_state(upload.state)[:2]
+    name_width = max(min(width * 2 // 5, 40), 8)
+    line = Text.assemble(sign, render.fit(upload.series, name_width), " ")
     if upload.state is UploadState.FAILED:
         return _cut(line.append(render.foreign(upload.shown_reason).plain, "bad"), width)
     if upload.state is not UploadState.OPEN:
         return _cut(line.append(f"{upload.state.value}: {render.size(upload.received_bytes)}", "moving"), width)
-    if upload.expected_bytes:
-        line.append_text(render.bar(upload.received_bytes / upload.expected_bytes, bar_width)).append(" ")
-    else:
-        line.append(" " * (bar_width + 1))
-    told = f"{render.size(upload.received_bytes)}"
-    if upload.expected_bytes and told_width > 22:
-        told += f" of {render.size(upload.expected_bytes)}"
-    if upload.bytes_per_s:
-        told += f" {render.rate(upload.bytes_per_s)}"
-    if (left_s := seconds_left(upload)) is not None and told_width > 22:
-        told += f" {format_duration(left_s)}"
+    told = _told_of(upload, is_short=width < 70)
+    bar_width = width - line.cell_len - len(told)
+    if upload.expected_bytes and bar_width >= 4:
+        line.append_text(render.bar(upload.received_bytes / upload.expected_bytes, bar_width))
     return _cut(line.append(told), width)
+
+
+def _told_of(upload: Upload, *, is_short: bool) -> str:
+    """What has come, how fast, and how long the rest takes; as wide for all, so that bars are as long."""
+    size = format_size(upload.received_bytes)
+    if is_short:
+        return f" {size:>10}"
+    if upload.expected_bytes:
+        size += f" of {format_size(upload.expected_bytes)}"
+    rate = f"{format_size(upload.bytes_per_s)}/s" if upload.bytes_per_s else "-"
+    left_s = seconds_left(upload)
+    return f" {size:>22} {rate:>12} {'' if left_s is None else format_duration(left_s):>9}"
 
 
 def seconds_left(upload: Upload) -> float | None:
@@ -84,24 +88,33 @@ def draw_volumes(volumes: Sequence[SurveyedVolume], width: int) -> list[Text]:
     """Each volume as a bar."""
     if not volumes:
         return [Text("no volume: make one with `thaniya volume add DIRECTORY`", "caution")]
-    name_width = min(max((len(volume.label) for volume in volumes), default=8), 20)
-    return [_volume_line(volume, name_width, width) for volume in volumes]
+    name_width = min(max(len(volume.label) for volume in volumes), 20)
+    told = [_told_of_volume(volume) for volume in volumes]
+    bar_width = max(min(width - name_width - 3 - max(map(len, told)), 40), 4)
+    return [_volume_line(*each, name_width, bar_width, width) for each in zip(volumes, told, strict=True)]
 
 
-def _volume_line(volume: SurveyedVolume, name_width: int, width: int) -> Text:
-    sign = render.volume_condition(volume.condition)
-    line = Text.assemble(sign[:2], render.fit(volume.label, name_width), " ")
-    if volume.total_bytes is None or volume.free_bytes is None:
-        return _cut(line.append(f"{sign.plain[2:]}: {render.foreign(volume.problem).plain}", "bad"), width)
-    used = 1 - volume.free_bytes / volume.total_bytes if volume.total_bytes else 0.0
-    told = f" {used:4.0%}  {format_size(volume.free_bytes)} free"
+def _told_of_volume(volume: SurveyedVolume) -> str:
+    if volume.free_bytes is None:
+        return ""
+    told = f" {_used(volume):4.0%}  {format_size(volume.free_bytes)} free"
     if volume.full_in_days is not None and volume.full_in_days < 400:
         told += f", full in {volume.full_in_days:.0f} d"
-    if not volume.is_active:
-        told += ", takes no new backups"
-    style = sign.spans[0].style if sign.spans else ""
-    bar_width = max(min(width - len(line) - len(told), 40), 4)
-    return _cut(line.append_text(render.bar(used, bar_width, str(style))).append(told), width)
+    return told if volume.is_active else f"{told}, inactive"
+
+
+def _used(volume: SurveyedVolume) -> float:
+    """The part of a volume that is full."""
+    return 1 - (volume.free_bytes or 0) / volume.total_bytes if volume.total_bytes else 0.0
+
+
+def _volume_line(volume: SurveyedVolume, told: str, name_width: int, bar_width: int, width: int) -> Text:
+    sign = render.volume_condition(volume.condition)
+    line = Text.assemble(sign[:2], render.fit(volume.label, name_width), " ")
+    if volume.free_bytes is None:
+        return _cut(line.append(f"{sign.plain[2:]}: {render.foreign(volume.problem).plain}", "bad"), width)
+    style = str(sign.spans[0].style) if sign.spans else ""
+    return _cut(line.append_text(render.bar(_used(volume), bar_width, style)).append(told), width)
 
 
 def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
@@ -111,15 +124,17 @@ def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
 
 def draw_series(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
     """The line of a series in the calendar: its last days, its last backup."""
-    told_width = 13
-    days = min(len(each.days), max(width - 2 - 12 - told_width - 2, 5))
-    name_width = max(min(width - 4 - days - told_width, 44), 8)
+    told = f" {'never' if each.last_at is None or now is None else render.ago(each.last_at, now).plain:>10}"
+    if width >= 90:
+        told += f" {format_size(each.last_bytes):>10} {each.backups:>6} backups {format_size(each.stored_bytes):>10}"
+    days = min(len(each.days), max(width - 15 - len(told), 5))
+    name_width = max(width - 3 - days - len(told), 8)
     sign, style = render.severity_sign(each.severity)
     line = Text.assemble((sign, style), " ", render.fit(each.series, name_width), " ")
-    for day in each.days[len(each.days) - days :]:
-        line.append(*render.DAYS[day])
-    told = "never" if each.last_at is None or now is None else render.ago(each.last_at, now).plain
-    return _cut(line.append(f" {told:>{told_width}}", "faint"), width)
+    for day, alike in groupby(each.days[len(each.days) - days :]):
+        sign, style = render.DAYS[day]
+        line.append(sign * len(list(alike)), style)
+    return _cut(line.append(told, "faint"), width)
 
 
 def draw_events(events: Iterable[Event], width: int) -> list[Text]:

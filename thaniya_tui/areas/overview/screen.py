@@ -20,7 +20,8 @@ from thaniya_tui.reader import Reader
 from thaniya_tui.widgets import LineList, Lines
 
 _EVENTS = 40
-_REASONS = 6
+_ROWS_A_REASON = 7
+"""One reason of the verdict is shown for so many rows of the screen."""
 
 
 class Overview(Area):
@@ -60,7 +61,7 @@ class Overview(Area):
     def on_mount(self) -> None:
         self._events.start()
         self.focus_main()
-        self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, None, None, _REASONS))
+        self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, None, None, 0))
 
     def show_live(self, live: Live) -> None:
         """Draw what moves."""
@@ -69,7 +70,8 @@ class Overview(Area):
     def show_survey(self, survey: Survey) -> None:
         """Draw the verdict, volumes and calendars."""
         live = self.console.live
-        self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, survey, live, _REASONS))
+        reasons = max(self.size.height // _ROWS_A_REASON, 2)
+        self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, survey, live, reasons))
         self.query_one("#volumes", Lines).show(partial(draw.draw_volumes, survey.volumes))
         now = live.at if live is not None else survey.made_at
         self._series = draw.worst_first(survey.series)
