@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App
@@ -216,7 +217,7 @@ class Console(App[None]):
             self.fail(FailureText("Not allowed", what, "the console may only look (--read-only)", "", ""))
             return
         self.run_worker(
-            self._act(what, work, done, then), name=what, group="act", description=what, exit_on_error=False
+            partial(self._act, what, work, done, then), name=what, group="act", description=what, exit_on_error=False
         )
 
     async def _act(

@@ -47,7 +47,7 @@ class Reader(Generic[T]):
     def start(self) -> None:
         """Begin to read, at once."""
         self._worker = self._node.run_worker(
-            self._read_for_ever(),
+            self._read_for_ever,
             name=self._name,
             group=f"read {self._name}",
             description=f"reading {self._name}",

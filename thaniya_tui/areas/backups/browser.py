@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -106,7 +107,7 @@ class Browser(Dialog[None]):
         self._text, self._failure = text, ""
         self._search = Search(self._read, text)
         self.run_worker(
-            self._look(self._search),
+            partial(self._look, self._search),
             name="search",
             group="search",
             description="look for what is inside",

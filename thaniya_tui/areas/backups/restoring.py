@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -81,7 +82,7 @@ class RestoreQuestion(Dialog[Wish]):
 
     def _judge(self, paths: tuple[str, ...], *, agrees: bool) -> None:
         self.run_worker(
-            self._look(paths, agrees),
+            partial(self._look, paths, agrees),
             name="look at the target",
             group="target",
             description="look at the target",

@@ -134,7 +134,7 @@ class Planner:
         self.stop()
         ticket = self._ticket = Ticket()
         self._node.run_worker(
-            self._make(target, ticket),
+            partial(self._make, target, ticket),
             name=self._name,
             group=f"plan {self._name}",
             description=f"planning {target.scope}",

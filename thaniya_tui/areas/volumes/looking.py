@@ -54,7 +54,7 @@ class Looks:
             if look.asked_at is None:
                 self._looks[_key(volume)] = replace(look, asked_at=time.monotonic())
                 self._node.run_worker(
-                    self._ask(volume),
+                    partial(self._ask, volume),
                     name=f"look at {volume.label}",
                     group="look",
                     description=f"looking at {volume.label}",
