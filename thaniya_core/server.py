@@ -243,14 +243,20 @@ class Server:
         self.jobs.drop(upload_id)
         return self.settle(upload)
 
+    def count_inherited_backups(self, name: str) -> int:
+        """How many backups a new user of this name would get to see, made by an earlier one; 0 where there is one."""
+        if self.store.read().users.get(name) is not None:
+            return 0
+        return sum(1 for _ in self.store.find_backups("", name))
+
     def refuse_inherited_backups(self, name: str) -> None:
         """Make sure that a new user does not get to see what an earlier one of the same name has archived.
 
         Raises:
             AlreadyExists: there are backups of that name.
         """
-        inherited = sum(1 for _ in self.store.find_backups("", name))
-        if inherited and self.store.read().users.get(name) is None:
+        inherited = self.count_inherited_backups(name)
+        if inherited:
             raise AlreadyExists(
                 f"the archive holds {inherited} backups of an earlier user {name}",
                 hint="choose another name, or say --adopt-backups when it is the same person",

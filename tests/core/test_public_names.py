@@ -7,7 +7,19 @@ import importlib
 import pytest
 
 PUBLIC = {
-    "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "SlotLog", "Users", "parse_public_key"},
+    "accounts": {
+        "UNLIMITED",
+        "EmbeddedAccounts",
+        "OpensshAccounts",
+        "SlotLog",
+        "Unlimited",
+        "Users",
+        "parse_max_uploads",
+        "parse_public_key",
+        "parse_quota",
+        "read_key_file",
+        "split_key_lines",
+    },
     "archive": {
         "Backups",
         "Catalog",
