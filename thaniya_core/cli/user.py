@@ -15,6 +15,8 @@ from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Role, User
 from thaniya_core.server import Server
+from thaniya_core.system.harmless import make_harmless
+from thaniya_core.system.terminal import show_json
 
 app = typer.Typer(no_args_is_help=True, help="Who may back up.")
 key_app = typer.Typer(no_args_is_help=True, help="The SSH public keys of a user.")
@@ -114,6 +116,21 @@ def change(
     wanted = None if quota is None else parse_quota(quota)
     user = server.users.change(name, actor(), role=role, quota_bytes=wanted, max_uploads=max_uploads)
     _show(server, user, as_json)
+
+
+@app.command("instructions")
+def instructions(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Print what to send to a user: server, host key, and the commands of a first backup.
+
+    Example: thaniya user instructions alice | mail -s "Your backups" alice@example.org
+    """
+    made = server_of(context).instruct_user(name)
+    if as_json:
+        show_json(made)
+        return
+    for doubt in made.doubts:
+        print(f"thaniya: note: {make_harmless(doubt)}", file=sys.stderr)
+    print(made.text, end="")
 
 
 @app.command("enable")

@@ -9,7 +9,19 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from thaniya_core.config.kinds import Account, Count, Level, MailAddress, Port, Seconds, Share, Size, Url, UrlTemplate
+from thaniya_core.config.kinds import (
+    Account,
+    Count,
+    Level,
+    MailAddress,
+    Port,
+    PublicAddress,
+    Seconds,
+    Share,
+    Size,
+    Url,
+    UrlTemplate,
+)
 
 
 class Paths(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +50,8 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     """The program that does what needs root, for the openssh kind."""
     legacy_scp: bool = False
     """With the openssh kind: slots take the old SCP protocol too, confined by bwrap instead of sshd's chroot."""
+    address: PublicAddress = PublicAddress("")
+    """What clients call, as users are told it; empty: the name of this machine."""
     listen: str = "127.0.0.1"
     """Address of the embedded server."""
     port: Port = 2222
