@@ -3,6 +3,7 @@
 Values only, and the pure functions that read and write them.
 """
 
+from thaniya_core.accounts import UNLIMITED, Instructions, Unlimited, parse_max_uploads, parse_quota
 from thaniya_core.archive import VolumeStatus
 from thaniya_core.config import ConsoleTheme
 from thaniya_core.jobs import ScheduledTask, TaskState
@@ -20,6 +21,8 @@ __all__ = [
     "VolumeStatus", "ScheduledTask", "TaskState",
     # Retention.
     "Applied", "Candidate", "Decision", "Plan", "Policy", "Pruned", "SeriesPlan", "parse_policy",
+    # Users.
+    "Instructions", "UNLIMITED", "Unlimited", "parse_max_uploads", "parse_quota",
     # People and foreign text.
     "login_actor", "make_harmless", "show_error",
     # The configuration.

@@ -48,7 +48,7 @@ class Instructions(Struct, frozen=True):
     doubts: tuple[str, ...]
     """For the administrator: why this may not work yet."""
     text: str
-    """For the user; no line of prose is longer than 72 letters."""
+    """For the user; no line of prose is longer than 68 letters."""
 
 
 def instruct(user: User, entrance: Entrance) -> Instructions:
@@ -80,21 +80,24 @@ def _introduction(user: User, entrance: Entrance) -> list[str]:
         f"Your backups on {entrance.host}",
         "",
         "This server keeps backups. You send them over SSH, with a key and",
-        "without a password. What has arrived whole is checked and archived; after",
-        "that nobody can change or remove it with your key, not even you.",
+        "without a password. What has arrived whole is checked and archived;",
+        "from then on nobody can change or remove it with your key, not",
+        "even you.",
         "",
     ]
 
 
 def _facts(user: User, entrance: Entrance) -> list[str]:
-    keys = [f"  your key   {key.fingerprint} {make_harmless(key.comment, 60)}".rstrip() for key in user.keys]
+    keys = []
+    for key in user.keys:
+        keys += [f"  your key   {key.fingerprint}", f"             {make_harmless(key.comment, 60)}"]
     quota = "as much as there is room" if user.quota_bytes is None else f"{format_size(user.quota_bytes)} in all"
     return [
         f"  server     {entrance.host}",
         f"  port       {entrance.port}",
-        f"  account    {entrance.account}  (the same for all; your key tells who you are)",
+        f"  account    {entrance.account}  (for all; your key tells who you are)",
         f"  your name  {user.name}",
-        *(keys or ["  your key   none yet, see below"]),
+        *([line.rstrip() for line in keys if line.strip()] or ["  your key   none yet, see below"]),
         *(f"  host key   {key.fingerprint} ({_kind(key.algorithm)})" for key in entrance.host_keys),
         f"  limits     {quota}, {_uploads(user.max_uploads)} at the same time",
         "",
@@ -114,12 +117,12 @@ def _own_client(user: User, entrance: Entrance, fingerprint: str) -> list[str]:
     if fingerprint:
         init.append(f"--fingerprint {fingerprint}")
     made = (
-        "The first command makes a key and prints a line: send that line back,",
-        "and go on when it has been added.",
+        "The first command makes a key and prints a line: send that line",
+        "back, and go on when it has been added.",
     )
     known = (
-        "The first command takes the key ~/.config/thaniya/id_ed25519, and makes it",
-        "if it is not there; where yours is in another file, add --key FILE.",
+        "The first command takes the key ~/.config/thaniya/id_ed25519, and",
+        "makes it if it is not there; where yours is in another file, add\n--key FILE.",
     )
     return [
         "WITH THANIYA-CLIENT (Linux, Python 3.11 or newer)",
@@ -150,8 +153,8 @@ def _plain_programs(entrance: Entrance, known_hosts: tuple[str, ...]) -> list[st
         "WITH SSH AND SCP ALONE",
         "",
         *(known if known_hosts else []),
-        "In a directory with the files of the backup and nothing else (plain",
-        "files; pack directories with tar first):",
+        "In a directory with the files of the backup and nothing else",
+        "(plain files; pack directories with tar first):",
         "",
         f'  allocated=$({ssh} allocate --host "$(uname -n)" --name files)',
         "  upload=$(echo \"$allocated\" | sed -n 's/^upload=//p')",
@@ -159,7 +162,8 @@ def _plain_programs(entrance: Entrance, known_hosts: tuple[str, ...]) -> list[st
         f'  scp{scp_port} -- * "$slot@{target}:upload/"',
         f'  sha256sum -- * | {ssh} complete "$upload" --sums',
         "",
-        "The last command must end with state=archived: only then there is a backup.",
+        "The last command must end with state=archived: only then there is",
+        "a backup.",
         "To see what is there, to read it again, and for all other commands:",
         "",
         f"  {ssh} backups",
