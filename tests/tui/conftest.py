@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from thaniya_core.initialise import initialise
 from thaniya_core.server import Server, open_server
 from thaniya_core.testing import FixedClock
 from thaniya_tui import Console
+from thaniya_tui.areas import AREAS
 
 DEADLINE_S = 30.0
 ACTOR = "login:test"
@@ -63,6 +66,18 @@ class Person:
     async def type(self, text: str) -> None:
         await self.pilot.press(*text)
         await self.pilot.pause()
+
+    async def paste(self, text: str) -> None:
+        """Paste into what has the keys."""
+        focused = self.console.screen.focused
+        assert focused is not None
+        focused.post_message(Paste(text))
+        await self.pilot.pause()
+
+    async def go(self, area: str) -> None:
+        """Go to an area by its key."""
+        number = next(number for number, each in enumerate(AREAS, 1) if area == each.MODE)
+        await self.press(str(number))
 
     async def wait(self, condition: Callable[[], Any], what: str = "") -> Any:
         """What the condition gives, as soon as it is true."""
@@ -141,3 +156,22 @@ def give(server: Server) -> Callable[..., Any]:
         return upload
 
     return make
+
+
+@pytest.fixture
+def picture(open_console: Callable[..., Console], snap_compare: Callable[..., bool]) -> Callable[..., bool]:
+    """Has a person do something in front of a console, and compares what can be seen then with the kept picture."""
+
+    def compare(do: Callable[[Person], Awaitable[None]], size: tuple[int, int], **options: Any) -> bool:
+        async def run(pilot: Pilot[None]) -> None:
+            person = Person(console, pilot)
+            await person.wait(lambda: console.live is not None and console.survey is not None, "the first picture")
+            await do(person)
+            for each in person.console.screen.query(Input):
+                each.cursor_blink = False
+            await pilot.pause()
+
+        console = open_console(**options)
+        return snap_compare(console, terminal_size=size, run_before=run)
+
+    return compare

@@ -23,6 +23,21 @@ def test_number_keys_lead_to_the_areas(visit):
     visit(go)
 
 
+def test_an_area_that_is_still_being_made_is_not_shown_anything(visit, monkeypatch):
+    async def go(person):
+        console = person.console
+        area = console.area_in_front()
+        with monkeypatch.context() as patch:
+            patch.setattr(type(area), "is_mounted", False)
+            patch.setattr(area, "status_line", lambda: 1 // 0)
+            console._take_live(console.live)
+            console._take_survey(console.survey)
+            console._fail_live(StateUnreadable("broken"))
+        await person.see("Overview")
+
+    visit(go)
+
+
 def test_help_explains_the_keys_of_the_area_at_hand_and_says_what_is_not_possible(visit):
     async def ask(person):
         await person.press("2", "question_mark")

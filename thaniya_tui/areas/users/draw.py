@@ -18,7 +18,7 @@ _MOST_SERIES = 100
 _NEARLY_FULL, _FULL = 0.9, 1.0
 
 USER_COLUMNS = (
-    Column("name", "user", 12, grows=True),
+    Column("name", "user", 10, grows=True),
     Column("state", "state", 10),
     Column("role", "role", 8, from_width=92),
     Column("keys", "keys", 4, is_right=True, from_width=92),
