@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 JOBS ?= 2
 
-.PHONY: demo test torture bench lint check format picture clean
+.PHONY: demo demo-console test torture bench lint check format picture screenshots clean
 
 demo: $(VENV)/.installed
 	$(BIN)/thaniya demo $(if $(SOURCE),"$(SOURCE)")
+
+demo-console: $(VENV)/.installed-console
+	$(BIN)/thaniya demo --console
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
@@ -21,6 +24,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/full_backup.py
 	$(BIN)/python tests/bench/side_by_side.py
 	$(BIN)/python tests/bench/large_archive.py
+	$(BIN)/python tests/bench/console.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -39,6 +43,9 @@ picture: $(VENV)/.installed-dev
 	PATH="$(CURDIR)/$(BIN):$$PATH" thaniya demo --directory /tmp/thaniya-demo | $(BIN)/python docs/render_demo.py
 	rm -rf /tmp/thaniya-demo
 
+screenshots: $(VENV)/.installed-dev
+	$(BIN)/python docs/render_console.py
+
 clean:
 	rm -rf $(VENV) build *.egg-info
 
@@ -49,6 +56,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[server]'
 	touch $@
 
+$(VENV)/.installed-console: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[all]'
+	touch $@ $(VENV)/.installed
+
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[dev]'
-	touch $@ $(VENV)/.installed
+	touch $@ $(VENV)/.installed $(VENV)/.installed-console

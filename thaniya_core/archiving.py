@@ -36,6 +36,7 @@ class Archiving:
         self._jobs = jobs
         self._volumes = volumes
         self._catalog = catalog
+        self._backups = backups
         self._ingest = Ingest(volumes, catalog, clock, rules, backups.note_damage)
 
     def enqueue(self, state: StateTransaction, upload: Upload) -> None:
@@ -95,5 +96,5 @@ class Archiving:
                     self.enqueue(state, upload)
 
     def _clean_volumes(self) -> None:
-        self._catalog.forget(self._volumes.being_removed())
+        self._backups.forget_removed(self._volumes.being_removed(), "service")
         self._volumes.clean_leftovers()

@@ -7,7 +7,7 @@ from pathlib import Path
 from thaniya_core.errors import AlreadyExists
 from thaniya_core.server import Server, open_server
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import make_directories, os_errors, write_atomic
+from thaniya_core.system.files import make_directories, os_errors, require_directory, write_atomic
 
 CONFIG_FILE = "thaniya.toml"
 
@@ -69,22 +69,27 @@ def initialise(
     """Make a server in a directory: its configuration, state, slots and a first volume.
 
     Args:
-        directory: made when missing; must not hold a server yet.
+        directory: made when missing, if what is above it is there; must not hold a server yet.
         actor: who does this, for the audit log.
         slots: how many uploads can come in at the same time.
-        volume: where backups are kept; `directory/volume` when None.
+        volume: where backups are kept, a directory that is there; `directory/volume`, made when missing, when None.
         listen, port: where the embedded SSH server listens.
         clock: what the server goes by; the machine's when None.
 
     Raises:
         AlreadyExists: there is a configuration file already; nothing was changed.
+        NotFound: the volume, or what is above the directory, is missing; nothing was changed.
         ThaniyaError: something cannot be made; it may be tried again.
     """
     directory = directory.absolute()
     config_file = directory / CONFIG_FILE
     if config_file.exists():
         raise AlreadyExists(f"{config_file} is there already; nothing was changed", hint="use it, or choose another")
-    with os_errors(f"make the server in {directory}"):
+    doing = f"make the server in {directory}"
+    with os_errors(doing):
+        require_directory(directory.parent, doing)
+        if volume is not None:
+            require_directory(volume.absolute(), f"make the volume {volume}")
         make_directories(directory)
         write_atomic(config_file, _CONFIG.format(listen=listen, port=port).encode())
     try:

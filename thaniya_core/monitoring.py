@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from thaniya_core.archive import Volumes
 from thaniya_core.config import Config, Ping
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.model import EndedUpload, Upload, Volume
 from thaniya_core.monitor import (
@@ -40,7 +40,7 @@ from thaniya_core.store import StateView, Store
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
-from thaniya_core.system.files import DiskSpace, disk_space, make_directories, os_errors, try_lock, write_atomic
+from thaniya_core.system.files import DiskSpace, disk_space, os_errors, require_directory, try_lock, write_atomic
 from thaniya_core.system.privileges import account
 
 LOOK_BACK = timedelta(days=35)
@@ -221,10 +221,18 @@ def write_textfile(file: Path, metrics: str) -> None:
     """Write metrics for node_exporter's textfile collector, which may read them at any instant.
 
     Raises:
+        NotFound: its directory is missing.
         ThaniyaError: the file cannot be written.
+        WrongUsage: the collector would not read it.
     """
-    with os_errors("write the metrics"):
-        make_directories(file.parent, 0o755)
+    if file.suffix != ".prom" or file.is_dir():
+        raise WrongUsage(
+            f"node_exporter reads no metrics from {file}",
+            hint="name a file that ends in .prom, in the directory of its textfile collector",
+        )
+    doing = f"write the metrics to {file}"
+    with os_errors(doing):
+        require_directory(file.absolute().parent, doing)
         write_atomic(file, metrics.encode(), 0o644)
 
 

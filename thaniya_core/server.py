@@ -46,7 +46,7 @@ from thaniya_core.slots import (
     Uploads,
     Watch,
 )
-from thaniya_core.store import Store, TinyStore
+from thaniya_core.store import LoggedEvent, LogPlace, Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
 from thaniya_core.system.files import free_bytes, make_directories, os_errors
@@ -83,12 +83,12 @@ class Server:
         self.spool = Spool(config.paths.spool)
         self.uploads = Uploads(store, clock, self.spool)
         self.refusals = Refusals(store, self.uploads)
-        self.volumes = Volumes(store, clock)
+        self.volumes = Volumes(store, clock, config.paths)
         self.volume_watch = VolumeWatch(store, clock, self.volumes, config.volumes.low)
         self.catalog = Catalog(store, self.volumes)
         self.backups = Backups(store, clock, self.volumes, self.catalog)
         self.retention_settings = RetentionSettings(store, clock, read_configured(config.retention, str(config.file)))
-        self.retention = Retention(store, self.retention_settings, self.backups)
+        self.retention = Retention(store, clock, self.retention_settings, self.backups)
         self.jobs = JobQueue(store, clock, config.jobs)
         self.allocator = Allocator(
             store, clock, self.slot_locks, config.slots, self._measure_space, self.catalog.user_bytes
@@ -183,6 +183,18 @@ class Server:
     def newest_events(self) -> Iterator[Event]:
         """The audit log, the newest first; only what is asked for is read."""
         return self.store.read_newest_events()
+
+    def events_before(self, place: LogPlace) -> Iterator[LoggedEvent]:
+        """The audit log from a place back to its beginning; only what is asked for is read."""
+        return self.store.read_events_before(place)
+
+    def events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        """What was added to the audit log after a place, each event with the place after it."""
+        return self.store.read_events_after(place)
+
+    def end_of_events(self) -> LogPlace:
+        """The place in the audit log where what comes next will stand."""
+        return self.store.end_of_events()
 
     def as_service(self, wait_s: float = 0.0) -> AbstractContextManager[bool]:
         """Be the service for a while: the only one that closes slots and runs jobs; see `ServiceLock.hold`."""

@@ -30,8 +30,8 @@ Behind sshd each client waits so long until its upload is closed. A look at a st
 FAILED_PASS_S = 1.0
 """Seconds until the next look when something failed: it will mostly fail again, and is logged each time."""
 
-WATCH_S = 1.0
-"""Seconds between two looks at the slots."""
+WATCH_S = 0.5
+"""Seconds between two looks at the slots: whoever watches an upload sees it move within a second."""
 
 UNTOLD = 1000
 """So many refusals wait for an audit log that cannot be written; older ones are lost."""

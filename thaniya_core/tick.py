@@ -30,6 +30,4 @@ def run_schedule(server: Server) -> int:
 
     Not as the service: a long run keeps no other tick from closing slots, and what it does is claimed.
     """
-    started = server.schedule.run_due()
-    server.schedule.wait()
-    return started
+    return server.schedule.run_due_to_end()

@@ -4,12 +4,13 @@ Values only, and the pure functions that read and write them.
 """
 
 from thaniya_core.accounts import UNLIMITED, Instructions, Unlimited, parse_max_uploads, parse_quota
-from thaniya_core.archive import VolumeStatus
+from thaniya_core.archive import Rescanned, VolumeStatus
 from thaniya_core.config import ConsoleTheme
 from thaniya_core.jobs import ScheduledTask, TaskState
 from thaniya_core.monitor import DayState, Finding, Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
 from thaniya_core.observing import Live
 from thaniya_core.retention import Applied, Candidate, Decision, Plan, Policy, Pruned, SeriesPlan, parse_policy
+from thaniya_core.store import LoggedEvent, LogPlace
 from thaniya_core.system.harmless import make_harmless
 from thaniya_core.system.privileges import login_actor
 from thaniya_core.system.terminal import show_error
@@ -17,8 +18,8 @@ from thaniya_core.system.terminal import show_error
 __all__ = [
     # The server at one instant, and at a glance.
     "Live", "Survey", "SurveyedSeries", "SurveyedVolume", "SurveyedUser", "DayState", "Finding",
-    # Volumes, schedule.
-    "VolumeStatus", "ScheduledTask", "TaskState",
+    # Volumes, schedule, the audit log.
+    "VolumeStatus", "Rescanned", "ScheduledTask", "TaskState", "LogPlace", "LoggedEvent",
     # Retention.
     "Applied", "Candidate", "Decision", "Plan", "Policy", "Pruned", "SeriesPlan", "parse_policy",
     # Users.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
@@ -23,12 +24,13 @@ from thaniya_tui.dialogs import Failure, FailureText, Help, describe_failure
 from thaniya_tui.palette import AreaCommands
 from thaniya_tui.reader import Reader
 from thaniya_tui.surveying import LOOK_S, Surveying
+from thaniya_tui.terminal import lasting
 from thaniya_tui.threads import in_thread
 from thaniya_tui.widgets import StatusLine
 
 T = TypeVar("T")
 
-LIVE_S = 0.5
+LIVE_S = 0.4
 """From one look at what moves to the next."""
 
 STALE_AFTER_S = 5.0
@@ -99,6 +101,10 @@ class Console(App[None]):
         self.theme = theme
         self.console.push_theme(themes.styles_of(self.current_theme))
         self.set_keymap(dict(keys or {}))
+
+    def get_driver_class(self) -> type[Driver]:
+        """What it is drawn with."""
+        return lasting(super().get_driver_class())
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._note_theme)

@@ -142,11 +142,12 @@ def ago(at: datetime | None, now: datetime) -> Text:
         return Text("never")
     past_s = (now - at).total_seconds()
     if past_s < 0:
-        return Text(f"in {_in_one_unit(-past_s)}")
-    return Text(f"{_in_one_unit(past_s)} ago" if past_s >= 1 else "now")
+        return Text(f"in {in_one_unit(-past_s)}")
+    return Text(f"{in_one_unit(past_s)} ago" if past_s >= 1 else "now")
 
 
-def _in_one_unit(seconds: float) -> str:
+def in_one_unit(seconds: float) -> str:
+    """How long something takes, roughly and short: `3 min`, `2 h`, `5 d`."""
     for unit_s, least_s, name in ((86400, 2 * 86400, "d"), (3600, 3600, "h"), (60, 60, "min")):
         if seconds >= least_s:
             return f"{seconds // unit_s:.0f} {name}"

@@ -111,6 +111,22 @@ server.abort_upload(upload.id, "measured", "bench")
 """
 
 
+CHOOSE_TO_VERIFY = """
+import sys, time
+from datetime import timedelta
+from pathlib import Path
+from thaniya_core.server import open_server
+from thaniya_core.testing import FixedClock
+clock = FixedClock()
+server = open_server(Path(sys.argv[1]), clock)
+clock.advance(10 * 365 * 86400)
+begun = time.perf_counter()
+chosen = server.verification.due(timedelta(days=1))
+print(time.perf_counter() - begun)
+assert len(chosen) == int(sys.argv[2])
+"""
+
+
 class Measured(Struct, frozen=True):
     """What a step took."""
 
@@ -142,12 +158,13 @@ def main() -> None:
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="thaniya-bench-", dir=arguments.work))
     try:
+        made = arguments.backups // arguments.series * arguments.series
         begun = time.perf_counter()
         make_volume(work / "volume", arguments.backups, arguments.series)
         print(
             f"{arguments.backups:,} backups in {arguments.series:,} series, made in {time.perf_counter() - begun:.0f} s"
         )
-        is_kept = measure_all(work, arguments.backups, name_series(arguments.series))
+        is_kept = measure_all(work, made, name_series(arguments.series))
     finally:
         shutil.rmtree(work)
     if not is_kept:
@@ -189,18 +206,19 @@ def measure_all(work: Path, backups: int, every: list[Series]) -> bool:
     command("retention", "set", "default", "keep-daily=7 keep-weekly=4 keep-monthly=12")
     command("retention", "plan", limit_s=10)
     command("retention", "plan", "--json", limit_s=10)
-    surveyed = measure("-c", SURVEY, config, str(backups))
-    seconds, *memory_kib = map(float, surveyed.told.split())
-    for who, peak_kib in zip(("that process", "who asked for it"), memory_kib, strict=True):
-        kept.append(report(f"overview by a process of its own: {who}", Measured(seconds, peak_kib / 1024, ""), 10))
-    command("schedule", "--run", "health")
-    inside("reading the survey that was kept", KEPT, "", limit_s=0.1)
+    inside("choosing what to verify, all of it due", CHOOSE_TO_VERIFY, str(backups), limit_s=5)
     now = server.clock.now()
     make_history(server.config.paths.state, every, now, HISTORY_DAYS)
     oldest = f"{now - timedelta(days=HISTORY_DAYS - 1):%Y%m%dT%H%M%SZ}-{0:06x}"
     print(f"{HISTORY_DAYS} days of history, {len(every):,} uploads and jobs each")
     command("upload", "list", "--all", limit_s=0.5)
     command("upload", "show", oldest, limit_s=0.5)
+    surveyed = measure("-c", SURVEY, config, str(backups))
+    seconds, *memory_kib = map(float, surveyed.told.split())
+    for who, peak_kib in zip(("that process", "who asked for it"), memory_kib, strict=True):
+        kept.append(report(f"overview by a process of its own: {who}", Measured(seconds, peak_kib / 1024, ""), 10))
+    command("schedule", "--run", "health")
+    inside("reading the survey that was kept", KEPT, "", limit_s=0.1)
     command("metrics", limit_s=3)  # what `check` examines, with 0 as its exit code
     inside("recording one more backup (median of 21)", RECORD, str(series), limit_s=0.05)
     inside("an upload ends: catalog, history and state (median of 21)", END_ONE, str(series), limit_s=0.2)

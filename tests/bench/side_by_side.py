@@ -90,7 +90,7 @@ class Bench:
         self._make_account(keys)
         self.machine.path("/etc/thaniya").mkdir()
         self.machine.write("/etc/thaniya/thaniya.toml", CONFIG)
-        self.machine.run("mkdir", "-p", f"{STORE}/thaniya")
+        self.machine.run("mkdir", "-p", f"{STORE}/thaniya/volume")
         self.server.start_sshd("yes")
         self.server.thaniya("setup", "openssh", "--slots", str(SLOTS), "--volume", f"{STORE}/thaniya/volume")
         self.server.thaniya("user", "add", "alice", "--key", (keys / "alice.pub").read_text())

@@ -68,6 +68,8 @@ def remove(server: Server, backup_id: str) -> None:
 
 
 def prune(server: Server, policy: str) -> None:
+    assert isinstance(server.clock, FixedClock)
+    server.clock.advance(30 * 86400)  # the backups were made on several days, all of them past
     server.retention_settings.set("default", parse_policy(policy), "login:test")
     for series in server.store.catalog_series():
         server.retention.apply(series, "login:test")

@@ -39,7 +39,7 @@ def test_new_server_only_lacks_its_service(server, clock):
         server.note_alive()
     assert codes(server) == {}
     clock.advance(3700)
-    assert "last 1 h 2 min ago" in codes(server)["service_not_running"].text
+    assert "ran for 1 h 2 min" in codes(server)["service_not_running"].text
     with server.as_service():
         assert codes(server) == {}
     assert set(codes(server)) == {"service_not_running"}
@@ -79,6 +79,44 @@ def test_upload_that_was_given_up_counts_as_a_failure_of_its_series_though_it_wa
     assert found["series_failing"].severity is found["upload_failed"].severity is Severity.CRITICAL
 
 
+def test_user_who_never_backs_up_is_told_until_it_is_disabled(serving, alice, clock):
+    assert "user_without_backup" not in codes(serving)
+    clock.advance(8 * 86400)
+    assert codes(serving)["user_without_backup"].subject == "alice"
+    serving.users.disable("alice", "login:test")
+    assert "user_without_backup" not in codes(serving)
+
+
+def test_rhythm_is_learned_unless_the_user_is_disabled(serving, archived, clock):
+    for day in range(9):
+        archived(data=b"day %d" % day)
+        clock.advance(86400)
+    clock.advance(86400)
+    assert codes(serving)["series_late"].subject == str(SERIES)
+    serving.users.disable("alice", "login:test")
+    assert "series_late" not in codes(serving)
+
+
+def test_work_that_nobody_does_is_stuck(serving, spooled, clock):
+    upload = spooled(data=b"some data")
+    clock.advance(5 * 3600)
+    assert not {"job_stuck", "upload_stuck"} & set(codes(serving))
+    clock.advance(2 * 3600)
+    found = codes(serving)
+    assert found["job_stuck"].subject == f"archive {upload.id}"
+    assert found["upload_stuck"].subject == f"alice/web1/nightly/{upload.id}"
+
+
+def test_open_upload_is_stuck_when_its_silence_was_not_ended(server, open_upload, reopen, clock):
+    file = server.config.file
+    file.write_text(file.read_text().replace("[slots]", '[slots]\nsilence = "2h"'))
+    open_upload()
+    clock.advance(9 * 3600)
+    assert "upload_stuck" not in codes(reopen())
+    clock.advance(2 * 3600)
+    assert "upload_stuck" in codes(reopen())
+
+
 def test_series_that_only_ever_failed_and_one_that_is_only_expected_are_known(serving, alice, open_upload, clock):
     upload = open_upload()
     serving.uploads.end_open(upload.id, UploadState.EXPIRED, "silence", "service")
@@ -109,11 +147,20 @@ def test_volume_that_is_not_mounted_is_gone(serving, volume):
     assert "volume.json cannot be read" in codes(serving)["volume_gone"].text
 
 
+def test_server_whose_volumes_take_no_backups_is_told(serving):
+    first = serving.volumes.get("first")
+    serving.volumes.set_active(first, False, "login:test")
+    assert codes(serving)["no_usable_volume"].severity is Severity.CRITICAL
+    serving.volumes.set_active(first, True, "login:test")
+    assert "no_usable_volume" not in codes(serving)
+
+
 def test_disk_that_hangs_is_gone_and_hangs_nobody(serving, volume, monkeypatch):
     """A pipe in the place of volume.json keeps its reader waiting, as a network disk without its server does."""
     monkeypatch.setattr("thaniya_core.monitoring.VOLUME_WAIT_S", 0.2)
     (volume / "volume.json").unlink()
     os.mkfifo(volume / "volume.json")
+    monkeypatch.setattr("thaniya_core.archive.presence.read_regular", lambda file, _: file.read_bytes())
     threads = threading.active_count()
     for _ in range(3):
         assert "did not answer within 0.2 s" in codes(serving)["volume_gone"].text
@@ -129,6 +176,16 @@ def test_full_disk_is_told(serving, small_disk, volume, root):
     run(["dd", "if=/dev/zero", f"of={root}/small/filler", "bs=1k", "count=4020"], timeout_s=60)
     full = codes(serving)["volume_full"]
     assert (full.subject, full.severity) == ("small", Severity.CRITICAL)
+
+
+def test_disk_without_inodes_is_told(serving, small_disk, root):
+    small_disk(root / "small", "4M,nr_inodes=100")
+    serving.volumes.add(root / "small", "small", "login:test")
+    free = os.statvfs(root / "small").f_ffree
+    for number in range(free - 4):
+        (root / "small" / str(number)).touch()
+    full = codes(serving)["volume_full"]
+    assert (full.subject, full.severity, "4 of 100 inodes are free" in full.text) == ("small", Severity.WARNING, True)
 
 
 def test_broken_state_is_an_error_and_not_a_good_verdict(server, root):
@@ -163,6 +220,7 @@ def test_expectation_may_be_set_for_backups_of_a_user_who_is_gone(server, archiv
 def test_metrics_are_written_at_once_and_readable_by_all(serving, archived, tmp_path):
     backup = archived()
     file = tmp_path / "collector" / "thaniya.prom"
+    file.parent.mkdir()
     old_umask = os.umask(0o077)
     try:
         write_textfile(file, serving.monitoring.metrics(serving.monitoring.check()))
@@ -203,6 +261,18 @@ def test_changes_are_told_and_a_channel_that_fails_is_found_by_the_next_check(to
     assert open_server(root / "thaniya.toml", clock).monitoring.tell().report.findings
     assert told.read_text().count("\n") == 2
     assert '"code":"notification_failed"' in told.read_text().splitlines()[1]
+
+
+def test_ping_that_fails_is_found_by_the_next_check(root, clock, archived):
+    with (root / "thaniya.toml").open("a") as file:
+        file.write('[ping]\nsuccess = "http://127.0.0.1:9/{user}-{host}-{name}"\n')  # nothing listens there
+    server = open_server(root / "thaniya.toml", clock)
+    server.monitoring.tell()  # what was before is not told
+    clock.advance(60)
+    archived(data=b"some data")
+    assert "ping_failed" not in codes(server)
+    server.monitoring.tell()
+    assert codes(server)["ping_failed"].subject == str(SERIES)
 
 
 def test_two_that_tell_at_the_same_time_tell_once(told, root, clock, in_threads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -202,6 +202,7 @@ def test_long_names_keep_both_ends():
 HOSTILE = ["[red]", "[/x]", "\x1b[31m", "\x07\r\n\t", "\u202eevil", "x" * 300, "größer", "日本" * 50, "\udcff"]
 
 
+@settings(deadline=None)
 @given(
     width=st.none() | st.integers(20, 200),
     days=st.integers(1, 30),

@@ -169,7 +169,17 @@ PUBLIC = {
         "Uploads",
         "Watch",
     },
-    "store": {"LogPlace", "MemoryStore", "ReadTable", "StateTransaction", "StateView", "Store", "Table", "TinyStore"},
+    "store": {
+        "LogPlace",
+        "LoggedEvent",
+        "MemoryStore",
+        "ReadTable",
+        "StateTransaction",
+        "StateView",
+        "Store",
+        "Table",
+        "TinyStore",
+    },
 }
 
 

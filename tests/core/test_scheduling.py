@@ -113,13 +113,13 @@ def test_work_that_is_asked_to_stop_does_so(server, archived, clock):
 def test_metrics_are_written_beside_the_configuration_and_a_place_that_is_none_is_told(configure, root, clock):
     server = configure('[metrics]\ntextfile = "prom/thaniya.prom"')
     run_schedule(server)
-    assert "thaniya_check_status" in (root / "prom/thaniya.prom").read_text()
-    (root / "prom/thaniya.prom").unlink()
-    (root / "prom").rmdir()
-    (root / "prom").write_text("")
+    assert f"there is no directory {root}/prom" in shown(server)["metrics"].failure
+    assert not (root / "prom").exists()
+    (root / "prom").mkdir()
     clock.advance(300)
     run_schedule(server)
-    assert "cannot write the metrics" in shown(server)["metrics"].failure
+    assert shown(server)["metrics"].failure == ""
+    assert "thaniya_check_status" in (root / "prom/thaniya.prom").read_text()
 
 
 def test_people_are_told_by_the_schedule(configure, root, clock):

@@ -1,9 +1,11 @@
 """The headless commands, as processes of their own: what they print, their exit codes, and what they refuse."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -39,6 +41,24 @@ def test_every_promised_command_is_there():
     assert {tuple(name.split(".")) for name in PROMISED.split()} <= set(COMMANDS)
 
 
+DOCUMENTS = [*Path(__file__).resolve().parents[2].glob("docs/*.md"), Path(__file__).resolve().parents[2] / "README.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_commands_that_the_documents_name_are_there(document):
+    written = re.findall(
+        r"(?:^ +|`|\$ |=\$\()thaniya ((?:--config \S+ )?[a-z][^`\n|#;]*)", document.read_text(), re.MULTILINE
+    )
+    for text in written:
+        words = re.sub(r"--config \S+ ", "", text).split()
+        command = typer.main.get_command(app)
+        while words and words[0].strip("()") in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0).strip("()")]
+        assert not hasattr(command, "commands"), text
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in words if word.startswith("--")} <= {*options, "--help"}, text
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_help_has_an_example_and_json(words):
     command = COMMANDS[words]
@@ -63,6 +83,7 @@ def test_help_comes_from_the_command_itself(new_box):
 
 def test_init_makes_a_server_once(new_box, tmp_path):
     box = new_box
+    (tmp_path / "disk").mkdir()
     done = box.thaniya("init", str(box.directory), "--port", "0", "--slots", "3", "--volume", str(tmp_path / "disk"))
     assert (done.exit_code, done.stderr) == (0, "")
     assert "3 slots" in done.stdout and str(tmp_path / "disk") in done.stdout
@@ -75,12 +96,23 @@ def test_init_makes_a_server_once(new_box, tmp_path):
     assert done.json["slots"] == 4
 
 
+def test_init_makes_nothing_where_a_disk_is_not_mounted(new_box, tmp_path):
+    box = new_box
+    done = box.thaniya("init", str(box.directory), "--port", "0", "--volume", str(tmp_path / "usb"))
+    assert (done.exit_code, f"there is no directory {tmp_path}/usb" in done.stderr) == (4, True)
+    done = box.thaniya("init", str(tmp_path / "usb" / "server"), "--port", "0")
+    assert (done.exit_code, f"mkdir -p {tmp_path}/usb" in done.stderr) == (4, True)
+    assert not (tmp_path / "usb").exists()
+    assert not box.directory.exists()
+
+
 def test_init_that_failed_can_be_repeated(new_box, tmp_path):
     box = new_box
-    (tmp_path / "file").write_text("in the way")
-    done = box.thaniya("init", str(box.directory), "--port", "0", "--volume", str(tmp_path / "file" / "volume"))
+    (tmp_path / "disk" / "archive").mkdir(parents=True)
+    (tmp_path / "disk" / "volume.json").write_text("no volume")
+    done = box.thaniya("init", str(box.directory), "--port", "0", "--volume", str(tmp_path / "disk"))
     assert done.exit_code != 0
-    assert str(tmp_path / "file") in done.stderr
+    assert str(tmp_path / "disk") in done.stderr
     done = box.thaniya("init", str(box.directory), "--port", "0")
     assert done.exit_code == 0, done.stderr
 
@@ -148,6 +180,24 @@ def test_errors_are_json_where_json_is_asked_for(box):
     assert (done.exit_code, done.stdout) == (4, "")
     error = json.loads(done.stderr)
     assert (error["message_type"], error["code"], error["exit_code"]) == ("error", "not_found", 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "hint"),
+    [
+        (("nonsense",), "nonsense", "`thaniya --help`"),
+        (("volume", "list", "--nonsense"), "--nonsense", "`thaniya volume list --help`"),
+        (("volume", "show"), "VOLUME", "`thaniya volume show --help`"),
+        (("log", "--limit", "0"), "--limit", "`thaniya log --help`"),
+    ],
+)
+def test_wrong_usage_is_json_where_json_is_asked_for(capfd, arguments, told, hint):
+    assert run([*arguments, "--json"]) == 2
+    out, err = capfd.readouterr()
+    error = json.loads(err)
+    assert (out, error["code"], error["exit_code"]) == ("", "wrong_usage", 2)
+    assert told in error["message"]
+    assert hint in error["hint"]
 
 
 def test_slots(running_server, refuses):
@@ -270,6 +320,8 @@ def test_the_catalog_is_made_anew_from_the_volume(running_server, make_archive, 
     rebuilt = box.thaniya("catalog", "rebuild", "--json")
     assert (rebuilt.exit_code, rebuilt.json["found"]) == (0, 1)
     assert box.catalog() == {backup}
+    (event,) = [each for each in box.thaniya("log", "--json").json_lines if each["action"] == "catalog.rebuild"]
+    assert (event["actor"].split(":")[0], event["detail"]) == ("login", "1 found, 1 added, 0 removed")
     (box.volume / "archive" / "alice" / "web1" / "nightly" / NOWHERE).mkdir()
     done = box.thaniya("catalog", "rebuild")
     assert (done.exit_code, NOWHERE in done.stdout) == (3, True)

@@ -59,6 +59,7 @@ def back_up(tmp_path, key, source):
 @pytest.fixture
 def lost(tmp_path, key, back_up):
     """A server with backups on two volumes, one of them pinned; then all but the volumes is lost. Gives the ids."""
+    (tmp_path / "mnt/backup").mkdir(parents=True)
     server = initialise(tmp_path / "old", "test", volume=tmp_path / "mnt/backup", port=0)
     server.users.add("alice", [public_line(key)], "test")
     with Service(server) as service:
@@ -147,3 +148,63 @@ def test_all_volumes_are_taken_up_at_once(lost, tmp_path, capfd):
     capfd.readouterr()
     assert run([*told, "backup", "list", "--json"]) == 0
     assert {backup["document"]["id"] for backup in json.loads(capfd.readouterr().out)} == set(lost)
+
+
+@pytest.fixture
+def damaged(tmp_path, key, back_up, capfd):
+    """A server with a backup, of which a part is going to be lost: its id, and a way to run commands."""
+    from thaniya_core.cli.main import run
+
+    server = initialise(tmp_path / "server", "test", port=0)
+    server.users.add("alice", [public_line(key)], "test")
+    with Service(server) as service:
+        backup = back_up(service, "nightly")[0]
+
+    def command(*arguments, ends_with=0):
+        capfd.readouterr()
+        assert run(["--config", str(tmp_path / "server/thaniya.toml"), *arguments]) == ends_with
+        return capfd.readouterr().out
+
+    return backup, command
+
+
+def test_lost_catalog_is_made_anew(damaged, tmp_path):
+    backup, command = damaged
+    shutil.rmtree(tmp_path / "server/state/catalog")
+    assert backup not in command("backup", "list")
+    command("catalog", "rebuild")
+    assert backup in command("backup", "list")
+
+
+def test_state_that_cannot_be_read_is_replaced_by_the_one_before(damaged, tmp_path):
+    backup, command = damaged
+    state = tmp_path / "server/state/state.json"
+    state.write_text('{"users": {"al')
+    command("volume", "list", ends_with=1)
+    shutil.copy(state.with_name("state.json.previous"), state)
+    assert "first" in command("volume", "list")
+    command("backup", "verify", backup)
+
+
+def test_state_directory_is_made_anew_beside_the_configuration(damaged, tmp_path):
+    backup, command = damaged
+    place = tmp_path / "server"
+    shutil.rmtree(place / "state")
+    command("init", str(place), "--volume", str(place / "volume"), ends_with=1)
+    (place / "thaniya.toml").rename(tmp_path / "aside")
+    command("init", str(place), "--volume", str(place / "volume"))
+    (tmp_path / "aside").rename(place / "thaniya.toml")
+    command("catalog", "rebuild")
+    command("backup", "verify", backup)
+
+
+def test_volume_without_its_identity_becomes_a_new_one(damaged, tmp_path):
+    backup, command = damaged
+    volume = tmp_path / "server/volume"
+    (volume / "volume.json").unlink()
+    assert "NOT THERE" in command("volume", "list", ends_with=3)
+    command("volume", "remove", "first", "--forget-backups", "--yes")
+    command("volume", "add", str(volume))
+    command("catalog", "rebuild")
+    command("backup", "verify", backup)
+    command("volume", "list")

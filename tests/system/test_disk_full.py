@@ -80,6 +80,7 @@ def test_volume_full(ending_box, small_disk, make_file, wait_until, linked):
     box = ending_box
     if linked:
         small_disk(box.directory / "disk", "24m")
+        (box.directory / "disk" / "volume").mkdir()
         box.initialise(volume=box.directory / "disk" / "volume")
         box.configure("paths", slots="disk/slots", spool="disk/spool")
         open_server(box.config).slots.ensure(2)

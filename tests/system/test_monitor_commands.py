@@ -115,7 +115,9 @@ def test_what_cannot_be_found_out_is_unknown(command, serving, config, tmp_path,
     assert command("check", "--nonsense")[0] == 3
     told = json.loads(command("check", "--json", "--nonsense")[1])
     assert (told["exit_code"], "--nonsense" in told["reason"]) == (3, True)
-    assert command("check", "--timeout", "0")[0] == 3
+    exit_code, out, _ = command("check", "--timeout", "0")
+    assert (exit_code, "'--timeout'" in out) == (3, True)
+    assert "'--lines'" in json.loads(command("check", "--json", "--lines", "-1")[1])["reason"]
     (config.parent / "state" / "state.json").write_text("{")
     exit_code, out, _ = command("check")
     assert (exit_code, out.startswith("THANIYA UNKNOWN - cannot read ")) == (3, True)
@@ -188,14 +190,18 @@ def test_expectation_of_a_series_is_learned_set_shown_and_taken_back(command, se
         (("series", "show", "alice/web1/none"), 4, "nothing is known"),
         (("series", "unset", SERIES), 4, "nothing was set"),
         (("notify", "test"), 1, "no channel is configured"),
-        (("metrics", "--textfile", "/proc/none/x.prom"), 4, "/proc/none"),
+        (("series", "set", SERIES, "--expect-every", "1000000d"), 2, "longer than ten years"),
+        (("series", "set", SERIES, "--expect-every", "1d", "--grace", "1000000d"), 2, "longer than ten years"),
+        (("metrics", "--textfile", "/tmp"), 2, "node_exporter reads no metrics from /tmp"),
+        (("metrics", "--textfile", "/tmp/metrics.txt"), 2, "a file that ends in .prom"),
+        (("metrics", "--textfile", "/typing/eror/x.prom"), 4, "there is no directory /typing/eror"),
     ],
 )
 def test_wrong_input_is_told(command, serving, arguments, exit_code, told):
     assert command(*arguments, told=told)[0] == exit_code
 
 
-def test_metrics_are_printed_or_written(command, serving, tmp_path):
+def test_metrics_are_printed_or_written(command, serving, tmp_path, monkeypatch):
     out = command("metrics")[1]
     assert '\nthaniya_backups{user="alice",host="web1",series="nightly"} 12\n' in out
     file = tmp_path / "collector.prom"
@@ -204,6 +210,9 @@ def test_metrics_are_printed_or_written(command, serving, tmp_path):
     assert [line for line in file.read_text().splitlines() if line.startswith("#")] == [
         line for line in out.splitlines() if line.startswith("#")
     ]
+    monkeypatch.chdir(tmp_path)
+    assert command("metrics", "--textfile", "here.prom")[0] == 0
+    assert (tmp_path / "here.prom").exists()
     names = {gauge["name"] for gauge in json.loads(command("metrics", "--json")[1])}
     assert "thaniya_backup_last_success_timestamp_seconds" in names
 
@@ -259,10 +268,14 @@ def test_channels_are_tried_and_told_what_changes(command, serving, config, tmp_
         ('[notify]\nmail = ["|/bin/sh"]\n', "$.notify.mail"),
         ('[notify]\nwebhooks = ["file:///etc/passwd"]\n', "http://"),
         ('[notify]\nwebhooks = [""]\n', "http://"),
+        ('[notify]\nwebhooks = ["http://[::1/hook"]\n', "http://"),
+        ('[ping]\nfail = "http://host:port/{user}"\n', "http://"),
         ('[notify]\nmai = ["root"]\n', "mai"),
         ('[ping]\nstart = "https://x/{users}"\n', "{user}, {host} and {name}"),
         ("[check]\nshrunk_to = 1.5\n", "$.check.shrunk_to"),
         ('[check]\nstuck = "long"\n', "$.check.stuck"),
+        ("[notify]\ntimeout = 0\n", "a second at least, got 0 - at `$.notify.timeout`"),
+        ("[ping]\ntimeout = 0\n", "a second at least, got 0 - at `$.ping.timeout`"),
     ],
 )
 def test_wrong_configuration_names_its_key(command, config, text, told):
@@ -300,9 +313,10 @@ def test_log_is_followed_across_the_end_of_a_month_until_interrupted(follow, con
     now = datetime.now(UTC)
     for number in range(3):
         server.store.add_event(Event(now, "test", "early", str(number)))
+    server.store.add_event(Event(now - timedelta(hours=2), "test", "early", "too long ago"))
     out = tmp_path / "out"
     with out.open("wb") as stream:
-        process = follow("--json", "--limit", "2", stdout=stream)
+        process = follow("--json", "--since", "1h", "--limit", "2", stdout=stream)
     subjects = lambda: [json.loads(line)["subject"] for line in out.read_text().splitlines()]  # noqa: E731
     wait_until(lambda: subjects() == ["1", "2"])
     with (config.parent / "state" / "log" / f"{now:%Y-%m}.jsonl").open("a") as log:

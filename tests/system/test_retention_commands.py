@@ -55,6 +55,18 @@ def backups(config):
     return made
 
 
+def back_up(config, name):
+    server = open_server(config)
+    if not server.users.all():
+        server.users.add("alice", [], "test")
+    upload = server.allocator.allocate("alice", "web1", name, 10, "peer", "alice@peer")
+    (server.accounts.directory(upload.slot) / "notes.txt").write_bytes(b"some notes")
+    server.uploads.complete(upload.id, None, "alice")
+    server.close_slots()
+    while server.worker.run_due():
+        server.worker.drain()
+
+
 def lines(out):
     return [json.loads(line) for line in out.splitlines()]
 
@@ -63,7 +75,7 @@ def test_policy_is_set_looked_at_applied_and_taken_back(command, backups):
     assert command("retention", "show")[1] == "no policy: everything is kept\n"
     assert command("retention", "set", "alice", "keep-daily=3")[0] == 0
     assert json.loads(command("retention", "show", "--json")[1]) == [
-        {"scope": "alice", "policy": "keep-daily=3", "set_in": "state"}
+        {"scope": "alice", "policy": "keep-daily=3", "set_in": "state", "series": 1}
     ]
     decisions = lines(command("retention", "plan", "--json")[1])
     assert [decision["keep"] for decision in decisions] == [True] * 3 + [False] * 7
@@ -81,6 +93,8 @@ def test_policy_is_set_looked_at_applied_and_taken_back(command, backups):
     assert pruned["freed_bytes"] == 0  # those that stay have the same files
     assert [backup["document"]["id"] for backup in json.loads(command("backup", "list", "--json")[1])] == backups[:6:-1]
     assert command("retention", "apply")[:2] == (0, "")
+    assert command("retention", "plan", "--removals")[1].startswith("nothing to remove; 3 kept, ")
+    assert command("retention", "apply", "--dry-run")[1].startswith("nothing to remove; 3 kept, ")
     assert command("retention", "unset", "alice")[0] == 0
     assert command("retention", "unset", "alice", told="no policy was set")[0] == 4
 
@@ -102,6 +116,40 @@ def test_series_that_fails_is_told_and_the_others_are_pruned(command, backups, c
     failed, pruned = lines(out)
     assert (exit_code, failed["message_type"], failed["series"]) == (1, "failed", "alice/web1/aside")
     assert (pruned["message_type"], pruned["removed"]) == ("pruned", backups[5::-1])
+
+
+def test_mistyped_scope_is_seen_to_hold_for_nothing(command, backups):
+    assert "holds for: no series that has backups" in command("retention", "set", "alcie", "keep-daily=3")[1]
+    assert "holds for: 1 series" in command("retention", "set", "default", "keep-daily=3")[1]
+    assert json.loads(command("retention", "set", "alice", "keep-daily=3", "--json")[1])["series"] == 1
+    shown = {each["scope"]: each["series"] for each in json.loads(command("retention", "show", "--json")[1])}
+    assert shown == {"alcie": 0, "alice": 1, "default": 0}  # alice's goes before the default
+
+
+def test_plan_of_several_series_ends_with_a_sum_and_one_of_nothing_says_so(command, config):
+    assert command("retention", "plan")[1] == "no backup is here\n"
+    for name in ("nightly", "weekly"):
+        back_up(config, name)
+    out = command("retention", "plan")[1]
+    assert out.endswith("2 series: 2 kept, 20 B; 0 to remove, 0 B\n")
+    assert command("retention", "plan", "--json")[1].count('"keep":true') == 2
+
+
+def test_series_that_fails_is_told_once_with_the_cure_and_stops_no_other(command, backups, config):
+    back_up(config, "weekly")
+    assert command("retention", "set", "default", "keep-last=1")[0] == 0
+    (config.parent / "volume/archive/alice/web1/nightly" / backups[0]).rename(config.parent / "away")
+
+    exit_code, _, err = command("retention", "apply", "--series", "alice/web1/nightly")
+    assert (exit_code, err.count("catalog and volume disagree")) == (1, 1)
+    exit_code, _, err = command("retention", "apply")
+    assert (exit_code, err.count("alice/web1/nightly: catalog and volume disagree")) == (1, 1)
+    assert "thaniya catalog rebuild" in err
+    assert len(json.loads(command("backup", "list", "--json")[1])) == 11
+
+    (config.parent / "volume/archive/alice/web1/weekly/20200101T000000Z-000000").mkdir()
+    err = command("retention", "apply", told="2 of 2 series failed")[2]
+    assert [err.count(f"alice/web1/{name}: catalog and volume disagree") for name in ("nightly", "weekly")] == [1, 1]
 
 
 def test_policies_may_stand_in_the_configuration(command, backups, config):
@@ -179,7 +227,9 @@ def test_simulation_needs_no_server(tmp_path, capfd, monkeypatch):
     assert sum(each["keep"] for each in json.loads(capfd.readouterr().out)) == 20
     times.write_text(given[0] + "\n2026-03-31\n")
     assert run(arguments) == 2
-    assert "line 2: '2026-03-31' is no time with an offset" in capfd.readouterr().err
+    assert "line 2: '2026-03-31' is no time of a backup with an offset" in capfd.readouterr().err
+    times.write_text(given[0] + "\n0001-01-01T00:00:00Z\n")
+    assert run(arguments) == 2
 
 
 @pytest.fixture(autouse=True)

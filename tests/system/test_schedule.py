@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -74,16 +75,22 @@ def test_schedule_is_shown_and_its_parts_are_run_when_asked(command):
     assert command("schedule", "--run", "retention", told="no policy is set")[0] == 1
     command("retention", "set", "default", "keep-last=3")
     assert "0 series, 0 backups removed" in command("schedule", "--run", "retention")[1]
+    events = [json.loads(line) for line in command("log", "--json")[1].splitlines()]
+    (asked,) = [event for event in events if event["action"] == "schedule.ask"]
+    assert (asked["actor"].split(":")[0], asked["subject"]) == ("login", "retention")
 
 
 def test_part_that_fails_is_shown_and_told(command, config, tmp_path):
     (tmp_path / "file").touch()
     add(config, f'[metrics]\ntextfile = "{tmp_path}/file/thaniya.prom"')
     assert command("schedule", "--run", "metrics", told="metrics failed: cannot write the metrics")[0] == 1
-    assert "FAILED: cannot write the metrics" in command("schedule")[1]
+    (line,) = [line for line in command("schedule")[1].splitlines() if line.startswith("metrics")]
+    assert datetime.fromisoformat(" ".join(line.split()[3:5])).year >= 2020  # when it ran, though it failed
+    assert f"FAILED, last good -: cannot write the metrics to {tmp_path}/file/thaniya.prom" in line
     assert "cannot write the metrics" in command("log", "--failed")[1]
     assert "schedule_failed metrics" in command("check")[1]
     (tmp_path / "file").unlink()
+    (tmp_path / "file").mkdir()
     assert command("schedule", "--run", "metrics")[0] == 0
     assert (tmp_path / "file/thaniya.prom").read_text()
     assert "schedule_failed" not in command("check")[1]
@@ -145,6 +152,22 @@ def test_killed_tick_leaves_nothing_begun_for_ever(config, tmp_path, wait_until)
     assert server.schedule.run_due() >= 1
     assert server.schedule.drain(DEADLINE_S)
     assert {task.name: task for task in server.schedule.show()}["health"].failure == ""
+
+
+def test_stopped_tick_gives_back_what_it_had_begun(config, tmp_path, wait_until):
+    os.mkfifo(tmp_path / "held")
+    add(config, f'[notify]\ncommand = ["/bin/sh", "-c", "cat > /dev/null; cat {tmp_path}/held"]')
+    server = open_server(config)
+    server.slots.disable("thaniya_01", "test")
+    stopped = tick(config)
+    wait_until(lambda: {task.name: task.state for task in server.schedule.show()}["health"] == "running")
+    stopped.send_signal(signal.SIGTERM)
+    out, err = stopped.communicate(timeout=DEADLINE_S)
+    os.close(os.open(tmp_path / "held", os.O_RDWR))  # lets the program go that it had started
+
+    assert (stopped.returncode, out) == (130, ""), err
+    health = {task.name: task for task in server.schedule.show()}["health"]
+    assert (health.state, health.failure, health.last.was_stopped) == ("due", "", True)
 
 
 def test_service_does_it_all_again_and_again(box, make_file, wait_until):

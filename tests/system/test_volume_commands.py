@@ -69,7 +69,9 @@ def test_volumes_are_added_listed_shown_and_set(command, backup, tmp_path):
 
 def test_directory_is_made_only_when_told_to(command, tmp_path):
     assert command("volume", "add", tmp_path / "none/disk", told="there is no directory")[0] == 4
+    assert command("volume", "add", tmp_path / "none/disk", "--make", told=f"mkdir -p {tmp_path}/none")[0] == 4
     assert not (tmp_path / "none").exists()
+    (tmp_path / "none").mkdir()
     assert command("volume", "add", tmp_path / "none/disk", "--make", "--label", "usb")[0] == 0
     assert "usb" in listed(command)[1]
 
@@ -105,6 +107,7 @@ def test_moved_volume_is_found(command, backup, config, tmp_path):
 
     assert (exit_code, out) == (0, f"moved: first, now at {tmp_path}/media/usb\n")
     assert command("volume", "rescan")[1] == "volumes: all are where they were\n"
+    assert command("volume", "rescan", tmp_path / "mistyped", told="there is no directory")[0] == 4
     assert command("backup", "verify", "--all")[0] == 0
     assert command("log")[1].count("volume.move") == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,10 +16,12 @@ from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from thaniya_core.formats.manifest import Manifest, describe_file
 from thaniya_core.initialise import initialise
 from thaniya_core.server import Server, open_server
 from thaniya_core.testing import FixedClock
 from thaniya_tui import Console
+from thaniya_tui.area import Area
 from thaniya_tui.areas import AREAS
 
 DEADLINE_S = 30.0
@@ -63,6 +66,16 @@ class Person:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
+    async def go(self, mode: str) -> None:
+        """Go to an area."""
+        await self.press(str([area.MODE for area in AREAS].index(mode) + 1))
+        await self.wait(lambda: isinstance(area := self.console.screen, Area) and mode == area.MODE, mode)
+        await self.pilot.pause()
+
+    def field(self, name: str) -> Input:
+        """A line of the dialog in front."""
+        return self.console.screen.query_one(f"#field-{name}", Input)
+
     async def type(self, text: str) -> None:
         await self.pilot.press(*text)
         await self.pilot.pause()
@@ -73,11 +86,6 @@ class Person:
         assert focused is not None
         focused.post_message(Paste(text))
         await self.pilot.pause()
-
-    async def go(self, area: str) -> None:
-        """Go to an area by its key."""
-        number = next(number for number, each in enumerate(AREAS, 1) if area == each.MODE)
-        await self.press(str(number))
 
     async def wait(self, condition: Callable[[], Any], what: str = "") -> Any:
         """What the condition gives, as soon as it is true."""
@@ -153,6 +161,46 @@ def give(server: Server) -> Callable[..., Any]:
             server.users.add(user, [], ACTOR)
         upload = server.allocator.allocate(user, host, name, expected, "203.0.113.7", f"{user}@203.0.113.7")
         (server.accounts.directory(upload.slot) / "home.tar").write_bytes(os.urandom(size))
+        return upload
+
+    return make
+
+
+@pytest.fixture
+def complete(server: Server) -> Callable[[Any], None]:
+    """Completes an upload as its client does; its job waits then."""
+
+    def make(upload: Any) -> None:
+        files = sorted(server.accounts.directory(upload.slot).iterdir())
+        described = [
+            describe_file(file.name, hashlib.sha256(data := file.read_bytes()).hexdigest(), len(data)) for file in files
+        ]
+        server.uploads.complete(upload.id, Manifest(tuple(described)), upload.user)
+        server.close_slots()
+
+    return make
+
+
+@pytest.fixture
+def work(server: Server) -> Callable[[], None]:
+    """Does the jobs that are due, as the service does."""
+
+    def run() -> None:
+        while server.worker.run_due():
+            assert server.worker.drain(DEADLINE_S)
+        server.uploads.retire_all()
+
+    return run
+
+
+@pytest.fixture
+def archived(give: Callable[..., Any], complete: Callable[[Any], None], work: Callable[[], None]) -> Callable[..., Any]:
+    """Brings an upload into the archive; gives it as it was opened."""
+
+    def make(series: str) -> Any:
+        upload = give(*series.split("/"))
+        complete(upload)
+        work()
         return upload
 
     return make

@@ -16,7 +16,7 @@ from thaniya_core.server import open_server
 from thaniya_core.service import Service
 from thaniya_tui.areas.users.handout import Handout
 from thaniya_tui.dialogs import Ask, Confirm, Pick
-from thaniya_tui.widgets import Choice, SyncedTable
+from thaniya_tui.widgets import OneOf, SyncedTable
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDR42mUIODuZu+H7KOANoMyjObyc0Dtt6Lyocz1m8yYl alice@laptop"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPylyyFJTZG99mwaN1mDWWxlxqtjdxJDMj4Jj2hGSVMQ bob"
@@ -221,8 +221,8 @@ def test_limits_are_changed_and_what_is_left_alone_stays_to_the_byte(visit, serv
         await leave_open(person, Ask)
         await person.press("ctrl+u")
         await person.type("unlimited")
-        await person.pilot.click("Choice", offset=(26, 0))
-        assert person.console.screen.query_one(Choice).value == "admin"
+        await person.pilot.click("OneOf", offset=(26, 0))
+        assert person.console.screen.query_one(OneOf).value == "admin"
         await person.pilot.click("#leave")
         await is_closed(person)
 

@@ -223,6 +223,7 @@ def remove(config, slot):
         run("userdel", slot)
     except KeyError:
         pass
+    refuse_mounts(config, slot)
     slots = open_directory(config.slots)
     try:
         remove_directory(slots, slot)
@@ -391,9 +392,11 @@ def collect(config, slot, upload):
     target = step_into(step_into(open_directory(config.spool), upload), "data")
     if os.fstat(target).st_uid != config.uid:
         raise Failure(f"the spool of {upload} does not belong to the service user")
+    upload_bytes = len(os.fsencode(f"{config.slots}/{slot}/{UPLOAD}/"))
+    mounted = {place[upload_bytes:].partition(b"/")[0] for place in find_mounts(config, slot)}
     refused, count = [], 0
     for name in sorted(list_names(source)):
-        why_not = move(config, owners, source, target, name)
+        why_not = "has something mounted on it" if name in mounted else move(config, owners, source, target, name)
         if why_not:
             count += 1
             if count <= REFUSALS_SHOWN:
@@ -518,12 +521,36 @@ def kind_of(mode):
 
 def clean(config, slot):
     end_sessions(config, slot)
+    refuse_mounts(config, slot)
     upload = open_upload(config, slot)
     empty(upload)
     # The account owns nothing of the directory itself, but a hand may have changed it.
     os.fchown(upload, config.uid, find_account(slot).pw_gid)
     os.fchmod(upload, 0o2770)
     os.close(upload)
+
+
+def find_mounts(config, slot):
+    """Where something is mounted in a slot, as an account can by fusermount. A disk for `upload` itself is no fault."""
+    upload = os.fsencode(f"{config.slots}/{slot}/{UPLOAD}")
+    found = []
+    with open("/proc/self/mountinfo", "rb") as stream:  # proc_pid_mountinfo(5)
+        for line in stream:
+            fields, _, source = line.partition(b" - ")
+            place = re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), fields.split(b" ")[4])
+            if place.startswith(upload + b"/") or (place == upload and source.startswith(b"fuse")):
+                found.append(place)
+    return found
+
+
+def refuse_mounts(config, slot):
+    """Fail where something is mounted in a slot: nothing is to be removed from that."""
+    mounts = find_mounts(config, slot)
+    if mounts:
+        import shlex  # only where something is wrong
+
+        commands = " && ".join(f"umount --lazy {shlex.quote(os.fsdecode(place))}" for place in reversed(mounts))
+        raise Failure(f"something is mounted in it; as root: {commands}")
 
 
 def remove_directory(parent, name):

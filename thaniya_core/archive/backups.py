@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -13,7 +14,7 @@ from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.contents import read_contents
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
-from thaniya_core.archive.removal import Choose, OnRemoved, Removal, Removed, own_bytes
+from thaniya_core.archive.removal import INTERRUPTED, Choose, Removal, Removed, own_bytes
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
@@ -139,16 +140,23 @@ class Backups:
                 raise WrongState(f"the backup {backup.id} is pinned", hint=f"thaniya backup unpin {backup.id}")
             return chosen
 
-        removed = self._removal.remove_chosen(backup.series, choose, self._log_removal_by(actor), must_agree=False)
+        removed = self._removal.remove_chosen(
+            backup.series, choose, partial(self._note_removed, actor), must_agree=False
+        )
         if not removed.backups:
             raise NotFound(f"there is no backup {backup.id!r} any more")
 
     def remove_chosen(self, series: Series, choose: Choose, actor: str) -> Removed:
         """Remove some backups of a series; see `Removal.remove_chosen`."""
-        return self._removal.remove_chosen(series, choose, self._log_removal_by(actor))
+        return self._removal.remove_chosen(series, choose, partial(self._note_removed, actor))
 
-    def _log_removal_by(self, actor: str) -> OnRemoved:
-        return lambda backup: self._log(actor, "backup.remove", backup)
+    def forget_removed(self, backup_ids: Collection[str], actor: str) -> None:
+        """Forget backups whose removal was interrupted after they had left their place."""
+        for backup in self._catalog.forget(backup_ids):
+            self._note_removed(actor, backup, INTERRUPTED)
+
+    def _note_removed(self, actor: str, backup: Backup, detail: str) -> None:
+        self._log(actor, "backup.remove", backup, detail)
 
     def pin(self, backup: Backup, pinned: bool, actor: str) -> Backup:
         """Have retention never remove a backup, or let it again."""

@@ -61,6 +61,11 @@ class Catalog:
             # One that has been removed meanwhile is left out.
             yield from (held[backup_id] for _, backup_id, _ in part if backup_id in held)
 
+    def each_unsorted(self) -> Iterator[Backup]:
+        """Every backup, series by series; holds the backups of one series in memory at a time."""
+        for series in self._store.catalog_series():
+            yield from self._store.read_catalog(series)
+
     def _series(self, user: str, host: str, name: str) -> list[Series]:
         if user and host and name:
             return [Series(user, host, name)]
@@ -75,6 +80,10 @@ class Catalog:
     def of_series(self, series: Series) -> list[Backup]:
         """The backups of one series, the newest first."""
         return self._store.read_catalog(series)[::-1]
+
+    def find_in(self, series: Series, backup_id: str) -> Backup | None:
+        """A backup of a series by its whole id, as it is now; None when there is none any more."""
+        return next((backup for backup in self._store.read_catalog(series) if backup.id == backup_id), None)
 
     def get(self, backup_id: str, user: str = "") -> Backup:
         """A backup by its id, or by the beginning of it where only one begins so.
@@ -104,12 +113,7 @@ class Catalog:
 
     def usage_of(self, volume: Volume) -> VolumeUsage:
         """What is on a volume by the catalog, whether it is there or not."""
-        sizes = [
-            backup.document.stored_bytes
-            for series in self._store.catalog_series()
-            for backup in self._store.read_catalog(series)
-            if backup.volume == volume.id
-        ]
+        sizes = [backup.document.stored_bytes for backup in self.each_unsorted() if backup.volume == volume.id]
         return VolumeUsage(len(sizes), sum(sizes))
 
     def directory(self, backup: Backup) -> Path:
@@ -143,12 +147,15 @@ class Catalog:
         with self._store.catalog_transaction(backup.series) as table:
             table.remove(backup.id)
 
-    def forget(self, backup_ids: Collection[str]) -> None:
-        """Forget backups whose removal was interrupted after they had left their place."""
+    def forget(self, backup_ids: Collection[str]) -> list[Backup]:
+        """Forget backups whose removal was interrupted after they had left their place, and give them."""
+        forgotten: list[Backup] = []
         for backup_id in backup_ids:
             for backup in list(self._store.find_backups(backup_id)):
                 if backup.id == backup_id and not self.is_there(backup):
                     self.remove(backup)
+                    forgotten.append(backup)
+        return forgotten
 
     def forget_volume(self, volume_id: str) -> None:
         """Forget all backups of a volume; on the volume nothing is touched."""

@@ -15,6 +15,7 @@ from thaniya_core.formats.names import BACKUP_FILE, check_id, parse_series
 from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import archive_directory, backup_directory
 from thaniya_core.model import Backup, Volume
+from thaniya_core.system.files import read_regular
 
 
 def find_series(volume: Volume, unreadable: list[str]) -> list[Path]:
@@ -44,7 +45,7 @@ def read_series(volume: Volume, series_place: Path, unreadable: list[str]) -> It
 def _read_backup(volume: Volume, directory: Path) -> Backup:
     check_id(directory.name)
     file = directory / BACKUP_FILE
-    document = decode_document(file.read_bytes(), str(file))
+    document = decode_document(read_regular(file), str(file))
     parse_series(str(document.series))
     if directory != backup_directory(volume.path, document.series, document.id):
         raise IntegrityFailed(f"backup.json says it is {document.series}/{document.id}")

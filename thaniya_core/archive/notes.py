@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from thaniya_core.errors import NotFound
 from thaniya_core.formats.names import NOTES_FILE
 from thaniya_core.formats.notes import Notes, check_tag, decode_notes, encode_notes
-from thaniya_core.system.files import write_atomic
+from thaniya_core.system.files import read_regular, write_atomic
 
 
 def read_notes(directory: Path) -> Notes:
@@ -22,7 +22,7 @@ def read_notes(directory: Path) -> Notes:
     """
     file = directory / NOTES_FILE
     try:
-        data = file.read_bytes()
+        data = read_regular(file)
     except FileNotFoundError:
         return Notes()
     return decode_notes(data, str(file))

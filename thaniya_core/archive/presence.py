@@ -8,27 +8,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from thaniya_core.errors import NotFound, ThaniyaError
-from thaniya_core.formats.volume import VOLUME_FILE, VolumeDocument, decode_volume
+from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError
+from thaniya_core.formats.volume import (
+    VOLUME_FILE,
+    VolumeDocument,
+    decode_volume,
+    incoming_place,
+    removing_place,
+    testing_place,
+)
 from thaniya_core.model import Volume
-from thaniya_core.system.files import os_errors
+from thaniya_core.system.files import os_errors, read_regular
 
 _DESCRIPTORS = Path("/proc/self/fd")
+_LIMIT_BYTES = 64 * 1024
 
 
 def read_volume(path: Path) -> VolumeDocument | None:
     """The volume.json of a directory; None where there is none.
 
     Raises:
-        IntegrityFailed: it is damaged.
+        IntegrityFailed: it is damaged, or the volume holds a link where it is to hold a directory to be cleaned.
         OSError: it cannot be read.
     """
     file = path / VOLUME_FILE
     try:
-        data = file.read_bytes()
+        data = read_regular(file, _LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return decode_volume(data, str(file))
+    document = decode_volume(data, str(file))
+    for place in (incoming_place(path), removing_place(path), testing_place(path)):
+        if place.is_symlink():  # what it points to would be removed
+            raise IntegrityFailed(f"{place} is a link", hint="look where it leads and who made it, then remove it")
+    return document
 
 
 def is_there(volume: Volume) -> bool:

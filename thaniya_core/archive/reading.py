@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,6 +27,11 @@ READ_TIMEOUT_S = 30 * 86400.0
 MEMORY_LIMIT = "256MiB"
 """What a decompressor may take. `xz -9` makes files that need 65 MiB; a hostile one may ask for gigabytes."""
 
+_ENDING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGXCPU})
+"""What others end programs by: a service that is stopped, a machine that is out of memory. A crash is none of them."""
+
+_CHILD_DIED = re.compile(r"tar: Child died with signal ([0-9]+)")
+_TAR_ENDS = ("tar: Child died", "tar: Error is not recoverable")
 _MEMORY_MESSAGE = "Memory usage limit reached"
 
 ENVIRONMENT = {
@@ -35,6 +42,20 @@ ENVIRONMENT = {
     "BZIP": "",
     "BZIP2": "",
 }
+
+
+def killing_signal(exit_code: int, messages: Sequence[str]) -> str:
+    """The signal by which others have ended a program, or the decompressor that tar had started; empty for none.
+
+    Args:
+        exit_code: of the program.
+        messages: what it wrote to stderr, line by line.
+    """
+    numbers = [-exit_code, *(int(found[1]) for text in messages if (found := _CHILD_DIED.match(text)))]
+    if signal.SIGPIPE in numbers and all(text.startswith(_TAR_ENDS) for text in messages):
+        # What fed the decompressor found it gone. One that goes because its input is damaged says so first.
+        return signal.SIGPIPE.name
+    return next((signal.Signals(number).name for number in numbers if number in _ENDING_SIGNALS), "")
 
 
 class Reading(Struct, Generic[T], frozen=True):
@@ -53,6 +74,11 @@ class Reading(Struct, Generic[T], frozen=True):
     def is_out_of_memory(self) -> bool:
         """Whether the program refused to take more memory than MEMORY_LIMIT."""
         return self.exit_code != 0 and any(_MEMORY_MESSAGE in message for message in self.messages)
+
+    @property
+    def killed_by(self) -> str:
+        """The signal by which others have ended the program; see `killing_signal`."""
+        return killing_signal(self.exit_code, self.messages)
 
     @property
     def failure(self) -> str:

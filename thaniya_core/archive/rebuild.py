@@ -10,9 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thaniya_core.archive.inventory import find_series, read_series
+from thaniya_core.archive.notes import read_notes
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import IllegalName, StateUnreadable, ThaniyaError
 from thaniya_core.formats.names import Series, parse_series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import backup_directory
 from thaniya_core.model import Backup, Volume
 from thaniya_core.store import Store
@@ -112,12 +114,21 @@ class Rebuild:
                     continue  # it was removed since the volume was read
                 added += backup_id not in known
                 old = known.get(backup_id, backup)
-                table.put(replace(backup, broken=old.broken, verified_at=old.verified_at))
+                # What people said of it since the volume was read was written under this lock: it is read once more.
+                notes = backup.notes if old.notes == backup.notes else self._current_notes(backup)
+                table.put(replace(backup, notes=notes, broken=old.broken, verified_at=old.verified_at))
             for backup_id, backup in known.items():
                 # One that was archived or removed meanwhile is looked for once more.
                 if backup_id not in on_disk and backup.volume in present_volumes and self._is_gone(backup):
                     removed += table.remove(backup_id)
         return added, removed
+
+    def _current_notes(self, backup: Backup) -> Notes:
+        try:
+            root = self._volumes.present_root(backup.volume)
+            return read_notes(backup_directory(root, backup.series, backup.id))
+        except (ThaniyaError, OSError):
+            return backup.notes  # it has vanished meanwhile, or they were told as unreadable
 
     def _is_gone(self, backup: Backup) -> bool:
         """Whether a backup is no more; not when its volume has vanished meanwhile."""

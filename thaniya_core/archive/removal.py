@@ -21,12 +21,13 @@ from thaniya_core.model import Backup, UploadState
 from thaniya_core.store import Store
 from thaniya_core.system.files import fsync_directory, make_directories, os_errors, remove_tree
 
+INTERRUPTED = "its removal had been interrupted"
+
 Choose = Callable[[Sequence[Backup]], Iterable[Backup]]
 """Which of a series' backups are to be removed, told from all of them."""
 
-
-OnRemoved = Callable[[Backup], None]
-"""Told of each backup as soon as it counts as gone, before its files are unlinked."""
+Note = Callable[[Backup, str], None]
+"""Told of each backup as it leaves its place, with what there is to say of that."""
 
 
 class Removed(Struct, frozen=True):
@@ -68,15 +69,14 @@ class Removal:
         self._volumes = volumes
         self._catalog = catalog
 
-    def remove_chosen(
-        self, series: Series, choose: Choose, on_removed: OnRemoved, *, must_agree: bool = True
-    ) -> Removed:
+    def remove_chosen(self, series: Series, choose: Choose, note: Note, *, must_agree: bool = True) -> Removed:
         """Remove some backups of a series; they are chosen while nobody else can change what is known of the series.
 
         Args:
             series: whose backups.
             choose: called with all that the catalog knows of the series.
-            on_removed: told of each that is gone, also when a later one cannot be removed.
+            note: called for each that is removed, also by an earlier process that was killed on the way; twice for one
+                that this happens to in between.
             must_agree: refuse to choose when the catalog knows other backups than lie on the volumes that are there.
 
         Raises:
@@ -84,12 +84,12 @@ class Removal:
             ThaniyaError: one could not be removed; those before it are gone.
         """
         with self._volumes.hold_present() as roots:
-            return self._remove_chosen(series, choose, on_removed, roots, must_agree)
+            return self._remove_chosen(series, choose, note, roots, must_agree)
 
     def _remove_chosen(
-        self, series: Series, choose: Choose, on_removed: OnRemoved, roots: dict[str, Path], must_agree: bool
+        self, series: Series, choose: Choose, note: Note, roots: dict[str, Path], must_agree: bool
     ) -> Removed:
-        self._finish_interrupted(series, roots.values())
+        self._finish_interrupted(series, note, roots.values())
         removed: list[Backup] = []
         failure: ThaniyaError | None = None
         with self._store.catalog_transaction(series) as table:
@@ -101,13 +101,12 @@ class Removal:
                 if backup.volume in roots:
                     try:
                         _put_aside(roots[backup.volume], backup)
+                        table.remove(backup.id)
+                        removed.append(backup)
+                        note(backup, "")
                     except ThaniyaError as error:
                         failure = error  # the catalog must forget what is gone already
                         break
-                    table.remove(backup.id)
-                    removed.append(backup)
-        for backup in removed:
-            on_removed(backup)
         freed_bytes = 0
         for backup in removed:
             with os_errors(f"remove {backup.id}"):
@@ -119,16 +118,17 @@ class Removal:
         absent = tuple(backup for backup in chosen if backup.volume not in roots)
         return Removed(tuple(removed), absent, freed_bytes)
 
-    def _finish_interrupted(self, series: Series, roots: Iterable[Path]) -> None:
+    def _finish_interrupted(self, series: Series, note: Note, roots: Iterable[Path]) -> None:
         """Carry on removals of this series that were killed."""
-        known = {backup.id for backup in self._store.read_catalog(series)}
+        known = {backup.id: backup for backup in self._store.read_catalog(series)}
         for root in roots:
             with os_errors("finish an interrupted removal"):
                 place = removing_place(root)
-                left = {path.name for path in place.iterdir()} & known if place.is_dir() else set()
+                left = {path.name for path in place.iterdir()} & known.keys() if place.is_dir() else set()
                 if left:
                     self._catalog.forget(left)
-                    for name in left:
+                    for name in sorted(left):
+                        note(known[name], INTERRUPTED)
                         remove_tree(place / name)
 
     def _check_agreement(self, series: Series, known: Sequence[Backup], roots: dict[str, Path]) -> None:

@@ -29,6 +29,20 @@ class Rescanned(Struct, frozen=True):
     copies: tuple[str, ...] = ()
     """Volumes that are in more than one place, each with all of them: it is not known which is the one."""
 
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What there is to tell people: what became of a volume, and which; empty when all are where they were."""
+        return [
+            *(("moved", f"{volume.label}, now at {volume.path}") for volume in self.moved),
+            *(("added", f"{volume.label}, at {volume.path}") for volume in self.added),
+            *(
+                ("not known here", f"{volume.label}, at {volume.path}: thaniya volume add {volume.path}")
+                for volume in self.unknown
+            ),
+            *(("NOT FOUND", f"{volume.label}, which was at {volume.path}") for volume in self.missing),
+            *(("IN TWO PLACES", copies) for copies in self.copies),
+        ]
+
 
 def rescan(volumes: Sequence[Volume], places: Sequence[Path], take_up: TakeUp, *, add: bool = False) -> Rescanned:
     """Look for volumes, and take up those that have moved.

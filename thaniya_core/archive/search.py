@@ -36,6 +36,7 @@ def _find(directory: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[t
     except OSError:
         return
     except ThaniyaError as error:
+        seen.add((status.st_dev, status.st_ino))
         logger.warning("%s", error)
         return
     if document is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thaniya_core.archive.contents import read_contents
+from thaniya_core.archive.reading import killing_signal
 from thaniya_core.archive.restore import unpack_backup
 from thaniya_core.archive.scratch import scratch_directory
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NoSpace
@@ -40,6 +41,7 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
 
     Raises:
         NoSpace: it does not fit; that says nothing about the backup.
+        CommandFailed: a program could not be started or was killed; that says nothing about it either.
         Busy: another process tries the same.
     """
     with scratch_directory(scratch, document.id) as target, os_errors(f"restore {document.id} on trial"):
@@ -57,6 +59,11 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
                 raise NoSpace(
                     f"the disk of {scratch} filled while {document.id} was restored on trial", hint=_MORE_ROOM
                 ) from error
+            exit_code = error.facts.get("exit_code")
+            if not isinstance(exit_code, int) or killing_signal(
+                exit_code, error.message.partition(": ")[2].split("; ")
+            ):
+                raise  # a program could not be started, or was killed
             return (f"it cannot be restored: {error.message}",)
         parts = all_parts(document.files)
         return tuple(found for part in parts for found in _compare(directory, document, part, target))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from thaniya_core.archive.backups import Backups
 from thaniya_core.archive.catalog import Catalog
-from thaniya_core.archive.due import choose_due
+from thaniya_core.archive.due import Reading, choose_due, last_reading
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.config import VerifyLimits
 from thaniya_core.errors import ThaniyaError
@@ -46,16 +46,20 @@ class Verification:
         self._backups = backups
         self._limits = limits
 
-    def due(self, horizon: timedelta) -> list[Backup]:
-        """The backups that a run reads now; see `choose_due`.
+    def due(self, horizon: timedelta) -> list[Reading]:
+        """The backups that a run reads now; see `choose_due`. Broken ones are left out: they are told already.
 
         Args:
             horizon: until the next run.
         """
         present = {volume.id for volume in self._volumes.present()}
-        readable = [backup for backup in self._catalog.find() if backup.volume in present]
+        readings = (
+            last_reading(backup)
+            for backup in self._catalog.each_unsorted()
+            if backup.volume in present and not backup.broken
+        )
         every = timedelta(seconds=self._limits.every)
-        return choose_due(readable, self._clock.now(), every, horizon, self._limits.most_per_run)
+        return choose_due(readings, self._clock.now(), every, horizon, self._limits.most_per_run)
 
     def run_due(
         self, horizon: timedelta, should_stop: Callable[[], bool] = lambda: False, actor: str = "service"
@@ -69,13 +73,16 @@ class Verification:
         """
         verified: list[Backup] = []
         unreadable: list[str] = []
-        for backup in self.due(horizon):
+        for reading in self.due(horizon):
             try:
+                backup = self._catalog.find_in(reading.series, reading.backup_id)
+                if backup is None:
+                    continue  # it has been removed meanwhile
                 throttle = Throttle(self._clock, self._limits.limit_rate, should_stop)
                 verified.append(run_in_background(partial(self._backups.verify, backup, actor, throttle)))
             except Stopped:
                 return VerifiedRun(tuple(verified), tuple(unreadable), was_stopped=True)
             except ThaniyaError as error:
-                logger.error("cannot verify %s: %s", backup.id, error)
-                unreadable.append(f"{backup.id}: {error.message}")
+                logger.error("cannot verify %s: %s", reading.backup_id, error)
+                unreadable.append(f"{reading.backup_id}: {error.message}")
         return VerifiedRun(tuple(verified), tuple(unreadable))

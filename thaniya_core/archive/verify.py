@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from thaniya_core.archive.listing import list_archive
 from thaniya_core.archive.reading import MEMORY_LIMIT, OnChunk, Reading, hash_stream, read_through
-from thaniya_core.errors import ThaniyaError
+from thaniya_core.errors import CommandFailed, ThaniyaError
 from thaniya_core.formats.documents import encode_sums
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, decode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESERVED_FILES, RESTORE_FILE, SUMS_FILE
 from thaniya_core.formats.restoring import all_parts
-from thaniya_core.system.files import hash_file
+from thaniya_core.system.files import hash_file, read_regular
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ class _Found(Struct, frozen=True):
     damage: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
     unpacked_bytes: int = 0
+    killed_by: str = ""
 
 
 def examine(directory: Path, document: BackupDocument, on_chunk: OnChunk | None = None) -> Findings:
@@ -52,6 +53,9 @@ def examine(directory: Path, document: BackupDocument, on_chunk: OnChunk | None 
         directory: where the backup lies.
         document: what the catalog knows of it.
         on_chunk: called with the number of stored bytes read since the last call; what it raises ends the reading.
+
+    Raises:
+        CommandFailed: a program that reads it was killed; that says nothing about the backup.
     """
     damage = _check_documents(directory, document)
     untested: list[str] = []
@@ -67,6 +71,8 @@ def examine(directory: Path, document: BackupDocument, on_chunk: OnChunk | None 
             damage.append(f"{file.name} has {found.size_bytes} bytes instead of {file.size_bytes}")
         elif found.sha256 != file.sha256:
             damage.append(f"{file.name} has another SHA-256 than when it was archived")
+        elif found.killed_by:
+            raise CommandFailed(f"what read {file.name} of {document.id} was ended by {found.killed_by}")
         else:
             damage += found.damage
             untested += found.untested
@@ -96,7 +102,8 @@ def _found(file: BackupFile, reading: Reading[T], what: str, differs: tuple[str,
         damage, untested = (), f"{file.name}: decompressing it takes more memory than {MEMORY_LIMIT}"
     elif reading.failure:
         damage = (f"{file.name} {what}: {reading.failure}",)
-    return _Found(reading.sha256, reading.size_bytes, damage, (untested,) if untested else (), unpacked_bytes)
+    lines = (untested,) if untested else ()
+    return _Found(reading.sha256, reading.size_bytes, damage, lines, unpacked_bytes, reading.killed_by)
 
 
 def _check_documents(directory: Path, document: BackupDocument) -> list[str]:
@@ -109,12 +116,12 @@ def _check_documents(directory: Path, document: BackupDocument) -> list[str]:
         except OSError as exc:
             damage.append(f"{name} cannot be read: {exc.strerror}")
     try:
-        if (directory / SUMS_FILE).read_bytes() != encode_sums(sums):
+        if read_regular(directory / SUMS_FILE) != encode_sums(sums):
             damage.append(f"{SUMS_FILE} does not fit to backup.json, RESTORE.txt and the files")
     except OSError as exc:
         damage.append(f"{SUMS_FILE} cannot be read: {exc.strerror}")
     try:
-        if decode_document((directory / BACKUP_FILE).read_bytes(), BACKUP_FILE) != document:
+        if decode_document(read_regular(directory / BACKUP_FILE), BACKUP_FILE) != document:
             damage.append(f"{BACKUP_FILE} is not what the catalog knows")
     except (OSError, ThaniyaError) as exc:
         damage.append(f"{BACKUP_FILE} cannot be read: {exc}")
@@ -129,7 +136,7 @@ def _check_restore_text(file: Path, document: BackupDocument) -> list[str]:
     command must name each file that is restored, and none may name another.
     """
     try:
-        text = file.read_bytes().decode("utf-8", "replace")
+        text = read_regular(file).decode("utf-8", "replace")
     except OSError:
         return []  # told already
     commands = "\n".join(line for line in text.splitlines() if not line.startswith("#"))

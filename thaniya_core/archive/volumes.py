@@ -13,6 +13,7 @@ from thaniya_core.archive.choice import DOCUMENTS_BYTES, Room, choose_room
 from thaniya_core.archive.presence import held, is_there, not_there, read_volume
 from thaniya_core.archive.rescan import Rescanned, rescan
 from thaniya_core.archive.scratch import clean_scratch
+from thaniya_core.config import Paths
 from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError, WrongState
 from thaniya_core.formats.names import make_id
 from thaniya_core.formats.volume import (
@@ -33,6 +34,7 @@ from thaniya_core.system.files import (
     on_same_file_system,
     os_errors,
     remove_tree,
+    require_directory,
     write_atomic,
 )
 
@@ -42,9 +44,15 @@ logger = logging.getLogger(__name__)
 class Volumes:
     """The volumes of a server."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, paths: Paths | None = None) -> None:
+        """
+        Args:
+            store, clock: what they say.
+            paths: where the server works itself: no place for a volume.
+        """
         self._store = store
         self._clock = clock
+        self._paths = paths
 
     def all(self) -> list[Volume]:
         """All volumes, present or not."""
@@ -73,20 +81,21 @@ class Volumes:
             path: the directory.
             label: what people call it; one that is a volume already keeps its label.
             actor: who does this, for the audit log.
-            must_exist: refuse to make the directory: where a disk is not mounted it would come to lie below it.
+            must_exist: refuse to make the directory: where a disk is not mounted it would come to lie below it. What is
+                above it is never made.
 
         Raises:
             AlreadyExists: it is a volume of this server already.
-            NotFound: it is where a volume should be that is not there, or it must exist and does not.
-            WrongState: it is a copy of a volume that is elsewhere, or lies within a volume.
+            NotFound: it is where a volume should be that is not there, or it, or what is above it, is missing.
+            WrongState: it is a copy of a volume that is elsewhere, or lies within a volume or where the server works.
             ThaniyaError: it cannot be written.
         """
         path = path.absolute()
-        with os_errors(f"make the volume {path}"):
+        doing = f"make the volume {path}"
+        with os_errors(doing):
             document = read_volume(path)
             self._check_place(path, document)
-            if must_exist and not path.is_dir():
-                raise NotFound(f"there is no directory {path}", hint="mount its disk, or make the directory first")
+            require_directory(path if must_exist else path.parent, doing)
             make_directories(archive_directory(path))
             if document is None:
                 document = VolumeDocument(make_id(self._clock.now()), label)
@@ -94,6 +103,8 @@ class Volumes:
         return self._take_up(document, path, "volume.add", actor)
 
     def _check_place(self, path: Path, document: VolumeDocument | None) -> None:
+        if self._paths is not None:
+            _check_is_free(path.resolve(), self._paths)
         for known in self.all():
             is_same = document is not None and document.id == known.id
             if known.path == path and not is_same:
@@ -256,3 +267,12 @@ class Volumes:
 
 def _copied_bytes(volume: Volume, size_bytes: int, source: Path | None) -> int:
     return 0 if source is not None and on_same_file_system(volume.path, source) else size_bytes
+
+
+def _check_is_free(path: Path, paths: Paths) -> None:
+    """Spool and slots are emptied by the server; the state is its own, but a directory in it may be a volume."""
+    for name, place in (("spool", paths.spool.resolve()), ("slots", paths.slots.resolve())):
+        if path.is_relative_to(place):
+            raise WrongState(f"{path} lies within the {name} directory of the server", hint="choose another directory")
+    if path == paths.state.resolve():
+        raise WrongState(f"{path} is the state directory of the server", hint="choose another directory, or one in it")

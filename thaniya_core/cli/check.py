@@ -21,15 +21,16 @@ from thaniya_core.system.terminal import show_json
 class PluginCommand(TyperCommand):
     """A command whose wrong usage is UNKNOWN: exit code 2 would be CRITICAL."""
 
-    def make_context(self, info_name: str | None, args: list[str], *others: Any, **options: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Read the arguments."""
         as_json = "--json" in args
         try:
-            return super().make_context(info_name, args, *others, **options)
+            return super().make_context(info_name, args, parent, **extra)
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            _tell_unknown(getattr(error, "message", "") or str(error), "see thaniya check --help", as_json)
+            message = error.format_message() if hasattr(error, "format_message") else str(error)
+            _tell_unknown(message, "see thaniya check --help", as_json)
             raise typer.Exit(Severity.UNKNOWN.exit_code) from error
 
 

@@ -14,9 +14,14 @@ from thaniya_core.system.terminal import show_json
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help="Where the server's files go; made when missing.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Where the server's files go; made when missing, but not what is above it.")
+    ],
     slots: Annotated[int, typer.Option(min=1, max=999, help="Uploads that can come in at the same time.")] = 4,
-    volume: Annotated[Path | None, typer.Option(help="Where backups are kept. [default: DIRECTORY/volume]")] = None,
+    volume: Annotated[
+        Path | None,
+        typer.Option(help="Where backups are kept: a directory that is there. [default: DIRECTORY/volume, made]"),
+    ] = None,
     listen: Annotated[str, typer.Option(help="Address of the embedded SSH server.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 takes a free one.")] = 2222,
     as_json: JsonOption = False,

@@ -36,7 +36,7 @@ from thaniya_core.cli import (
     volume,
 )
 from thaniya_core.cli.process import set_up_log, tell_failure
-from thaniya_core.errors import ExitCode, ThaniyaError
+from thaniya_core.errors import ExitCode, ThaniyaError, WrongUsage
 from thaniya_core.system.harmless import make_harmless
 
 app = typer.Typer(
@@ -98,6 +98,8 @@ def root(
 def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     try:
+        if "--json" in arguments:
+            return _run_for_a_program(arguments)
         app(list(arguments), prog_name="thaniya")
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
@@ -107,3 +109,17 @@ def run(arguments: Sequence[str]) -> int:
     except (ThaniyaError, OSError) as error:
         return tell_failure(error, arguments)
     return ExitCode.DONE
+
+
+def _run_for_a_program(arguments: Sequence[str]) -> int:
+    """Run one command so that wrong usage is told in JSON as any other error."""
+    try:
+        exit_code = app(list(arguments), prog_name="thaniya", standalone_mode=False)
+    except Exception as error:
+        # typer keeps the class of its errors of usage to itself; this is what tells them from others.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        command = "thaniya" if context is None else context.command_path
+        raise WrongUsage(error.format_message(), hint=f"see `{command} --help`") from error
+    return exit_code if isinstance(exit_code, int) else ExitCode.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from thaniya_core.errors import NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.monitor import RETENTION_RUN
-from thaniya_core.retention import Candidate, NotPruned, Pruned, SeriesPlan, make_plan, parse_policy
+from thaniya_core.retention import Candidate, Pruned, SeriesPlan, make_plan, parse_policy
 from thaniya_core.server import Server
 from thaniya_core.system.files import os_errors
 from thaniya_core.system.harmless import make_harmless
@@ -32,19 +33,37 @@ Users = Annotated[str, typer.Option("--user", help="Series of this user only.")]
 Names = Annotated[list[str] | None, typer.Option("--series", help="This series only: user/host/name.")]
 
 
+class _Shown(Struct, frozen=True):
+    """A policy that was set."""
+
+    scope: str
+    policy: str
+    set_in: str
+    series: int
+    """So many series with backups it holds for."""
+
+
 @app.command("show")
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the policies that were set. The one of a series goes before its user's, that before the default.
+    """Show the policies that were set, and how many series each holds for now.
+
+    The policy of a series goes before its user's, that before the default.
 
     Example: thaniya retention show
     """
-    applied = server_of(context).retention_settings.all()
+    server = server_of(context)
+    held = _count_series(server)
     records = [
-        {"scope": each.scope, "policy": str(each.policy), "set_in": "thaniya.toml" if each.is_configured else "state"}
-        for each in applied
+        _Shown(each.scope, str(each.policy), "thaniya.toml" if each.is_configured else "state", held[each.scope])
+        for each in server.retention_settings.all()
     ]
-    rows = [[record["scope"], record["policy"] or "keep everything", record["set_in"]] for record in records]
-    print_records(records, ["scope", "policy", "set in"], rows, as_json, "no policy: everything is kept")
+    rows = [[each.scope, each.policy or "keep everything", each.set_in, str(each.series)] for each in records]
+    print_records(records, ["scope", "policy", "set in", ">series"], rows, as_json, "no policy: everything is kept")
+
+
+def _count_series(server: Server) -> Counter[str]:
+    """How many series with backups the policy of each scope holds for. None is the sign of a mistyped scope."""
+    return Counter(applied.scope for _, applied in server.retention_settings.of_each(server.store.catalog_series()))
 
 
 @app.command("set")
@@ -61,9 +80,15 @@ def set_policy(
     Example: thaniya retention set alice/web1/nightly "keep-daily=7 keep-weekly=4 keep-monthly=12"
     """
     parsed = parse_policy(policy)
-    server_of(context).retention_settings.set(scope, parsed, actor())
-    facts = [("scope", scope), ("policy", str(parsed) or "keep everything")]
-    print_facts({"scope": scope, "policy": str(parsed)}, facts, as_json)
+    server = server_of(context)
+    server.retention_settings.set(scope, parsed, actor())
+    held = _count_series(server)[scope]
+    facts = [
+        ("scope", scope),
+        ("policy", str(parsed) or "keep everything"),
+        ("holds for", f"{held} series" if held else "no series that has backups"),
+    ]
+    print_facts({"scope": scope, "policy": str(parsed), "series": held}, facts, as_json)
 
 
 @app.command("unset")
@@ -89,8 +114,7 @@ def plan(
     Example: thaniya retention plan --series alice/web1/nightly
     """
     server = server_of(context)
-    for planned in server.retention.plan(_chosen(server, series, user)):
-        _show_plan(planned, removals, as_json)
+    _show_plans(server.retention.plan(_chosen(server, series, user)), removals, as_json)
 
 
 @app.command("apply")
@@ -108,20 +132,24 @@ def apply(
     server = server_of(context)
     chosen = _chosen(server, series, user)
     if dry_run:
-        for planned in server.retention.plan(chosen):
-            _show_plan(planned, True, as_json)
+        _show_plans(server.retention.plan(chosen), True, as_json)
         return
     failures: list[ThaniyaError] = []
     for result in server.retention.apply_each(chosen, actor()):
-        if isinstance(result, NotPruned):
-            failures.append(result.error)
-            _show_failure(result, as_json)
-        else:
+        if isinstance(result, Pruned):
             _show_pruned(result, as_json)
+            continue
+        failures.append(result.error)
+        if as_json:
+            show_json({"message_type": "failed", "series": str(result.series), "error": result.error.message})
     if not failures and not user and not series:
         server.schedule.note_run(RETENTION_RUN, f"{len(chosen)} series by {actor()}")
+    if len(failures) == 1:
+        raise failures[0]
     if failures:
-        raise failures[0] if len(failures) == 1 else ThaniyaError(f"{len(failures)} of {len(chosen)} series failed")
+        for error in failures if not as_json else ():
+            print(make_harmless(str(error)), file=sys.stderr)
+        raise ThaniyaError(f"{len(failures)} of {len(chosen)} series failed")
 
 
 def _chosen(server: Server, series: list[str] | None, user: str) -> list[Series]:
@@ -134,13 +162,6 @@ def _chosen(server: Server, series: list[str] | None, user: str) -> list[Series]
     if user and not chosen:
         raise NotFound(f"there is no backup of the user {user} here", hint="see `thaniya backup list`")
     return chosen
-
-
-def _show_failure(failed: NotPruned, as_json: bool) -> None:
-    if as_json:
-        show_json({"message_type": "failed", "series": str(failed.series), "error": failed.error.message})
-    else:
-        print(f"{failed.series}: {make_harmless(failed.error.message)}", file=sys.stderr)
 
 
 def _show_pruned(pruned: Pruned, as_json: bool) -> None:
@@ -159,6 +180,26 @@ def _show_pruned(pruned: Pruned, as_json: bool) -> None:
         print(f"{pruned.series}: {len(pruned.removed)} removed, {format_size(pruned.freed_bytes)}")
     if pruned.absent:
         print(f"{pruned.series}: {len(pruned.absent)} are to be removed, but their volume is not there")
+
+
+def _show_plans(plans: Iterable[SeriesPlan], removals: bool, as_json: bool) -> None:
+    count = 0
+    kept_bytes = removed_bytes = kept = removed = 0
+    for planned in plans:
+        _show_plan(planned, removals, as_json)
+        count += 1
+        kept, kept_bytes = kept + len(planned.plan.kept), kept_bytes + planned.kept_bytes
+        removed, removed_bytes = removed + len(planned.plan.removed), removed_bytes + planned.removed_bytes
+    if as_json:
+        return
+    if not count:
+        print("no backup is here")
+    elif removals and not removed:
+        print(f"nothing to remove; {kept} kept, {format_size(kept_bytes)}")
+    elif count > 1:
+        print(
+            f"{count} series: {kept} kept, {format_size(kept_bytes)}; {removed} to remove, {format_size(removed_bytes)}"
+        )
 
 
 def _show_plan(planned: SeriesPlan, removals: bool, as_json: bool) -> None:
@@ -254,8 +295,9 @@ def _parse_times(lines: Iterable[str]) -> Iterable[tuple[str, datetime]]:
             moment = datetime.fromisoformat(text)
         except ValueError:
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None or moment.tzinfo is None or not 1970 <= moment.year <= 9000:
             raise WrongUsage(
-                f"line {number}: {text!r} is no time with an offset", hint="write it like 2026-03-31T02:00:00Z"
+                f"line {number}: {text!r} is no time of a backup with an offset",
+                hint="write it like 2026-03-31T02:00:00Z",
             )
         yield text, moment

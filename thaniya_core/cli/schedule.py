@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import asdict
 
-from thaniya_core.cli.context import server_of
+from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, format_time, print_records
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.quantities import format_duration
@@ -27,9 +27,9 @@ def schedule(
     Example: thaniya schedule --run retention
     """
     server = server_of(context)
-    tasks = [server.schedule.run_now(run)] if run else server.schedule.show()
+    tasks = [server.schedule.run_now(run, actor())] if run else server.schedule.show()
     now = server.clock.now()
-    columns = ["name", ">every", "last good", "next", "state", "what was done"]
+    columns = ["name", ">every", "last run", "next", "state", "what was done"]
     print_records(map(_record, tasks), columns, [_row(task, now) for task in tasks], as_json, "nothing is scheduled")
     if run and tasks[0].failure:
         raise ThaniyaError(f"{run} failed: {tasks[0].failure}")
@@ -45,11 +45,17 @@ def _row(task: ScheduledTask, now: datetime) -> list[str]:
     return [
         task.name,
         format_duration(task.every_s) if task.every_s else "-",
-        format_time(task.last.ran_at),
+        format_time(max((each for each in (task.last.began_at, task.last.ran_at) if each), default=None)),
         next_at,
         _state(task, now),
-        (f"FAILED: {task.failure}" if task.failure else task.why_off or task.last.detail) or "-",
+        _outcome(task),
     ]
+
+
+def _outcome(task: ScheduledTask) -> str:
+    if task.failure:
+        return f"FAILED, last good {format_time(task.last.ran_at)}: {task.failure}"
+    return task.why_off or task.last.detail or "-"
 
 
 def _state(task: ScheduledTask, now: datetime) -> str:

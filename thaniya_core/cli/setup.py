@@ -33,7 +33,11 @@ def openssh(
         ),
     ] = None,
     volume: Annotated[
-        Path | None, typer.Option(help="Where backups are kept, when there is no volume yet. [default: STATE/volume]")
+        Path | None,
+        typer.Option(
+            help="Where backups are kept, when there is no volume yet: a directory that is there. "
+            "[default: STATE/volume, made]"
+        ),
     ] = None,
     run_by: Annotated[
         RunBy | None, typer.Option(help="What keeps the service going. [default: what this machine has]")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Protocol
 
 import typer
 
@@ -20,10 +21,28 @@ def tui(
 
     Example: thaniya tui --read-only
     """
+    show = load_console()
+    raise typer.Exit(show(given_config(context), is_read_only=read_only, theme=theme))
+
+
+class ShowConsole(Protocol):
+    """Shows a server in this terminal until the person leaves; gives the exit code."""
+
+    def __call__(self, config_file: Path | None, *, is_read_only: bool, theme: ConsoleTheme | None) -> int: ...
+
+
+def load_console() -> ShowConsole:
+    """What opens the console in this terminal.
+
+    Raises:
+        NotFound: it is not installed.
+        WrongUsage: there is no terminal.
+    """
     try:
-        from thaniya_tui.command import open_console
+        from thaniya_tui.command import check_terminal, open_console
     except ModuleNotFoundError as error:
         if error.name not in ("textual", "thaniya_tui"):
             raise
         raise NotFound("the console is not installed here", hint="pip install 'thaniya[tui]'") from error
-    raise typer.Exit(open_console(given_config(context), is_read_only=read_only, theme=theme))
+    check_terminal()
+    return open_console

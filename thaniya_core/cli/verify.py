@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from thaniya_core.archive.due import choose_sample, last_read_at, older_than
+from thaniya_core.archive.due import Reading, choose_sample, last_reading, older_than
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
@@ -47,11 +47,16 @@ def verify(
     server = server_of(context)
     if scratch is not None and not test_restore:
         raise WrongUsage("--scratch says where --test-restore restores", hint="add --test-restore")
-    backups = _choose(server, backup_ids or [], everything, series, older, sample)
+    readings = _choose(server, backup_ids or [], everything, series, older, sample)
     rate = parse_size(limit_rate) if limit_rate else None
     broken = 0
     failures: list[ThaniyaError] = []
-    for backup in backups:
+    count = 0
+    for reading in readings:
+        backup = server.catalog.find_in(reading.series, reading.backup_id)
+        if backup is None:
+            continue  # it has been removed meanwhile
+        count += 1
         try:
             trial = (scratch or server.backups.trial_place(backup)) if test_restore else None
             damage = _verify_one(server, backup, rate, trial)
@@ -62,10 +67,10 @@ def verify(
             broken += bool(damage)
             _tell(backup, damage, as_json, is_good=not damage)
     if broken:
-        raise IntegrityFailed(f"{broken} of {len(backups)} backups are broken", hint="make new backups of these series")
+        raise IntegrityFailed(f"{broken} of {count} backups are broken", hint="make new backups of these series")
     if failures:
         raise failures[0]
-    if not backups and not as_json:
+    if not count and not as_json:
         print("no backup fits")
 
 
@@ -83,7 +88,7 @@ def _verify_one(server: Server, backup: Backup, rate: int | None, trial: Path | 
 
 def _choose(
     server: Server, backup_ids: list[str], everything: bool, series: str, older: str, sample: str
-) -> list[Backup]:
+) -> list[Reading]:
     """The backups that the options ask for, the one read longest ago first where it is not a list of ids.
 
     Raises:
@@ -93,16 +98,17 @@ def _choose(
     if bool(backup_ids) == bool(everything or series or older or sample):
         raise WrongUsage("give ids; or --all, --series, --older-than, --sample, or several of these")
     if backup_ids:
-        return [server.catalog.get(one) for one in backup_ids]
+        return [last_reading(server.catalog.get(one)) for one in backup_ids]
     wanted = parse_series(series) if series else None
-    found = server.catalog.find() if wanted is None else server.catalog.of_series(wanted)
+    found = server.catalog.each_unsorted() if wanted is None else server.catalog.of_series(wanted)
     if wanted is not None and not found:
         raise NotFound(f"there is no backup of the series {wanted}", hint="see `thaniya backup list`")
+    readings = map(last_reading, found)
     if older:
-        found = older_than(found, server.clock.now(), timedelta(seconds=parse_duration(older)))
+        chosen = older_than(readings, server.clock.now(), timedelta(seconds=parse_duration(older)))
     else:
-        found = sorted(found, key=lambda backup: (last_read_at(backup), backup.id))
-    return choose_sample(found, parse_percent(sample), SystemRandom()) if sample else found
+        chosen = sorted(readings)
+    return choose_sample(chosen, parse_percent(sample), SystemRandom()) if sample else chosen
 
 
 def _tell(backup: Backup, damage: str, as_json: bool, *, is_good: bool) -> None:

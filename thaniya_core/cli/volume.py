@@ -11,7 +11,7 @@ import typer
 from thaniya_core.archive import VolumeStatus
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, confirm, print_facts, print_records
-from thaniya_core.errors import ExitCode
+from thaniya_core.errors import ExitCode, NotFound
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Volume
 
@@ -68,7 +68,9 @@ def add(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="The directory; its disk must be mounted.")],
     label: Annotated[str, typer.Option(help="What to call it. [default: the directory's name]")] = "",
-    make: Annotated[bool, typer.Option("--make", help="Make the directory when it is missing.")] = False,
+    make: Annotated[
+        bool, typer.Option("--make", help="Make the directory when it is missing, but not what is above it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a directory a volume; or take up one that is a volume, from here under another path or from another server.
@@ -123,16 +125,11 @@ def rescan(
     Example: thaniya volume rescan /media
     """
     server = server_of(context)
+    for place in places or []:
+        if not place.is_dir():
+            raise NotFound(f"there is no directory {place}", hint="mount its disk first, or look where it is: lsblk")
     found = server.volumes.rescan([*server.config.volumes.search, *(places or [])], actor(), add=take_up)
-    facts = [("moved", f"{volume.label}, now at {volume.path}") for volume in found.moved]
-    facts += [("added", f"{volume.label}, at {volume.path}") for volume in found.added]
-    facts += [
-        ("not known here", f"{volume.label}, at {volume.path}: thaniya volume add {volume.path}")
-        for volume in found.unknown
-    ]
-    facts += [("NOT FOUND", f"{volume.label}, which was at {volume.path}") for volume in found.missing]
-    facts += [("IN TWO PLACES", copies) for copies in found.copies]
-    print_facts(found, facts or [("volumes", "all are where they were")], as_json)
+    print_facts(found, found.facts or [("volumes", "all are where they were")], as_json)
     if found.added and not as_json:
         print("Now run `thaniya catalog rebuild`, which lists the backups on them.")
     if found.missing or found.copies:

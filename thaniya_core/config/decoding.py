@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from thaniya_core.config.kinds import (
     Account,
@@ -12,6 +13,7 @@ from thaniya_core.config.kinds import (
     PublicAddress,
     Seconds,
     Size,
+    Timeout,
     Url,
     UrlTemplate,
     fill_template,
@@ -49,7 +51,9 @@ def decode_special(kind: type, value: object) -> object:
         raise ValueError(str(exc)) from exc
     if number < 0:
         raise ValueError(f"expected no negative number, got {value!r}")
-    if kind is Seconds and number > _LONGEST_S:
+    if kind is Timeout and number < 1:
+        raise ValueError(f"expected a second at least, got {value!r}")
+    if issubclass(kind, Seconds) and number > _LONGEST_S:
         raise ValueError(f"expected at most ten years, got {value!r}")
     return kind(number)
 
@@ -88,8 +92,15 @@ def _decode_address(kind: type[str], value: object) -> str:
         if value and (not _MAIL_ADDRESS.fullmatch(value) or value.startswith("-")):
             raise ValueError(f"expected an address such as admin@example.org, got {value!r}")
         return kind(value)
-    if not (_URL.fullmatch(value) or (kind is UrlTemplate and not value)):
+    if not (_is_url(value) or (kind is UrlTemplate and not value)):
         raise ValueError(f"expected an address that begins with http:// or https://, got {value!r}")
     if kind is UrlTemplate:
         fill_template(value, "user", "host", "name")
     return kind(value)
+
+
+def _is_url(value: str) -> bool:
+    try:
+        return _URL.fullmatch(value) is not None and bool(urlsplit(value).hostname) and urlsplit(value).port != 0
+    except ValueError:  # the port is no number, or brackets do not match
+        return False

@@ -50,6 +50,10 @@ class Seconds(int):
     """Seconds; in TOML a number or `"15m"`."""
 
 
+class Timeout(Seconds):
+    """Seconds, one at least."""
+
+
 class MailAddress(str):
     """`admin@example.org`, or a local account; no sign that makes a mail server see a program or a file in it."""
 

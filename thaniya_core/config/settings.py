@@ -19,6 +19,7 @@ from thaniya_core.config.kinds import (
     Seconds,
     Share,
     Size,
+    Timeout,
     Url,
     UrlTemplate,
 )
@@ -61,7 +62,7 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
 class SlotLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """When an upload is let in and when it is ended."""
 
-    silence: Seconds = Seconds(900)
+    silence: Timeout = Timeout(900)
     """An upload that gets no byte for so long expires."""
     margin: Size = Size(256 * 1024**2)
     """What allocation leaves free on the disk of the slots."""
@@ -129,7 +130,7 @@ class Notify(Struct, frozen=True, forbid_unknown_fields=True):
     webhooks: tuple[Url, ...] = ()
     apprise: tuple[str, ...] = ()
     """Addresses as Apprise writes them."""
-    timeout: Seconds = Seconds(30)
+    timeout: Timeout = Timeout(30)
     """Nobody waits longer for one of these."""
     remind: Seconds = Seconds(86400)
     """What is critical is told again so often; 0 tells it once."""
@@ -141,7 +142,7 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True):
     start: UrlTemplate = UrlTemplate("")
     success: UrlTemplate = UrlTemplate("")
     fail: UrlTemplate = UrlTemplate("")
-    timeout: Seconds = Seconds(10)
+    timeout: Timeout = Timeout(10)
 
 
 class VolumeSettings(Struct, frozen=True, forbid_unknown_fields=True):

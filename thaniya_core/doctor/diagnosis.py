@@ -8,10 +8,12 @@ from pathlib import Path
 import thaniya_core
 from thaniya_core.config import Config, GateKind
 from thaniya_core.doctor import (
+    account_files,
     agreement,
     confinement,
     embedded,
     login,
+    metrics,
     owners,
     programs,
     slots,
@@ -32,10 +34,12 @@ STORAGE_CHECKS = (
     Check("volumes", storage.check_volumes),
     Check("disks", storage.check_space),
     Check("file systems", storage.check_file_systems),
+    Check("metrics", metrics.check_textfile),
 )
 SURROUNDINGS_CHECKS = (
     Check("clock", surroundings.check_clock),
     Check("tar", surroundings.check_tar),
+    Check("programs that restore", surroundings.check_restoring),
     Check("OpenSSH", surroundings.check_openssh),
     Check("Python", surroundings.check_python),
 )
@@ -48,6 +52,7 @@ OPENSSH_CHECKS = (
     Check("service's account", slots.check_service_account),
     Check("slot accounts", slots.check_membership),
     Check("locks of the slots", slots.check_locks, needs_root=True),
+    Check("locks of accounts", account_files.check_account_locks, needs_root=True),
     Check("versions of what setup installs", programs.check_copies),
     Check("program", agreement.check_program),
     Check("root helper", programs.check_helper, needs_root=True),

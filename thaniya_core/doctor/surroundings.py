@@ -8,11 +8,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from thaniya_core.archive import read_rules
 from thaniya_core.doctor.examination import Subject
-from thaniya_core.doctor.finding import Finding, fail, ok, skipped, warn
+from thaniya_core.doctor.finding import Finding, fail, ok, or_ok, skipped, warn
 from thaniya_core.doctor.programs import last_line
 from thaniya_core.errors import CommandFailed
 from thaniya_core.system.run import Completed
+
+_RESTORING = {
+    "gzip": ({"apt": "gzip", "dnf": "gzip"}, "backups with .gz files can be neither verified nor restored"),
+    "bzip2": ({"apt": "bzip2", "dnf": "bzip2"}, "backups with .bz2 files can be neither verified nor restored"),
+    "xz": ({"apt": "xz-utils", "dnf": "xz"}, "backups with .xz files can be neither verified nor restored"),
+    "sha256sum": ({"apt": "coreutils", "dnf": "coreutils"}, "RESTORE.txt cannot be run on this machine"),
+}
+"""Programs by name: the packages that have them, and what cannot be done without."""
 
 OLDEST_OPENSSH = (8, 2)
 """The first whose sshd_config knows `Include`, and so drop-ins."""
@@ -63,6 +72,20 @@ def judge_tar(done: Completed) -> Finding:
     if "GNU tar" in first:
         return ok("tar", first)
     return fail("tar", f"it is not GNU tar: {first or last_line(done)}", "apt install tar, or dnf install tar")
+
+
+def check_restoring(subject: Subject) -> Iterator[Finding]:
+    """Verifying, restoring and RESTORE.txt rely on these programs; compressing by xz does too."""
+    wanted = {str(rule.compression) for rule in read_rules(subject.config.compression, str(subject.config.file))}
+    missing: list[Finding] = []
+    for program, (package, what_for) in _RESTORING.items():
+        try:
+            subject.machine.run([program, "--version"])
+        except CommandFailed:
+            told = f"{program} is missing: {what_for}"
+            cure = " or ".join(f"{tool} install {each}" for tool, each in package.items())
+            missing.append(fail(program, told, cure) if program in wanted else warn(program, told, cure))
+    yield from or_ok(missing, "programs that restore", ", ".join(_RESTORING))
 
 
 def check_openssh(subject: Subject) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ WARNINGS_KEPT = 200
 WARNING_CHARACTERS = 500
 """What of a client's warnings goes into backup.json; all of them are in client.log."""
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -221,7 +222,7 @@ def decode_document(data: bytes, where: str) -> BackupDocument:
     """
     try:
         document = msgspec.json.decode(data, type=BackupDocument)
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
     return check_document(document, where)
 
@@ -230,12 +231,19 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
     """Give a document back that its files may be read and restored by.
 
     Raises:
-        IntegrityFailed: names or sums in it are not legal, or it is of a later format than this version knows.
+        IntegrityFailed: names, sums, times or numbers in it are not legal, or it is of a later format than this
+            version knows.
     """
     try:
         check_manifest(Manifest(document.files))
     except (IllegalName, WrongUsage) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
+    for moment in (document.created_at, document.completed_at, document.archived_at):
+        # One that cannot be compared with the others, or has no local time, would stop all that looks at the series.
+        if moment.tzinfo is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise IntegrityFailed(f"{where} cannot be read: {moment.isoformat()} is no time of a backup")
+    if min(document.stored_bytes, document.shared_bytes, document.original_bytes, document.warning_count) < 0:
+        raise IntegrityFailed(f"{where} cannot be read: it has a negative number")
     if document.format > FORMAT:
         raise IntegrityFailed(
             f"{where} has format {document.format}; this version knows up to {FORMAT}", hint="upgrade Thaniya"

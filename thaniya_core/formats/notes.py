@@ -52,7 +52,7 @@ def decode_notes(data: bytes, where: str) -> Notes:
         notes = msgspec.json.decode(data, type=Notes)
         for tag in notes.tags:
             check_tag(tag)
-    except (msgspec.MsgspecError, IllegalName) as exc:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, IllegalName) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
     if notes.format > FORMAT:
         raise IntegrityFailed(f"{where} has format {notes.format}, this version knows {FORMAT}", hint="upgrade Thaniya")

@@ -29,6 +29,9 @@ class VolumeDocument(Struct, frozen=True):
     format: int = FORMAT
 
 
+_CURE = "put it back as it was, with the id that `thaniya volume list` shows; see docs/disaster.md"
+
+
 def encode_volume(document: VolumeDocument) -> bytes:
     """volume.json as it is written."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -42,8 +45,8 @@ def decode_volume(data: bytes, where: str) -> VolumeDocument:
     """
     try:
         document = msgspec.json.decode(data, type=VolumeDocument)
-    except msgspec.MsgspecError as exc:
-        raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
+        raise IntegrityFailed(f"{where} cannot be read: {exc}", hint=_CURE) from exc
     if document.format > FORMAT:
         raise IntegrityFailed(f"{where} has format {document.format}, this version knows {FORMAT}", hint="upgrade")
     return document

@@ -41,7 +41,14 @@ def is_due(job: Job, now: datetime, limits: JobLimits) -> bool:
 
 def claim(job: Job, worker: str, now: datetime) -> Job:
     """The job as a worker holds it."""
-    return replace(job, state=JobState.RUNNING, attempts=job.attempts + 1, claimed_by=worker, claim_until=now + CLAIM)
+    return replace(
+        job,
+        state=JobState.RUNNING,
+        attempts=job.attempts + 1,
+        claimed_by=worker,
+        claim_until=now + CLAIM,
+        began_at=now,
+    )
 
 
 def fail(job: Job, reason: str, now: datetime, limits: JobLimits) -> Job:

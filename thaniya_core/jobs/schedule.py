@@ -10,7 +10,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -23,6 +24,7 @@ from thaniya_core.model import RUN_CLAIM, Event, RunRecord
 from thaniya_core.store import Store
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
+from thaniya_core.system.signals import held_signals
 from thaniya_core.system.throttle import Stopped
 
 logger = logging.getLogger(__name__)
@@ -73,6 +75,8 @@ class ScheduledTask(Struct, frozen=True):
     failure: str
     """Why the last run failed; empty when it did not."""
     last: RunRecord
+    what: str = ""
+    """What it does: `apply retention`."""
 
 
 def next_run(record: RunRecord, every: timedelta, now: datetime) -> datetime:
@@ -120,7 +124,7 @@ def forgive(record: RunRecord) -> RunRecord:
 
 
 class Schedule:
-    """Runs tasks in passes: `run_due` starts what is due and returns at once, `wait` and `drain` wait for it."""
+    """Runs tasks in passes: `run_due` starts what is due and returns at once, `drain` waits for it."""
 
     def __init__(self, store: Store, clock: Clock, tasks: Iterable[Task]) -> None:
         self._store = store
@@ -130,12 +134,25 @@ class Schedule:
         self._running: dict[threading.Thread, RunRecord] = {}
         """By its thread, each run as it was claimed."""
         self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        """Notified when a run has ended."""
         self._is_stopping = False
 
     def show(self) -> list[ScheduledTask]:
         """How each task is now."""
         records, now = self._records(), self._clock.now()
         return [self._show(task, records[task.name], now) for task in self._tasks.values()]
+
+    def run_due_to_end(self) -> int:
+        """Run the tasks that are due and wait for their end; gives how many.
+
+        Whatever interrupts this, as Ctrl-C does, shuts the schedule down.
+        """
+        with self._given_back():
+            with held_signals():  # a claim that is not kept in `_running` could not be given back
+                started = self.run_due()
+            self._wait()
+            return started
 
     def run_due(self) -> int:
         """Start the tasks that are due, each in a thread of its own; gives how many.
@@ -150,8 +167,12 @@ class Schedule:
         due = [task for task in self._tasks.values() if is_due(records[task.name], task.every, now)]
         return sum(self._begin(task, is_due) for task in due if not self._is_stopping and not _why_idle(task))
 
-    def run_now(self, name: str) -> ScheduledTask:
+    def run_now(self, name: str, actor: str) -> ScheduledTask:
         """Run a task whether it is due or not, and wait for its end; gives how it is then.
+
+        Args:
+            name: which task.
+            actor: who asks for it, for the audit log: what the task does is logged as the service's own doing.
 
         Raises:
             NotFound: there is no such task.
@@ -163,9 +184,14 @@ class Schedule:
             raise NotFound(f"the schedule has no part {name}", hint=f"there are {', '.join(self._tasks)}")
         if why_idle := _why_idle(task):
             raise WrongState(f"there is nothing to do for {name}: {why_idle}")
-        if not self._begin(task, lambda record, _, now: not record.is_running(now)):
+        with self._given_back():
+            with held_signals():
+                has_begun = self._begin(task, lambda record, _, now: not record.is_running(now))
+            if has_begun:
+                self._store.add_event(Event(self._clock.now(), actor, "schedule.ask", name))
+                self._wait()
+        if not has_begun:
             raise Busy(f"{name} is being run already", hint="see `thaniya schedule`")
-        self.wait()
         return self._show(task, self._records()[name], self._clock.now())
 
     def renew(self) -> None:
@@ -180,16 +206,19 @@ class Schedule:
         for run in held:
             self._change(run, lambda record: replace(record, claim_until=now + RUN_CLAIM))
 
-    def wait(self) -> None:
-        """Wait for all that runs here, however long it takes, and keep its claims meanwhile.
+    def _wait(self) -> None:
+        """Wait for all that runs here, however long it takes, and keep its claims meanwhile."""
+        while not self.drain(_RENEW_S):
+            self.renew()
 
-        Whatever interrupts this, as Ctrl-C does, shuts the schedule down.
-        """
+    @contextmanager
+    def _given_back(self) -> Iterator[None]:
+        """Shut the schedule down when something interrupts the block."""
         try:
-            while not self.drain(_RENEW_S):
-                self.renew()
+            yield
         except BaseException:
-            self.shut_down()
+            with held_signals():
+                self.shut_down()
             raise
 
     def stop(self) -> None:
@@ -198,21 +227,19 @@ class Schedule:
 
     def drain(self, timeout_s: float) -> bool:
         """Wait for what runs here, all together `timeout_s` seconds; False when some still does then."""
-        deadline = self._clock.monotonic() + timeout_s
-        with self._lock:
-            threads = list(self._running)
-        for thread in threads:
-            thread.join(max(0.0, deadline - self._clock.monotonic()))
-        return not any(thread.is_alive() for thread in threads)
+        # Not by `Thread.join`: one that is interrupted takes the thread for ended from then on (CPython issue 90882).
+        with self._changed:
+            threads = set(self._running)
+            return self._changed.wait_for(lambda: threads.isdisjoint(self._running), timeout_s)
 
-    def shut_down(self) -> bool:
-        """Before the process ends: have all stop, and give the claims back of what has not after STOP_S seconds.
+    def shut_down(self, wait_s: float = STOP_S) -> bool:
+        """Before the process ends: have all stop, and give the claims back of what has not after so many seconds.
 
         Returns:
             Whether all has come to its end.
         """
         self.stop()
-        if self.drain(STOP_S):
+        if self.drain(wait_s):
             return True
         with self._lock:
             left = list(self._running.values())
@@ -243,7 +270,7 @@ class Schedule:
             next_at = next_run(record, task.every, now)
             state = TaskState.DUE if next_at <= now else TaskState.WAITING
         every_s = round(task.every.total_seconds())
-        return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record)
+        return ScheduledTask(task.name, state, why_off, every_s, next_at, record.failure_by(now), record, task.what)
 
     def _forgive(self, task: Task, why_off: str) -> None:
         """Else what failed would be told for ever: a task that is off is not run again, and never succeeds."""
@@ -279,8 +306,9 @@ class Schedule:
             # The claim runs out, as that of a process that died, and the task is run again.
             logger.exception("it cannot be noted how %s of the schedule ended", task.name)
         finally:
-            with self._lock:
+            with self._changed:
                 self._running.pop(threading.current_thread(), None)
+                self._changed.notify_all()
 
     def _work(self, task: Task, claimed: RunRecord) -> None:
         try:

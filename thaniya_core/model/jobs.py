@@ -40,6 +40,8 @@ class Job(Struct, frozen=True):
     """Why the last attempt failed."""
     claimed_by: str = ""
     """host:pid of the worker that runs it."""
+    began_at: datetime | None = None
+    """When the last attempt began; None before the first."""
     claim_until: datetime | None = None
     """After this the claim is void, and another worker may take the job."""
     ended_at: datetime | None = None

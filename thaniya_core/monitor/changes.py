@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from thaniya_core.model import Alert, Severity
-from thaniya_core.monitor.findings import Finding
+from thaniya_core.monitor.findings import Finding, urgency
 
 
 class ChangeKind(StrEnum):
@@ -68,7 +68,9 @@ def compare(told: Iterable[Alert], found: Iterable[Finding], now: datetime, remi
     changes += [
         Change(ChangeKind.RESOLVED, alert.code, alert.subject, Severity.OK, alert.since) for alert in known.values()
     ]
-    changes.sort(key=lambda change: (-change.severity.rank, list(ChangeKind).index(change.kind), change.code))
+    changes.sort(
+        key=lambda change: (*urgency(change.severity, change.code), list(ChangeKind).index(change.kind), change.code)
+    )
     return Comparison(tuple(changes), tuple(alerts))
 
 

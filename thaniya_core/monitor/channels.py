@@ -16,7 +16,7 @@ from thaniya_core.config import Notify
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.monitor.message import Message, body, title
 from thaniya_core.system.harmless import make_harmless
-from thaniya_core.system.run import run
+from thaniya_core.system.run import feed
 
 
 class Channel(Struct, frozen=True):
@@ -68,17 +68,14 @@ def make_mail(message: Message, sender: str, recipients: tuple[str, ...]) -> byt
 
 def _send_mail(settings: Notify, account: str, message: Message) -> None:
     sender = settings.mail_from or f"{account}@{message.server}"
-    run(
-        [str(settings.sendmail), "-t", "-oi"],
-        stdin=make_mail(message, sender, settings.mail),
-        timeout_s=settings.timeout,
-    )
+    mail = make_mail(message, sender, settings.mail)
+    feed([str(settings.sendmail), "-t", "-oi"], mail, timeout_s=settings.timeout)
 
 
 def _run_command(settings: Notify, message: Message) -> None:
-    run(
+    feed(
         settings.command,
-        stdin=msgspec.json.encode(message) + b"\n",
+        msgspec.json.encode(message) + b"\n",
         env={
             "THANIYA_STATUS": str(message.status),
             "THANIYA_SUMMARY": make_harmless(title(message)),

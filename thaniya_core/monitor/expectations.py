@@ -10,6 +10,8 @@ from thaniya_core.monitor.rhythm import default_grace_s
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 
+_LONGEST_S = 3653 * 86400
+
 
 class Expectations:
     """The expectations that were set."""
@@ -32,12 +34,14 @@ class Expectations:
             actor: who says so, for the audit log.
 
         Raises:
-            WrongUsage: no time is between two backups.
+            WrongUsage: no time is between two backups, or ten years.
             NotFound: the series has neither a user nor backups.
         """
         if every_s <= 0:
             raise WrongUsage("backups cannot be expected every 0 seconds", hint="write it like 1d or 12h")
         grace_s = default_grace_s(every_s) if grace_s is None else grace_s
+        if max(every_s, grace_s) > _LONGEST_S:
+            raise WrongUsage("that is longer than ten years", hint="to expect nothing any more, say --retired")
         detail = f"every {format_duration(every_s)}, grace {format_duration(grace_s)}"
         return self._put(Expectation(str(series), self._clock.now(), every_s, grace_s), series, detail, actor)
 

@@ -8,6 +8,11 @@ from msgspec import Struct
 
 from thaniya_core.model import Severity
 
+_CONCERN_ALL = frozenset(
+    {"clock_set_back", "no_usable_slot", "no_usable_volume", "service_not_running", "volume_full", "volume_gone"}
+)
+"""What, when it is critical, may be the cause of what is found of series, uploads and jobs."""
+
 
 class Finding(Struct, frozen=True):
     """Something that is not as it should be."""
@@ -29,8 +34,15 @@ class Finding(Struct, frozen=True):
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """The worst first, then by code and subject."""
-    return sorted(findings, key=lambda finding: (-finding.severity.rank, finding.code, finding.subject))
+    """The worst first; of these what concerns all, since it may have caused the rest; then by code and subject."""
+    return sorted(
+        findings, key=lambda finding: (*urgency(finding.severity, finding.code), finding.code, finding.subject)
+    )
+
+
+def urgency(severity: Severity, code: str) -> tuple[int, bool]:
+    """A key to sort by: what is to be read first has the smallest."""
+    return -severity.rank, severity is not Severity.CRITICAL or code not in _CONCERN_ALL
 
 
 def worst(findings: Iterable[Finding]) -> Severity:

@@ -21,6 +21,9 @@ from thaniya_core.system.deadline import LateCall
 _KEY = "pings"
 _AT_ONCE = 8
 
+LIMIT_S = 60.0
+"""So long one look sends pings: where nobody answers, what is found must not wait until all have been tried."""
+
 
 class Due(Struct, frozen=True):
     """A ping to be sent."""
@@ -113,7 +116,12 @@ class Pings:
             by_series.setdefault(ping.series, []).append(ping.url)
         timeout_s = self._settings.timeout
         waiting = list(by_series.items())
+        until = self._clock.monotonic() + LIMIT_S
         while waiting:
+            if self._clock.monotonic() >= until:
+                reason = f"not sent: the {len(due)} pings that were due took longer than {LIMIT_S:g} s"
+                yield from ((series, [reason] * len(urls)) for series, urls in waiting)
+                return
             some, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
             begun = [(series, urls, LateCall(partial(_fetch_all, urls, timeout_s))) for series, urls in some]
             for series, urls, call in begun:

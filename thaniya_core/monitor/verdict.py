@@ -34,6 +34,7 @@ SAYS: Mapping[str, tuple[str, str]] = {
     "slot_degraded": ("1 slot degraded", "{} slots degraded"),
     "slot_disabled": ("1 slot disabled", "{} slots disabled"),
     "no_usable_slot": ("no usable slot", "no usable slot"),
+    "no_usable_volume": ("no volume takes backups", "no volume takes backups"),
     "service_not_running": ("the service does not run", "the service does not run"),
     "retention_not_applied": ("retention not applied", "retention not applied"),
     "schedule_failed": ("1 part of the schedule failing", "{} parts of the schedule failing"),

@@ -1,4 +1,4 @@
-"""The rules about volumes: gone, full, and full soon."""
+"""The rules about volumes: gone, full, full soon, and none that takes backups."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def examine_volumes(
     volumes: Sequence[VolumeFacts], series: Iterable[SeriesSummary], limits: CheckLimits, now: datetime
 ) -> Iterator[Finding]:
     """What is wrong with the volumes."""
+    if not any(facts.volume.active for facts in volumes):
+        yield _none_active(len(volumes))
     growth = growth_by_volume(series, now)
     names = volume_names(volumes)
     for facts in volumes:
@@ -47,6 +49,18 @@ def growth_by_volume(series: Iterable[SeriesSummary], now: datetime) -> dict[str
         for piece in each.arrived:
             arrived[piece.volume].append(piece)
     return {volume: growth_per_day(pieces, now) for volume, pieces in arrived.items()}
+
+
+def _none_active(number: int) -> Finding:
+    return Finding(
+        "no_usable_volume",
+        "volumes",
+        Severity.CRITICAL,
+        f"none of {number} volumes takes new backups: uploads are refused"
+        if number
+        else "there is no volume: uploads are refused",
+        "thaniya volume activate VOLUME, or thaniya volume add DIRECTORY",
+    )
 
 
 def _gone(name: str, facts: VolumeFacts) -> Finding:

@@ -100,7 +100,7 @@ def examine_slots(slots: Iterable[Slot]) -> Iterator[Finding]:
             "slots",
             Severity.CRITICAL,
             f"none of {len(all_slots)} slots can take an upload" if all_slots else "there is no slot",
-            "thaniya slot list",
+            "thaniya slot list" if all_slots else "thaniya slot add 1",
         )
 
 
@@ -126,13 +126,16 @@ def examine_verification(series: Iterable[SeriesSummary], limits: CheckLimits) -
     unverified = [each for each in series if each.unverified]
     if unverified:
         number = sum(each.unverified for each in unverified)
+        days, rest_s = divmod(limits.verified_within, 86400)
         yield Finding(
             "backups_unverified",
             "backups",
             Severity.WARNING,
             f"{number} backups of {len(unverified)} series, {unverified[0].series} for one, were not read for "
             f"{format_duration(limits.verified_within)}",
-            "thaniya backup verify",
+            f"thaniya backup verify --older-than {limits.verified_within}s"
+            if rest_s
+            else f"thaniya backup verify --older-than {days}d",
         )
 
 
@@ -142,12 +145,12 @@ def examine_service(facts: ServerFacts, limits: CheckLimits) -> Iterator[Finding
         return
     seen = facts.service_seen_at
     if seen is None or (facts.now - seen).total_seconds() > limits.service_within:
-        ago = "it never did" if seen is None else f"last {format_duration((facts.now - seen).total_seconds())} ago"
+        when = "ever ran" if seen is None else f"ran for {format_duration((facts.now - seen).total_seconds())}"
         yield Finding(
             "service_not_running",
             "service",
             Severity.CRITICAL,
-            f"neither the service nor a tick runs: {ago}",
+            f"neither the service nor a tick {when}: nothing is archived",
             "start thaniya serve (systemctl start thaniya), or let cron run thaniya tick",
         )
 

@@ -50,16 +50,20 @@ class Plan(Struct, frozen=True):
         return tuple(decision for decision in self.decisions if not decision.keep)
 
 
-def make_plan(candidates: Iterable[Candidate], policy: Policy, zone: tzinfo | None = None) -> Plan:
+def make_plan(
+    candidates: Iterable[Candidate], policy: Policy, zone: tzinfo | None = None, now: datetime | None = None
+) -> Plan:
     """Decide about the backups of one series.
 
-    A pinned backup stays and uses up no count. A broken one stays until somebody removes it, and never counts. What a
-    backup that stays needs stays too.
+    A pinned backup stays and uses up no count. A broken one stays until somebody removes it, and never counts. So does
+    one of a time that is still to come: it was made while the clock was wrong, and `keep-within`, which counts back
+    from the newest, would else remove all others. What a backup that stays needs stays too.
 
     Args:
         candidates: all backups of the series, in any order.
         policy: what is kept.
         zone: whose hours, days, weeks, months and years count; None is the machine's own.
+        now: what is later than this is still to come; None where nothing is, as on paper.
     """
     newest_first = sorted(candidates, key=lambda candidate: (candidate.at, candidate.id), reverse=True)
     reasons: defaultdict[str, list[str]] = defaultdict(list)
@@ -67,7 +71,10 @@ def make_plan(candidates: Iterable[Candidate], policy: Policy, zone: tzinfo | No
         for candidate in newest_first:
             reasons[candidate.id].append("no policy")
     else:
-        _apply_rules(newest_first, policy, zone, reasons)
+        come = [candidate for candidate in newest_first if now is None or candidate.at <= now]
+        for candidate in newest_first[: len(newest_first) - len(come)]:
+            reasons[candidate.id].append("its time is still to come: it does not count until then")
+        _apply_rules(come, policy, zone, reasons)
     _keep_parents(newest_first, reasons)
     return Plan(
         tuple(

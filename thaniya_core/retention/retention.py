@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from thaniya_core.retention.plan import Candidate, Plan, make_plan
 from thaniya_core.retention.ports import Archive
 from thaniya_core.retention.settings import Applied, RetentionSettings
 from thaniya_core.store import Store
+from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import os_errors
 
 
@@ -55,15 +57,16 @@ class NotPruned(Struct, frozen=True):
 class Retention:
     """Plans, and carries plans out."""
 
-    def __init__(self, store: Store, settings: RetentionSettings, archive: Archive) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: RetentionSettings, archive: Archive) -> None:
         self._store = store
+        self._clock = clock
         self._settings = settings
         self._archive = archive
 
     def plan(self, series: Iterable[Series]) -> Iterator[SeriesPlan]:
         """What becomes of the backups of some series now; nothing is changed."""
         for each, applied in self._settings.of_each(list(series)):
-            yield _plan_series(each, applied, self._store.read_catalog(each))
+            yield _plan_series(each, applied, self._store.read_catalog(each), self._clock.now())
 
     def apply(self, series: Series, actor: str) -> Pruned:
         """Remove what a series' policy does not keep. It is planned anew, under the lock of the series.
@@ -72,10 +75,10 @@ class Retention:
             WrongState: catalog and volumes disagree about the series; nothing was removed.
             ThaniyaError: a backup could not be removed; those before it are gone.
         """
-        applied = self._settings.of(series)
 
         def choose(known: Sequence[Backup]) -> list[Backup]:
-            planned = _plan_series(series, applied, known)
+            # The policy is read under the lock too: one that was set while this waited for it holds.
+            planned = _plan_series(series, self._settings.of(series), known, self._clock.now())
             # The newest first: killed half way, no increment has lost what it needs.
             return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
 
@@ -93,8 +96,8 @@ class Retention:
             yield result
 
 
-def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:
-    plan = make_plan([_candidate(backup) for backup in backups], applied.policy)
+def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup], now: datetime) -> SeriesPlan:
+    plan = make_plan([_candidate(backup) for backup in backups], applied.policy, now=now)
     return SeriesPlan(series, applied, plan, {backup.id: backup for backup in backups})
 
 

@@ -17,6 +17,7 @@ from thaniya_core.setup.confinement import check_confinement
 from thaniya_core.setup.installation import INTERPRETER, Installation
 from thaniya_core.setup.sshd import check_configuration
 from thaniya_core.setup.system import find
+from thaniya_core.system.files import require_directory
 
 PROGRAMS = ("sshd", "sudo", "visudo", "groupadd", "useradd", "usermod", "userdel", "groupdel", "chage")
 
@@ -75,9 +76,12 @@ def check_volume(installation: Installation) -> None:
     """Check that a directory may become the first volume, and be given to the service.
 
     Raises:
+        NotFound: it is missing, and does not lie in the state's directory, where setup makes it.
         WrongState: something else lies there, or parts of the server lie below it.
     """
     volume = installation.volume
+    if not volume.is_relative_to(installation.state):
+        require_directory(volume, f"make the volume {volume}")
     for part in (installation.slots, installation.library, installation.program, installation.config, Path("/etc")):
         if part.is_relative_to(volume):
             raise WrongState(f"{volume} cannot be given to the service: {part} lies in it", hint="choose another")
@@ -86,7 +90,7 @@ def check_volume(installation: Installation) -> None:
         if found:
             raise WrongState(
                 f"{volume} is not empty and no volume, so it is not given to the service: it has {found[0]}",
-                hint="choose an empty directory or a new one; setup makes it",
+                hint="choose an empty directory",
             )
 
 

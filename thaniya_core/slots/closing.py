@@ -171,8 +171,8 @@ class Closer:
         try:
             self._accounts.clean(slot.name)
         except (OSError, ThaniyaError) as error:
-            logger.exception("%s cannot be cleaned", slot.name)
             reason = f"cannot be cleaned: {error}"
+            logger.error("%s %s", slot.name, reason)
             self._set_slot(slot.name, lambda old: transitions.degrade_slot(old, reason))
             self._store.add_event(Event(self._clock.now(), "service", "slot.degraded", slot.name, False, reason))
             return

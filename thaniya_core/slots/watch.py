@@ -60,6 +60,61 @@ def judge(upload: Upload, usage: SlotUsage, silent_s: float, free: int, limits: 
     return None
 
 
+class Rate(Struct, frozen=True):
+    """How fast bytes come: measured from one second or so to the next."""
+
+    since: float
+    """On the clock that never goes back."""
+    size_bytes: int
+    """What had come then."""
+    bytes_per_s: int = 0
+
+
+def measure_rate(before: Rate | None, monotonic: float, size_bytes: int, noted_bytes: int) -> Rate:
+    """The rate after one more look; the one before holds until a second has passed.
+
+    Args:
+        before: after the last look; None at the first.
+        monotonic: the time of this one.
+        size_bytes: what has come.
+        noted_bytes: what was noted of it before the first look.
+    """
+    if before is None:
+        before = Rate(monotonic - 1.0, noted_bytes)
+    seconds = monotonic - before.since
+    if seconds < 1.0:
+        return before
+    return Rate(monotonic, size_bytes, max(0, round((size_bytes - before.size_bytes) / seconds)))
+
+
+class Progress(Struct, frozen=True):
+    """How far an open upload is."""
+
+    upload_id: str
+    received_bytes: int
+    received_files: int
+    bytes_per_s: int
+    sessions: int | None
+    seen_at: datetime
+
+    def is_news_of(self, upload: Upload) -> bool:
+        """Whether the upload does not say so already."""
+        noted = (upload.received_bytes, upload.received_files, upload.bytes_per_s, upload.sessions)
+        return (self.received_bytes, self.received_files, self.bytes_per_s, self.sessions) != noted
+
+    def noted_on(self, upload: Upload) -> Upload:
+        """The upload with its progress."""
+        has_moved = self.received_bytes != upload.received_bytes or self.bytes_per_s > 0
+        return replace(
+            upload,
+            received_bytes=self.received_bytes,
+            received_files=self.received_files,
+            bytes_per_s=self.bytes_per_s,
+            sessions=self.sessions,
+            last_activity_at=max(self.seen_at, upload.last_activity_at) if has_moved else upload.last_activity_at,
+        )
+
+
 class Watch:
     """Looks at the open uploads in passes and remembers between them."""
 
@@ -72,7 +127,7 @@ class Watch:
         self._uploads = uploads
         self._limits = limits
         self._seen: dict[str, tuple[SlotUsage, float]] = {}
-        self._told: dict[str, tuple[float, int]] = {}
+        self._rates: dict[str, Rate] = {}
 
     def look(self, *, remembers: bool) -> None:
         """One pass: note what has arrived, begin to end what has to end.
@@ -84,17 +139,23 @@ class Watch:
         """
         state = self._store.read()
         open_uploads = [upload for upload in state.uploads.all() if upload.state is UploadState.OPEN]
+        progress: list[Progress] = []
         for upload in open_uploads:
             try:
-                self._look_at(upload, remembers)
+                seen = self._look_at(upload, remembers)
+                if seen is not None and seen.is_news_of(upload):
+                    progress.append(seen)
             except (ThaniyaError, OSError) as error:
                 # One slot that cannot be looked at must not keep the others from being watched.
                 logger.warning("%s cannot be looked at: %s", upload.slot, error)
         known = {upload.id for upload in open_uploads}
         self._seen = {upload_id: seen for upload_id, seen in self._seen.items() if upload_id in known}
-        self._told = {upload_id: told for upload_id, told in self._told.items() if upload_id in known}
+        self._rates = {upload_id: rate for upload_id, rate in self._rates.items() if upload_id in known}
+        if progress:
+            self._store_progress(progress)
 
-    def _look_at(self, upload: Upload, remembers: bool) -> None:
+    def _look_at(self, upload: Upload, remembers: bool) -> Progress | None:
+        """How far an upload is; None when it has begun to end."""
         usage = self._accounts.usage(upload.slot)
         now, monotonic = self._clock.now(), self._clock.monotonic()
         stored_silence_s = _stored_silence(upload, usage, now)
@@ -112,32 +173,18 @@ class Watch:
                 self._uploads.end_open(upload.id, verdict.ending, verdict.reason, "service")
             except WrongState:
                 pass  # the client completed or aborted it in this moment
-        else:
-            self._note_progress(upload, usage, now, monotonic)
+            return None
+        rate = measure_rate(self._rates.get(upload.id), monotonic, usage.size_bytes, upload.received_bytes)
+        self._rates[upload.id] = rate
+        return Progress(upload.id, usage.size_bytes, usage.files, rate.bytes_per_s, usage.sessions, now)
 
-    def _note_progress(self, upload: Upload, usage: SlotUsage, now: datetime, monotonic: float) -> None:
-        """Store how far an upload is, when that has changed and at most once a second."""
-        told_at, told_bytes = self._told.get(upload.id, (monotonic - 1.0, upload.received_bytes))
-        if monotonic - told_at < 1.0:
-            return
-        rate = max(0, round((usage.size_bytes - told_bytes) / (monotonic - told_at)))
-        self._told[upload.id] = (monotonic, usage.size_bytes)
-        progress = (usage.size_bytes, usage.files, rate, usage.sessions)
-        if progress == (upload.received_bytes, upload.received_files, upload.bytes_per_s, upload.sessions):
-            return
+    def _store_progress(self, progress: list[Progress]) -> None:
+        """Write how far all uploads are, at once: there may be many, and each transaction is made durable."""
         with self._store.transaction() as state:
-            current = state.uploads.get(upload.id)
-            if current is not None and current.state is UploadState.OPEN:
-                state.uploads.put(
-                    replace(
-                        current,
-                        received_bytes=usage.size_bytes,
-                        received_files=usage.files,
-                        bytes_per_s=rate,
-                        sessions=usage.sessions,
-                        last_activity_at=max(now, current.last_activity_at) if rate else current.last_activity_at,
-                    )
-                )
+            for each in progress:
+                current = state.uploads.get(each.upload_id)
+                if current is not None and current.state is UploadState.OPEN:
+                    state.uploads.put(each.noted_on(current))
 
 
 def _has_moved(before: SlotUsage, usage: SlotUsage) -> bool:

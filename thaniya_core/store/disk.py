@@ -13,7 +13,7 @@ from thaniya_core.errors import IllegalName
 from thaniya_core.formats.names import Series, check_user, parse_series
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.cache import ContentCache
-from thaniya_core.store.events import EventLog, LogPlace
+from thaniya_core.store.events import EventLog, LoggedEvent, LogPlace
 from thaniya_core.store.history import History
 from thaniya_core.store.jsonfile import Identity, JsonFile
 from thaniya_core.store.key_uses import KeyUses
@@ -171,6 +171,12 @@ class TinyStore:
 
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         return self._events.read_after(place)
+
+    def read_events_before(self, place: LogPlace) -> Iterator[LoggedEvent]:
+        return self._events.read_before(place)
+
+    def end_of_events(self) -> LogPlace:
+        return self._events.end()
 
     def drop_events(self, before: datetime) -> list[str]:
         return self._events.drop(before)

@@ -35,6 +35,16 @@ class LogPlace(Struct, frozen=True):
         return cls(month_of(moment))
 
 
+class LoggedEvent(Struct, frozen=True):
+    """An event, and where it stands in the audit log."""
+
+    event: Event
+    before: LogPlace
+    """The place before it."""
+    after: LogPlace
+    """The place after it: no two events have the same."""
+
+
 class EventLog:
     """The audit log in a directory, a file a month."""
 
@@ -102,6 +112,44 @@ class EventLog:
                         event = decode_event(line)
                         if event is not None:
                             yield event, LogPlace(file.stem, stream.tell())
+            except FileNotFoundError:
+                continue  # dropped meanwhile
+            except OSError as exc:
+                raise _unreadable(file, exc) from exc
+
+    def end(self) -> LogPlace:
+        """The place after the newest event; a line that is being written is not counted.
+
+        Raises:
+            StateUnreadable: a file of the log cannot be opened or read.
+        """
+        for file in reversed(self._files()):
+            try:
+                with file.open("rb") as stream:
+                    return LogPlace(file.stem, _whole_lines_bytes(stream))
+            except FileNotFoundError:
+                continue  # dropped meanwhile
+            except OSError as exc:
+                raise _unreadable(file, exc) from exc
+        return LogPlace("")
+
+    def read_before(self, place: LogPlace) -> Iterator[LoggedEvent]:
+        """Events before a place, the newest first; only what is asked for is read.
+
+        Raises:
+            StateUnreadable: a file of the log cannot be opened or read.
+        """
+        for file in reversed(self._files()):
+            if file.stem > place.month:
+                continue
+            try:
+                with file.open("rb") as stream:
+                    end = place.offset if file.stem == place.month else _whole_lines_bytes(stream)
+                    for line, offset in _placed_lines_backwards(stream, end):
+                        event = decode_event(line)
+                        if event is not None:
+                            after = LogPlace(file.stem, offset + len(line) + 1)
+                            yield LoggedEvent(event, LogPlace(file.stem, offset), after)
             except FileNotFoundError:
                 continue  # dropped meanwhile
             except OSError as exc:
@@ -180,9 +228,30 @@ def _read_file(file: Path) -> Iterator[Event]:
         raise _unreadable(file, exc) from exc
 
 
-def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file, the last first."""
+def _whole_lines_bytes(stream: BinaryIO) -> int:
+    """How long a file is up to the end of its last line that has one."""
     end = stream.seek(0, os.SEEK_END)
+    while end:
+        begin = max(end - _BLOCK_BYTES, 0)
+        stream.seek(begin)
+        found = stream.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
+
+
+def _placed_lines_backwards(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
+    """The lines that end before a place, the last first, each with where it begins."""
+    for line in _lines_backwards(stream, end):
+        end -= len(line)
+        yield line, end
+        end -= 1
+
+
+def _lines_backwards(stream: BinaryIO, end: int | None = None) -> Iterator[bytes]:
+    """The lines of a file, or of what is before a place in it, the last first."""
+    end = stream.seek(0, os.SEEK_END) if end is None else end
     rest = b""
     while end:
         begin = max(end - _BLOCK_BYTES, 0)

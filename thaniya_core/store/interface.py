@@ -31,7 +31,7 @@ from thaniya_core.model import (
     User,
     Volume,
 )
-from thaniya_core.store.events import LogPlace
+from thaniya_core.store.events import LoggedEvent, LogPlace
 
 R = TypeVar("R")
 
@@ -220,6 +220,14 @@ class Store(Protocol):
 
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
         """Events that were appended after a place in the audit log, each with the place after it."""
+        ...
+
+    def read_events_before(self, place: LogPlace) -> Iterator[LoggedEvent]:
+        """Events before a place in the audit log, the newest first; only what is asked for is read."""
+        ...
+
+    def end_of_events(self) -> LogPlace:
+        """The place after the newest event in the audit log."""
         ...
 
     def drop_events(self, before: datetime) -> list[str]:

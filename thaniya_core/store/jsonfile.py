@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import msgspec
 
@@ -19,8 +19,8 @@ from thaniya_core.system.files import fsync_directory, make_directories, os_erro
 FORMAT = 1
 """The version of the files that this module writes."""
 
-Tables = dict[str, dict[str, dict[str, object]]]
-"""Records as dictionaries, by table and key."""
+Tables = dict[str, dict[str, dict[str, object] | msgspec.Raw]]
+"""Records by table and key: what was put as a dictionary, the rest as it stands in the file, never decoded."""
 
 RawTables = dict[str, msgspec.Raw]
 """Tables as they stand in the file, not yet decoded."""
@@ -85,7 +85,7 @@ class JsonFile:
         return identity, self._parse(data)
 
     def _parse(self, data: bytes) -> RawTables:
-        if not data.strip():
+        if not data or data.isspace():
             raise self.unreadable("it is empty")
         try:
             document = msgspec.json.decode(data, type=RawTables)
@@ -101,23 +101,22 @@ class JsonFile:
             )
         return document
 
-    def decode(self, raw: RawTables) -> Tables:
-        """The tables as dictionaries, whatever is in them.
+    def split(self, table: str, records: msgspec.Raw) -> dict[str, msgspec.Raw]:
+        """The records of a table, whatever is in them.
 
         Raises:
-            StateUnreadable: they are no JSON, or no tables of records.
+            StateUnreadable: it is no JSON, or no table of records.
         """
         try:
-            document = {table: msgspec.json.decode(records) for table, records in raw.items()}
+            found = msgspec.json.decode(records, type=dict[str, msgspec.Raw])
+        except msgspec.ValidationError as exc:
+            raise self.unreadable(f"{table} is no table of records") from exc
         except (msgspec.MsgspecError, UnicodeError) as exc:
             raise self.unreadable(str(exc)) from exc
-        for table, records in document.items():
-            if not isinstance(records, dict):
-                raise self.unreadable(f"{table} is no table of records")
-            for key, record in records.items():
-                if not isinstance(record, dict):
-                    raise self.unreadable(f"{table}/{key} is no record")
-        return cast("Tables", document)
+        for key, record in found.items():
+            if bytes(memoryview(record)[:1]) != b"{":
+                raise self.unreadable(f"{table}/{key} is no record")
+        return found
 
     def holds(self, text: bytes) -> bool:
         """Whether a text stands anywhere in the file; much faster than reading the records.
@@ -145,7 +144,7 @@ class JsonFile:
         Raises:
             NoSpace, NotAllowed, ThaniyaError: it could not be written; the old content stands.
         """
-        data = msgspec.json.format(msgspec.json.encode({"format": FORMAT, **tables}), indent=2) + b"\n"
+        data = _lay_out(tables)
         with os_errors("write the state"):
             make_directories(self.path.parent)
             self._remove_torn()
@@ -209,6 +208,26 @@ class JsonFile:
 
     def _inaccessible(self, exc: OSError) -> StateUnreadable:
         return self.unreadable(exc.strerror or str(exc), hint="the service's user must be able to read it")
+
+
+def _lay_out(tables: Tables) -> bytes:
+    """The text of a file, indented for people. What stands in the file already is so, and is taken over as it is."""
+    text: list[bytes | msgspec.Raw] = [b'{\n  "format": %d' % FORMAT]
+    for name, records in tables.items():
+        text.append(b",\n  %b: {" % msgspec.json.encode(name))
+        before = b"\n    "
+        for key, record in records.items():
+            text += (before, msgspec.json.encode(key), b": ", _indent(record))
+            before = b",\n    "
+        text.append(b"\n  }" if records else b"}")
+    text.append(b"\n}\n")
+    return b"".join(text)
+
+
+def _indent(record: dict[str, object] | msgspec.Raw) -> bytes | msgspec.Raw:
+    if isinstance(record, msgspec.Raw):
+        return record
+    return msgspec.json.format(msgspec.json.encode(record), indent=2).replace(b"\n", b"\n    ")
 
 
 def _identity(status: os.stat_result) -> Identity:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from thaniya_core.formats.names import Series, check_id, check_user
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
-from thaniya_core.store.events import LogPlace, decode_event, encode_event
+from thaniya_core.store.events import LoggedEvent, LogPlace, decode_event, encode_event
 from thaniya_core.store.key_uses import check_fingerprint
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, day_of, end_of, month_of, newest_last
@@ -150,11 +150,23 @@ class MemoryStore:
         return reversed(list(self.read_events()))
 
     def read_events_after(self, place: LogPlace) -> Iterator[tuple[Event, LogPlace]]:
+        for each in self._placed_events():
+            if _order(each.after) > _order(place):
+                yield each.event, each.after
+
+    def read_events_before(self, place: LogPlace) -> Iterator[LoggedEvent]:
+        for each in reversed(list(self._placed_events())):
+            if _order(each.after) <= _order(place):
+                yield each
+
+    def end_of_events(self) -> LogPlace:
+        return max((each.after for each in self._placed_events()), key=_order, default=LogPlace(""))
+
+    def _placed_events(self) -> Iterator[LoggedEvent]:
         month, offset = "", 0
         for event in self.read_events():
             month, offset = month_of(event.at), (offset + 1 if month_of(event.at) == month else 1)
-            if month > place.month or (month == place.month and offset > place.offset):
-                yield event, LogPlace(month, offset)
+            yield LoggedEvent(event, LogPlace(month, offset - 1), LogPlace(month, offset))
 
     def drop_events(self, before: datetime) -> list[str]:
         first = month_of(before)
@@ -163,3 +175,7 @@ class MemoryStore:
             events = ((line, decode_event(line)) for line in self._events)
             self._events = [line for line, event in events if event is None or month_of(event.at) >= first]
         return sorted(month for month in months if month < first)
+
+
+def _order(place: LogPlace) -> tuple[str, int]:
+    return place.month, place.offset

@@ -52,13 +52,13 @@ class Kind(Generic[R]):
     def _table_decoder(self) -> msgspec.json.Decoder[dict[str, R]]:
         return msgspec.json.Decoder(dict[str, self.type], dec_hook=_decode_path)  # type: ignore[name-defined]
 
-    def decode(self, builtins: object) -> R:
-        """The record of what `encode` made.
+    def decode(self, data: bytes | msgspec.Raw) -> R:
+        """A record from its JSON.
 
         Raises:
-            msgspec.ValidationError: a field is missing or of a wrong type.
+            msgspec.MsgspecError, UnicodeError: a field is missing or of a wrong type.
         """
-        return msgspec.convert(builtins, self.type, dec_hook=_decode_path)
+        return msgspec.json.decode(data, type=self.type, dec_hook=_decode_path)
 
     def encode(self, record: R) -> dict[str, object]:
         """The record as dictionaries, lists, strings and numbers."""
@@ -71,8 +71,7 @@ class Kind(Generic[R]):
             WrongUsage: it cannot be stored; mostly a text with bytes that are no UTF-8.
         """
         try:
-            data = msgspec.json.encode(record, enc_hook=_encode_path)
-            return msgspec.json.decode(data, type=self.type, dec_hook=_decode_path)
+            return self.decode(msgspec.json.encode(record, enc_hook=_encode_path))
         except (msgspec.MsgspecError, UnicodeError) as exc:
             raise WrongUsage(f"{self.table}/{self.key(record)!r} cannot be stored: {exc}") from exc
 
@@ -126,6 +125,8 @@ class Draft(Generic[R]):
         self._kind = kind
         self._read = records_of(kind, content)
         self._changes: dict[str, R | None] = {}
+        self._merged: Mapping[str, R] | None = None
+        """Known until the next change."""
         self._ended = False
 
     @property
@@ -155,6 +156,7 @@ class Draft(Generic[R]):
     def _change(self, key: str, record: R | None) -> None:
         if self._ended:
             raise RuntimeError(f"the transaction has ended: {self.table} can no longer be changed")
+        self._merged = None
         if record == self._read.get(key):
             self._changes.pop(key, None)
         else:
@@ -164,8 +166,10 @@ class Draft(Generic[R]):
         """The records with the changes carried out, in the order of the keys."""
         if not self._changes:
             return self._read
-        merged = {**self._read, **self._changes}
-        return {key: record for key, record in sorted(merged.items()) if record is not None}
+        if self._merged is None:
+            merged = {**self._read, **self._changes}
+            self._merged = {key: record for key, record in sorted(merged.items()) if record is not None}
+        return self._merged
 
     def encoded(self) -> dict[str, dict[str, object]]:
         """The records that were put, as the file holds them."""
@@ -196,7 +200,7 @@ class AnyKind(Protocol):
     @property
     def key(self) -> Callable[..., str]: ...
     def decode_table(self, data: bytes | msgspec.Raw) -> Mapping[str, Struct]: ...
-    def decode(self, builtins: object) -> Struct: ...
+    def decode(self, data: bytes | msgspec.Raw) -> Struct: ...
 
 
 def records_of(kind: Kind[R], content: Content) -> Mapping[str, R]:

@@ -2,7 +2,8 @@
 
 TinyDB by itself rewrites its file in place at each change and has no lock. Here it works on a storage that holds the
 tables in memory; the file below is read once, and written at most once, atomically, at the end of a transaction. What
-is only read is decoded straight into records: TinyDB's way over dictionaries takes several times as long.
+is only read is decoded straight into records: TinyDB's way over dictionaries takes several times as long. What a
+transaction leaves alone goes through TinyDB undecoded.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class _FileStorage(Storage):
 
     def read(self) -> Tables:
         if self._tables is None:
-            self._tables = self._file.decode(self.read_raw())
+            self._tables = {name: {**self._file.split(name, raw)} for name, raw in self.read_raw().items()}
         return self._tables
 
     def write(self, data: Tables) -> None:
@@ -96,20 +97,19 @@ class TinyFile:
         try:
             records = kind.decode_table(raw)
         except (msgspec.MsgspecError, UnicodeError):
-            records = self._decode_each(kind)
+            records = self._decode_each(kind, raw)
         for key, record in records.items():
             if kind.key(record) != key:
                 raise self._file.unreadable(f"{kind.table}/{key}: the record says it is {kind.key(record)!r}")
         return dict(sorted(records.items()))
 
-    def _decode_each(self, kind: AnyKind) -> Mapping[str, Struct]:
+    def _decode_each(self, kind: AnyKind, raw: msgspec.Raw) -> Mapping[str, Struct]:
         """Decode record by record, so that the error names the one that is wrong."""
         records: dict[str, Struct] = {}
-        for document in self._database.table(kind.table):
-            key = str(document.doc_id)
+        for key, record in self._file.split(kind.table, raw).items():
             try:
-                records[key] = kind.decode(document)
-            except msgspec.ValidationError as exc:
+                records[key] = kind.decode(record)
+            except (msgspec.MsgspecError, UnicodeError) as exc:
                 raise self._file.unreadable(f"{kind.table}/{key}: {exc}") from exc
         return records
 
@@ -120,8 +120,9 @@ class TinyFile:
             return
         for draft in changed:
             table = self._database.table(draft.table)
-            keys = cast("list[int]", list(draft.changes))  # TinyDB's types know numbers only
-            table.remove(doc_ids=[key for key in keys if table.contains(doc_id=key)])
+            known = content.get(draft.table, {})
+            table.remove(doc_ids=cast("list[int]", [key for key in draft.changes if key in known]))
+            # TinyDB's types know numbers only, and are told so.
             table.insert_multiple(Document(fields, cast("int", key)) for key, fields in draft.encoded().items())
         self._cache.keep(self._file.path, self._storage.commit(), merge(content, changed))
 

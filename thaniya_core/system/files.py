@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
+import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterator
@@ -113,6 +115,23 @@ def make_directories(directory: Path, mode: int = 0o750) -> None:
         fsync_directory(path.parent)
 
 
+def require_directory(directory: Path, doing: str) -> None:
+    """See that a directory is there which a person has named: made silently, a typing error would go unnoticed.
+
+    Args:
+        directory: an absolute path.
+        doing: completes the sentence "cannot …".
+
+    Raises:
+        NotFound: it is not; the hint says what to do.
+    """
+    if not directory.is_dir():
+        raise NotFound(
+            f"cannot {doing}: there is no directory {directory}",
+            hint=f"correct the path, mount its disk, or make it: mkdir -p {shlex.quote(str(directory))}",
+        )
+
+
 def set_owner_and_mode(path: Path, owner: tuple[int, int], mode: int) -> None:
     """Give a directory or a regular file its owner and permissions; a link is refused with OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -131,6 +150,18 @@ def open_regular(file: Path) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", str(file))
     return descriptor
+
+
+def read_regular(file: Path, limit_bytes: int = 256 * 1024 * 1024) -> bytes:
+    """What a small regular file holds; for files that anybody may have put there.
+
+    Raises:
+        OSError: it is no regular file (a link, device or pipe), it is larger than the limit, or it cannot be read.
+    """
+    with os.fdopen(open_regular(file), "rb") as stream:
+        if os.fstat(stream.fileno()).st_size > limit_bytes:
+            raise OSError(errno.EFBIG, "larger than such a file is", str(file))
+        return stream.read(limit_bytes)
 
 
 def hash_file(
@@ -247,6 +278,41 @@ def remove_tree(path: Path) -> None:
             tries += 1
             if tries == _REMOVAL_TRIES:  # not the other process: a file system that lists what it does not have
                 raise
+        except RecursionError:
+            _remove_deep_tree(path)
+        except OSError as exc:
+            if exc.errno not in (errno.ENAMETOOLONG, errno.EMFILE):
+                raise
+            _remove_deep_tree(path)
+
+
+def _remove_deep_tree(root: Path) -> None:
+    """Remove a directory whatever its depth: each one below is moved up to the top when its turn has come.
+
+    A tar archive may hold directories nested two thousand deep: more than there are descriptors, and longer in all than
+    a path may be.
+    """
+    top = os.fsencode(root)
+    names = (b"%d-%s" % (number, secrets.token_hex(4).encode()) for number in itertools.count())
+    while below := _unlink_files(top):
+        for directory in below:
+            for deeper in _unlink_files(directory):
+                os.rename(deeper, os.path.join(top, next(names)))  # noqa: PTH104, PTH118 - any bytes
+            os.rmdir(directory)  # noqa: PTH106
+    root.rmdir()
+
+
+def _unlink_files(directory: bytes) -> list[bytes]:
+    """Remove what lies in a directory but for the directories in it, and give those, made writable."""
+    directories: list[bytes] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                os.chmod(entry.path, 0o700)  # noqa: PTH101
+                directories.append(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+    return directories
 
 
 class DiskSpace(Struct, frozen=True):

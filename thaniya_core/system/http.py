@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import urllib.error
 import urllib.request
 from email.message import Message
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from thaniya_core.errors import ConnectionLost, ThaniyaError
 
@@ -27,7 +28,8 @@ def send(url: str, timeout_s: float, json: bytes | None = None) -> None:
     """GET an address, or POST JSON to it. Certificates are verified; proxies are those of the environment.
 
     Args:
-        url: begins with http:// or https://. Only its host appears in errors: the rest may be a secret.
+        url: begins with http:// or https://; a user and a password before the host are sent as RFC 7617 has it. Only
+            the host appears in errors: the rest may be a secret.
         timeout_s: for each step of the exchange; a peer that answers slowly may take longer.
         json: what is posted.
 
@@ -35,9 +37,14 @@ def send(url: str, timeout_s: float, json: bytes | None = None) -> None:
         ConnectionLost: the peer could not be reached.
         ThaniyaError: it answered with anything but success.
     """
-    host = urlsplit(url).hostname or "?"
+    parts = urlsplit(url)
+    host = parts.hostname or "?"
     headers = {"User-Agent": "thaniya"} | ({} if json is None else {"Content-Type": "application/json"})
-    request = urllib.request.Request(url, json, headers)
+    if parts.username is not None:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    request = urllib.request.Request(address, json, headers)
     try:
         with urllib.request.build_opener(_NoRedirects).open(request, timeout=timeout_s) as answer:
             answer.read(_ANSWER_BYTES)
@@ -45,6 +52,8 @@ def send(url: str, timeout_s: float, json: bytes | None = None) -> None:
         exc.close()
         hint = "give the address that it redirects to" if 300 <= exc.code < 400 else ""
         raise ThaniyaError(f"{host} answered {exc.code} {exc.reason}", hint=hint) from exc
+    except http.client.InvalidURL as exc:
+        raise ThaniyaError(f"{host}: the address cannot be used") from exc
     except urllib.error.URLError as exc:
         raise ConnectionLost(f"{host} cannot be reached: {exc.reason}") from exc
     except (OSError, http.client.HTTPException) as exc:

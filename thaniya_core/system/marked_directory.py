@@ -7,6 +7,7 @@ archive must not meet the links that an earlier, broken off try of it has made, 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -114,9 +115,13 @@ def make_writable(tree: Path) -> None:
     """Let the owner remove a tree, whatever modes a restore has given its directories."""
     if not tree.is_dir() or os.geteuid() == 0:
         return
-    tree.chmod(0o700)
-    for directory, names, _ in os.walk(os.fsencode(tree)):
-        for name in names:
-            below = os.path.join(directory, name)  # noqa: PTH118 - any bytes
-            if not os.path.islink(below):  # noqa: PTH114
-                os.chmod(below, 0o700)  # noqa: PTH101
+    waiting = [os.fsencode(tree)]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            os.chmod(directory, 0o700)  # noqa: PTH101
+            with os.scandir(directory) as entries:
+                waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except OSError as exc:
+            if exc.errno not in (errno.ENAMETOOLONG, errno.ENOENT):  # `remove_tree` gets along without
+                raise

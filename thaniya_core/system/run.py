@@ -8,8 +8,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -17,9 +16,11 @@ from typing import IO
 from msgspec import Struct
 
 from thaniya_core.errors import CommandFailed
+from thaniya_core.system.signals import held_signals
 
 _STDERR_LINES = 50
 _LINE_BYTES = 64 * 1024
+_LINE_CHARACTERS = 1000
 _GRACE_S = 2.0
 """How long a program that is asked to end may take."""
 
@@ -99,11 +100,36 @@ def _end(process: subprocess.Popen[bytes]) -> str:
 
 def command_failed(argv: Sequence[str], exit_code: int, stderr_lines: Sequence[str]) -> CommandFailed:
     """The error of a program that ended badly: its command line, exit code and the end of its stderr."""
-    tail = "; ".join(line for line in stderr_lines[-5:] if line)
+    return _failed(shlex.join(argv), exit_code, stderr_lines)
+
+
+def _failed(shown_as: str, exit_code: int, stderr_lines: Sequence[str]) -> CommandFailed:
+    tail = "; ".join(line[:_LINE_CHARACTERS] for line in stderr_lines[-5:] if line)
     return CommandFailed(
-        f"`{shlex.join(argv)}` ended with exit code {exit_code}" + (f": {tail}" if tail else ""),
+        f"`{shown_as}` ended with exit code {exit_code}" + (f": {tail}" if tail else ""),
         exit_code=exit_code,
     )
+
+
+def feed(argv: Sequence[str], data: bytes, *, timeout_s: float, env: Mapping[str, str] | None = None) -> None:
+    """Have a program read something, and wait for its end. It may write what it likes: nothing of it is kept.
+
+    Args:
+        argv: the program and its arguments. Only the program is named in errors: an argument may be a secret.
+        data: what it reads.
+        timeout_s: after so many seconds it is killed, with what it has started.
+        env: variables to set on top of this process's.
+
+    Raises:
+        CommandFailed: the program is missing, failed or ran out of time.
+    """
+    with Process(argv, timeout_s=timeout_s, stdin=True, env=env, shown_as=argv[0]) as process:
+        try:
+            process.stdin.write(data)
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it ended without reading everything: its exit code tells why
+        process.check()
 
 
 class Process:
@@ -122,6 +148,7 @@ class Process:
         pass_fds: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
         on_stderr: Callable[[str], None] | None = None,
+        shown_as: str = "",
     ) -> None:
         """Start the program.
 
@@ -133,11 +160,13 @@ class Process:
             pass_fds: descriptors that the program inherits under the same numbers.
             env: variables to set on top of this process's.
             on_stderr: called in the draining thread with each line.
+            shown_as: what errors call it; its command line unless given.
 
         Raises:
             CommandFailed: it cannot be started.
         """
         self.argv = tuple(argv)
+        self._shown_as = shown_as or shlex.join(argv)
         self.stderr_lines: deque[str] = deque(maxlen=_STDERR_LINES)
         self._timed_out = False
         self._timeout_s = timeout_s
@@ -145,7 +174,7 @@ class Process:
         started = False
         try:
             # A signal between the fork and the assignment would leave a program that nobody knows of.
-            with _held_signals():
+            with held_signals():
                 self._popen = subprocess.Popen(
                     list(argv),
                     stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -212,7 +241,7 @@ class Process:
         if self._popen.stdout is not None:
             self._popen.stdout.close()
         if self._timed_out:
-            raise CommandFailed(f"`{shlex.join(self.argv)}` did not end within {self._timeout_s:g} s and was killed")
+            raise CommandFailed(f"`{self._shown_as}` did not end within {self._timeout_s:g} s and was killed")
         return exit_code
 
     def check(self) -> None:
@@ -223,7 +252,7 @@ class Process:
         """
         exit_code = self.wait()
         if exit_code != 0:
-            raise command_failed(self.argv, exit_code, list(self.stderr_lines))
+            raise _failed(self._shown_as, exit_code, list(self.stderr_lines))
 
     def __enter__(self) -> Process:
         return self
@@ -253,25 +282,6 @@ class Process:
                 self.stderr_lines.append(text)
                 if self._on_stderr is not None:
                     self._on_stderr(text)
-
-
-@contextmanager
-def _held_signals() -> Iterator[None]:
-    """Put SIGINT and SIGTERM off to the end of the block. Python handles signals in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda got, _: arrived.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        for late in arrived:
-            signal.raise_signal(late)
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -14,8 +14,9 @@ from textual.widgets import Button, Input, Label, Static
 from thaniya_core.errors import ThaniyaError
 from thaniya_tui import render
 from thaniya_tui.dialogs.base import Dialog
+from thaniya_tui.dialogs.tick import Tick
 from thaniya_tui.threads import in_thread
-from thaniya_tui.widgets import Choice
+from thaniya_tui.widgets import OneOf
 
 
 def _take_all(_: str) -> None:
@@ -33,23 +34,44 @@ class Field(Struct, frozen=True):
     """Raises ThaniyaError for what is not legal; called at each letter."""
     look: Callable[[str], str] | None = None
     """Checks what takes longer: called in a thread for what is not empty. Gives what is told of it, or raises."""
-    choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     """It is one of these words, and nothing is typed."""
+
+
+class Choice(Struct, frozen=True):
+    """Something that can be ticked."""
+
+    name: str
+    label: str
+    value: bool = False
+
+
+TICKED = "yes"
+"""Given for a choice that was ticked; nothing for one that was not."""
 
 
 class Ask(Dialog[dict[str, str]]):
     """Gives what was typed, by the fields' names; what is not legal is told while one types."""
 
-    def __init__(self, title: str, fields: Sequence[Field], agree: str, text: str | Text = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        fields: Sequence[Field],
+        agree: str,
+        text: str | Text = "",
+        choices: Sequence[Choice] = (),
+    ) -> None:
         """
         Args:
             title: what it is about.
             fields: what is asked for.
             agree: the button that does it.
             text: said before the fields.
+            choices: what can be ticked, below the fields.
         """
         super().__init__(title)
         self._fields = {field.name: field for field in fields}
+        self._choices = tuple(choices)
         self._agree = agree
         self._text = text if isinstance(text, Text) else render.paragraph(text)
         self._looked: dict[str, str] = {}
@@ -61,11 +83,13 @@ class Ask(Dialog[dict[str, str]]):
                 yield Static(self._text, id="dialog-text")
             for number, field in enumerate(self._fields.values()):
                 yield Label(Text(field.label), classes="label" if number else "label -first")
-                if field.choices:
-                    yield Choice(field.choices, field.value, id=f"field-{field.name}")
+                if field.words:
+                    yield OneOf(field.words, field.value, id=f"field-{field.name}")
                     continue
                 yield Input(field.value, placeholder=field.placeholder, id=f"field-{field.name}", compact=True)
                 yield Static(id=f"wrong-{field.name}", classes="wrong")
+            for choice in self._choices:
+                yield Tick(choice.label, id=f"choice-{choice.name}", value=choice.value)
 
     def compose_buttons(self) -> ComposeResult:
         yield Button("Cancel", id="leave")
@@ -86,7 +110,7 @@ class Ask(Dialog[dict[str, str]]):
         event.stop()
         self.press("agree")
 
-    def on_choice_agreed(self, event: Choice.Agreed) -> None:
+    def on_one_of_agreed(self, event: OneOf.Agreed) -> None:
         event.stop()
         self.press("agree")
 
@@ -95,13 +119,13 @@ class Ask(Dialog[dict[str, str]]):
         if wrong:
             self._focus(wrong[0])
             return
-        unseen = [
-            each for each in self._fields.values() if each.look and self._looked.get(each.name) != self._typed(each)
-        ]
+        unseen = [each for each in self._fields.values() if each.look and not self._is_looked_at(each)]
         if unseen:
             self.run_worker(self._look_and_agree(unseen), group="agree", exclusive=True, exit_on_error=False)
             return
-        self.dismiss({name: self._typed(field) for name, field in self._fields.items()})
+        typed = {name: self._typed(field) for name, field in self._fields.items()}
+        ticked = [each.name for each in self._choices if self.query_one(f"#choice-{each.name}", Tick).value]
+        self.dismiss(typed | {each.name: TICKED if each.name in ticked else "" for each in self._choices})
 
     async def _look_and_agree(self, fields: list[Field]) -> None:
         for field in fields:
@@ -114,13 +138,13 @@ class Ask(Dialog[dict[str, str]]):
         self.query_one(f"#field-{field.name}").focus()
 
     def _typed(self, field: Field) -> str:
-        if field.choices:
-            return self.query_one(f"#field-{field.name}", Choice).value
+        if field.words:
+            return self.query_one(f"#field-{field.name}", OneOf).value
         return self.query_one(f"#field-{field.name}", Input).value.strip()
 
     def _check(self, field: Field) -> bool:
         """Tell what is wrong with a field; True when it is legal, as far as can be said at once."""
-        if field.choices:
+        if field.words:
             return True
         try:
             field.check(self._typed(field))

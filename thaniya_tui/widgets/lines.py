@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.segment import Segment
 from rich.text import Text
 from textual.geometry import Size
+from textual.strip import Strip
 from textual.widget import Widget
 
 Draw = Callable[[int], Sequence[Text]]
@@ -27,9 +29,14 @@ class Lines(Widget):
         self._draw, self._drawn = draw, None
         self.refresh(layout=True)
 
-    def render(self) -> Text:
-        """The lines."""
-        return Text("\n").join(self._lines(self.content_size.width))
+    def render_line(self, y: int) -> Strip:
+        """One line, when it comes into view; there may be hundreds below it."""
+        width, style = self.content_size.width, self.rich_style
+        lines = self._lines(width)
+        if y >= len(lines):
+            return Strip.blank(width, style)
+        segments = Segment.apply_style(lines[y].render(self.app.console), style)
+        return Strip(segments).adjust_cell_length(width, style)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """One for each line."""

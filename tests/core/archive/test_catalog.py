@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from thaniya_core.archive import inventory, presence
 from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.formats.names import Series
+from thaniya_core.formats.notes import Notes
 from thaniya_core.server import Server
+
+DEEP = pytest.param(b'{"later": ' + b"[" * 5000, id="nested too deep")
 
 
 @pytest.fixture
@@ -64,6 +69,25 @@ def test_who_rebuilds_and_what_came_of_it_is_in_the_audit_log(server, archived, 
     ]
 
 
+def test_backup_that_is_pinned_while_the_catalog_is_rebuilt_stays_pinned(server, archived, monkeypatch):
+    backup = archived()
+    read = inventory.read_notes
+    calls = 0
+
+    def pinned_in_the_next_moment(directory: Path) -> Notes:
+        nonlocal calls
+        calls += 1
+        notes = read(directory)
+        if calls == 1:
+            server.backups.pin(backup, True, "login:root")
+        return notes
+
+    monkeypatch.setattr(inventory, "read_notes", pinned_in_the_next_moment)
+    server.catalog.rebuild()
+
+    assert server.catalog.get(backup.id).notes == Notes(pinned=True)
+
+
 def test_backup_that_is_entered_again_keeps_what_was_verified_unless_it_lies_elsewhere(server, archived):
     backup = archived()
     verified = server.backups.verify(backup, "login:root")
@@ -97,7 +121,7 @@ def test_backups_of_a_missing_volume_stay_known(server, archived, volume):
         server.catalog.directory(backup)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"id": 1}', b"\xff", b'{"id": "\xff"}', DEEP])
 def test_unreadable_document_is_told_and_the_others_are_found(server, archived, content):
     bad, good = archived(), archived()
     file = server.catalog.directory(bad) / "backup.json"
@@ -109,6 +133,17 @@ def test_unreadable_document_is_told_and_the_others_are_found(server, archived, 
     (told,) = report.unreadable
     assert str(file.parent) in told
     assert good in server.catalog.find()
+
+
+@pytest.mark.parametrize("name", ["backup.json", "backup.notes.json", "SHA256SUMS", "RESTORE.txt"])
+def test_pipe_in_place_of_a_document_holds_nothing_up(server, archived, name):
+    backup = archived()
+    file = server.catalog.directory(backup) / name
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+
+    assert len(server.catalog.rebuild().unreadable) == (name in ("backup.json", "backup.notes.json"))
+    assert "not a regular file" in server.backups.verify(backup, "login:root").broken or name == "backup.notes.json"
 
 
 def test_directories_that_are_no_backups_are_told(server, archived, volume):
@@ -189,13 +224,16 @@ def test_volume_that_moved_is_known_at_its_new_place(server, archived, volume, t
     assert server.catalog.directory(backup).is_relative_to(tmp_path / "moved")
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"id": "x", "label": "y", "format": 99}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b'{"id": "x", "label": "y", "format": 99}', b'{"id": "x", "label": "\xff"}', DEEP],
+)
 def test_volume_with_a_damaged_file_is_told_as_damaged_and_the_others_go_on(
     server, archived, volume, tmp_path, caplog, content
 ):
     backup = archived()
     server.volumes.add(tmp_path / "second", "second", "login:root")
-    (volume / "volume.json").write_text(content)
+    (volume / "volume.json").write_bytes(content)
 
     assert [present.label for present in server.volumes.present()] == ["second"]
     assert server.volumes.choose().label == "second"
@@ -209,9 +247,12 @@ def test_volume_with_a_damaged_file_is_told_as_damaged_and_the_others_go_on(
 def test_volume_whose_disk_fails_is_not_taken_for_one_that_is_not_mounted(server, archived, failing, caplog):
     backup = archived()
 
-    with failing(Path, "read_bytes"), pytest.raises(ThaniyaError, match="cannot use the volume first: Input/output"):
+    with (
+        failing(presence, "read_regular"),
+        pytest.raises(ThaniyaError, match="cannot use the volume first: Input/output"),
+    ):
         server.catalog.directory(backup)
-    with failing(Path, "read_bytes"):
+    with failing(presence, "read_regular"):
         assert server.volumes.present() == []
     assert "the volume first cannot be used: [Errno 5] Input/output error" in caplog.text
 
@@ -219,11 +260,27 @@ def test_volume_whose_disk_fails_is_not_taken_for_one_that_is_not_mounted(server
 def test_volume_that_may_not_be_read_is_not_taken_for_one_that_is_not_mounted(server, archived, monkeypatch):
     backup = archived()
 
-    def fails(_: Path) -> bytes:
+    def fails(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", fails)
+    monkeypatch.setattr(presence, "read_regular", fails)
     with pytest.raises(NotAllowed, match="cannot use the volume first: Permission denied"):
+        server.catalog.directory(backup)
+
+
+@pytest.mark.parametrize("name", [".removing", ".incoming", ".testing"])
+def test_nothing_is_cleaned_through_a_link_on_a_volume(server, archived, volume, tmp_path, name):
+    backup = archived()
+    elsewhere = tmp_path / "elsewhere" / "thaniya-trial-x"
+    elsewhere.mkdir(parents=True)
+    shutil.rmtree(volume / name, ignore_errors=True)
+    (volume / name).symlink_to(elsewhere.parent)
+
+    server.volumes.clean_leftovers()
+
+    assert elsewhere.is_dir()
+    assert server.volumes.present() == []
+    with pytest.raises(IntegrityFailed, match="is a link"):
         server.catalog.directory(backup)
 
 

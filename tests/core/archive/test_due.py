@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from thaniya_core.archive.due import choose_due, choose_sample, last_read_at, older_than
+from thaniya_core.archive.due import choose_due, choose_sample, last_reading, older_than
 from thaniya_core.formats.manifest import BackupFile, Manifest, SumsBy, make_document
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup
@@ -21,7 +21,7 @@ MONTH = 30 * DAY
 NO_LIMIT = 10**18
 
 
-def _backup(number: int, read_ago: timedelta, size: int = 1000, verified: bool = True, broken: str = "") -> Backup:
+def _backup(number: int, read_ago: timedelta, size: int = 1000, verified: bool = True) -> Backup:
     archived_at = NOW - 1000 * DAY if verified else NOW - read_ago
     document = make_document(
         Series("alice", "web1", "nightly"),
@@ -33,11 +33,11 @@ def _backup(number: int, read_ago: timedelta, size: int = 1000, verified: bool =
         completed_at=archived_at,
         archived_at=archived_at,
     )
-    return Backup(document, "v", broken=broken, verified_at=NOW - read_ago if verified else None)
+    return Backup(document, "v", verified_at=NOW - read_ago if verified else None)
 
 
 def _due(backups, every=MONTH, horizon=timedelta(0), limit=NO_LIMIT, now=NOW) -> list[str]:
-    return [backup.id[-6:] for backup in choose_due(backups, now, every, horizon, limit)]
+    return [reading.backup_id[-6:] for reading in choose_due(map(last_reading, backups), now, every, horizon, limit)]
 
 
 def test_single_backup_is_due_when_its_time_has_come():
@@ -52,7 +52,7 @@ def test_what_becomes_late_before_the_next_run_is_due_now():
 def test_archiving_counts_as_reading():
     backup = _backup(1, MONTH - DAY, verified=False)
 
-    assert last_read_at(backup) == backup.document.archived_at
+    assert last_reading(backup).at == backup.document.archived_at
     assert _due([backup]) == []
     assert _due([_backup(1, MONTH, verified=False)]) == ["000001"]
 
@@ -61,8 +61,7 @@ def test_longest_ago_comes_first():
     assert _due([_backup(1, 40 * DAY), _backup(2, 60 * DAY), _backup(3, 50 * DAY)]) == ["000002", "000003", "000001"]
 
 
-def test_broken_ones_are_left_alone_and_nothing_is_due_without_a_period():
-    assert _due([_backup(1, 60 * DAY, broken="bits")]) == []
+def test_nothing_is_due_without_a_period():
     assert _due([_backup(1, 60 * DAY)], every=timedelta(0)) == []
     assert _due([]) == []
 
@@ -85,10 +84,10 @@ def _simulate(backups: list[Backup], days: int, limit: int = NO_LIMIT) -> tuple[
     longest = timedelta(0)
     for day in range(days):
         now = NOW + day * DAY
-        longest = max([longest, *(now - last_read_at(backup) for backup in held.values())])
-        due = choose_due(held.values(), now, MONTH, DAY, limit)
-        runs.append(sum(backup.document.stored_bytes for backup in due))
-        held |= {backup.id: replace(backup, verified_at=now) for backup in due}
+        longest = max([longest, *(now - last_reading(backup).at for backup in held.values())])
+        due = choose_due(map(last_reading, held.values()), now, MONTH, DAY, limit)
+        runs.append(sum(reading.size_bytes for reading in due))
+        held |= {reading.backup_id: replace(held[reading.backup_id], verified_at=now) for reading in due}
     return runs, longest
 
 
@@ -110,7 +109,7 @@ def test_each_is_read_within_its_time_and_no_run_is_much_more_than_its_share(fou
     runs, longest = _simulate(backups, 100)
 
     assert longest <= MONTH
-    late_at_once = [backup for backup in backups if NOW - last_read_at(backup) >= MONTH - 2 * DAY]
+    late_at_once = [backup for backup in backups if NOW - last_reading(backup).at >= MONTH - 2 * DAY]
     total, largest = sum(map(_size, backups)), max(map(_size, backups))
     assert sum(runs) <= 100 / 30 * total + total + 100 * largest
     if not late_at_once:
@@ -124,23 +123,26 @@ def _size(backup: Backup) -> int:
 def test_backups_that_were_read_longer_ago_are_chosen():
     backups = [_backup(1, 10 * DAY), _backup(2, 31 * DAY), _backup(3, 40 * DAY, verified=False), _backup(4, MONTH)]
 
-    assert [backup.id[-6:] for backup in older_than(backups, NOW, MONTH)] == ["000003", "000002"]
+    old = older_than(map(last_reading, backups), NOW, MONTH)
+    assert [reading.backup_id[-6:] for reading in old] == ["000003", "000002"]
 
 
 @pytest.mark.parametrize(("percent", "count"), [(5, 1), (0.1, 1), (50, 5), (51, 6), (100, 10)])
 def test_sample_is_a_part_by_chance(percent, count):
-    backups = [_backup(number, DAY) for number in range(10)]
+    readings = [last_reading(_backup(number, DAY)) for number in range(10)]
 
-    chosen = choose_sample(backups, percent, random.Random(7))
+    chosen = choose_sample(readings, percent, random.Random(7))
 
-    assert len({backup.id for backup in chosen}) == count
-    assert chosen == [backup for backup in backups if backup in chosen]
+    assert len({reading.backup_id for reading in chosen}) == count
+    assert chosen == [reading for reading in readings if reading in chosen]
 
 
 def test_samples_differ():
-    backups = [_backup(number, DAY) for number in range(100)]
+    readings = [last_reading(_backup(number, DAY)) for number in range(100)]
 
-    samples = [tuple(backup.id for backup in choose_sample(backups, 5, random.Random(seed))) for seed in range(5)]
+    samples = [
+        tuple(reading.backup_id for reading in choose_sample(readings, 5, random.Random(seed))) for seed in range(5)
+    ]
 
     assert len(set(samples)) == 5
     assert choose_sample([], 5, random.Random(1)) == []

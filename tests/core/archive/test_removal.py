@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from thaniya_core.archive import removal
 from thaniya_core.errors import IllegalName, NotFound, WrongState
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.notes import Notes, decode_notes
 from thaniya_core.retention import parse_policy
+from thaniya_core.store.tiny import TinyFile
 from thaniya_core.system.run import run
 
 SERIES = Series("alice", "web1", "nightly")
@@ -62,17 +64,37 @@ def test_what_became_free_is_what_no_backup_that_stays_has(server, archived, clo
     assert apply().freed_bytes == 400
 
 
-def test_what_was_removed_before_a_failure_is_in_the_audit_log(server, three):
-    def choose(known):
-        shutil.rmtree(server.catalog.directory(known[1]))
-        return known
+@pytest.mark.parametrize("by_restart", [False, True])
+def test_every_removal_is_in_the_audit_log_whatever_fails_on_the_way(server, three, apply, failing, reopen, by_restart):
+    with failing(TinyFile, "commit", call=2), pytest.raises(OSError, match="Input/output"):
+        apply()  # the first writes the policy, the second the catalog: both backups have left their place
+    if by_restart:
+        reopen().recover()
+    else:
+        assert apply().removed == ()
 
-    with pytest.raises(NotFound):
-        server.backups.remove_chosen(SERIES, choose, "login:root")
+    told = [event.subject for event in server.events() if event.action == "backup.remove"]
+    assert set(told) == {f"{SERIES}/{backup.id}" for backup in three[:2]}
+    assert server.catalog.find() == [three[2]]
 
-    removals = [event.subject for event in server.events() if event.action == "backup.remove"]
-    assert removals == [f"{SERIES}/{three[0].id}"]
-    assert ids(server.catalog.find()) == ids(three[:0:-1])
+
+def test_removal_that_fails_half_way_is_told_as_far_as_it_came(server, three, apply, failing):
+    with failing(removal, "_put_aside", call=2), pytest.raises(OSError, match="Input/output"):
+        apply()
+
+    assert len([event for event in server.events() if event.action == "backup.remove"]) == 1
+
+
+def test_policy_that_is_set_while_a_removal_waits_for_its_turn_holds(server, three, apply, monkeypatch):
+    waits = server.volumes.hold_present
+
+    def others_are_quicker():
+        server.retention_settings.set("default", parse_policy(""), "login:root")
+        return waits()
+
+    monkeypatch.setattr(server.volumes, "hold_present", others_are_quicker)
+
+    assert apply("keep-last=1").removed == ()
 
 
 def test_without_a_policy_nothing_is_removed(server, three):

@@ -174,6 +174,25 @@ print(after, after - before, broken)
 """
 
 
+CHOOSE_IN_LITTLE_MEMORY = r"""
+import re, sys
+from datetime import timedelta
+from pathlib import Path
+from thaniya_core.server import open_server
+from thaniya_core.store.cache import ContentCache
+from thaniya_core.testing import FixedClock
+def peak():
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+clock = FixedClock()
+clock.advance(10 * 365 * 86400)
+server = open_server(Path(sys.argv[1]), clock)
+server.store._cache = ContentCache(limit_bytes=1)
+before = peak()
+chosen = server.verification.due(timedelta(days=1))
+print(len(chosen), peak() - before)
+"""
+
+
 def _verify_apart(root: Path) -> tuple[int, int, str]:
     """Verify the only backup in a process of its own; gives its peak in KiB, how much it grew, and what is broken."""
     done = run([sys.executable, "-c", VERIFY_IN_LITTLE_MEMORY, str(root / "thaniya.toml")], timeout_s=300)
@@ -302,6 +321,46 @@ def test_run_reads_what_is_due_and_tells_what_is_broken(server, archived, clock,
     assert (done.was_stopped, done.unreadable) == (False, ())
     assert server.catalog.get(young.id).verified_at is None
     assert server.verification.due(timedelta(days=1)) == []
+
+
+def test_broken_ones_are_left_alone(server, archived, clock):
+    bad = archived(home__tar__gz=b"no archive")
+    server.backups.verify(bad, "login:test")
+    clock.advance(60 * DAY_S)
+
+    assert server.verification.due(timedelta(days=1)) == []
+
+
+def test_backup_that_is_removed_after_it_was_chosen_is_passed_over(server, archived, clock, limits):
+    first = archived(notes__txt=b"first")
+    clock.advance(1)
+    second = archived(notes__txt=b"second")
+    clock.advance(40 * DAY_S)
+    asked: list[bool] = []
+
+    def remove_second() -> bool:
+        if not asked:
+            server.backups.remove(second, "login:test")
+        asked.append(True)
+        return False
+
+    done = server.verification.run_due(timedelta(days=1), remove_second)
+
+    assert ([backup.id for backup in done.verified], done.unreadable) == ([first.id], ())
+
+
+def test_choosing_holds_no_backups(root, server, archived, clock):
+    backup = archived(notes__txt=b"notes")
+    for number in range(200):
+        document = replace(backup.document, name=f"nightly-{number}")
+        many = (replace(document, id=f"20260101T000000Z-{number * 100 + each:06x}") for each in range(100))
+        server.store.replace_catalog(document.series, [replace(backup, document=each) for each in many])
+
+    done = run([sys.executable, "-c", CHOOSE_IN_LITTLE_MEMORY, str(root / "thaniya.toml")], timeout_s=300)
+
+    count, grown = map(int, done.stdout.split())
+    assert count == 20_001
+    assert grown < 18 * 1024  # the backups themselves take 26 MiB
 
 
 def test_run_keeps_to_its_rate_and_its_bytes(server, archived, clock, limits):

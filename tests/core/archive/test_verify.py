@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from thaniya_core.errors import IntegrityFailed, NotFound
+from thaniya_core.archive.reading import killing_signal
+from thaniya_core.archive.trial import try_restore
+from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.contents import ContentsEntry, encode_entry
 from thaniya_core.formats.documents import encode_sums
@@ -92,6 +94,37 @@ def test_damage_is_found_kept_and_told(server, backup, directory, kind):
     assert (event.action, event.ok, event.detail) == ("backup.verify", False, broken)
 
 
+@pytest.mark.parametrize("killed", ["tar", "gzip"])
+def test_program_that_is_killed_says_nothing_about_the_backup(server, backup, tmp_path, monkeypatch, killed):
+    stand_in = tmp_path / "bin" / killed
+    stand_in.parent.mkdir()
+    stand_in.write_text("#!/bin/sh\nkill -TERM $$\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
+
+    with pytest.raises(CommandFailed, match=f"home.tar.gz of {backup.id} was ended by SIG(TERM|PIPE)"):
+        server.backups.verify(backup, "login:root")
+    assert server.catalog.get(backup.id) == backup
+    trial = server.backups.trial_place(backup)
+    with pytest.raises(CommandFailed):
+        try_restore(server.catalog.directory(backup), backup.document, trial, 0)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "messages", "signal"),
+    [
+        (-15, [], "SIGTERM"),
+        (-11, [], ""),
+        (2, ["tar: Child died with signal 9", "tar: Error is not recoverable: exiting now"], "SIGKILL"),
+        (2, ["tar: Child died with signal 13", "tar: Error is not recoverable: exiting now"], "SIGPIPE"),
+        (2, ["gzip: stdin: invalid compressed data--crc error", "tar: Child died with signal 13"], ""),
+        (2, ["tar: This does not look like a tar archive"], ""),
+    ],
+)
+def test_program_that_was_ended_is_told_from_one_that_finds_damage(exit_code, messages, signal):
+    assert killing_signal(exit_code, messages) == signal
+
+
 def test_backup_with_another_text_of_how_to_restore_is_good_when_its_sums_fit(server, backup, directory):
     sums = dict(reversed(line.split("  ")) for line in (directory / "SHA256SUMS").read_text().splitlines())
     other = b"# as an earlier Thaniya wrote it\ntar -xzf ./home.tar.gz -C $1; cp ./notes.txt $1\n"
@@ -113,6 +146,8 @@ def test_any_flipped_bit_of_any_file_is_found(server, backup, directory):
     for file in sorted(directory.iterdir()):
         whole = file.read_bytes()
         _flip(file)
+        assert server.backups.verify(backup, "login:root").broken != "", file.name
+        file.write_bytes(bytes([*whole[:-6], whole[-6] ^ 0x80, *whole[-5:]]))  # no UTF-8 any more
         assert server.backups.verify(backup, "login:root").broken != "", file.name
         file.write_bytes(whole)
 

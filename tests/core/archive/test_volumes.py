@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -56,6 +57,25 @@ def test_another_disk_at_the_place_of_a_known_volume_is_refused(server, volume, 
 
     with pytest.raises(NotFound, match="the place of the volume first"):
         server.volumes.add(volume, "other", "login:root")
+
+
+@pytest.mark.parametrize("place", ["spool", "spool/below", "slots", "slots/thaniya_01/upload", "state", "link"])
+def test_volume_is_not_made_where_the_server_works(server, root, place):
+    (root / "link").symlink_to(root / "spool")
+    with pytest.raises(WrongState, match="directory of the server"):
+        server.volumes.add(root / place, "new", "login:root")
+    assert not list(root.glob(f"{place}/volume.json"))
+    assert server.volumes.add(root / "state" / "volume", "new", "login:root").active
+
+
+def test_damaged_volume_is_told_once_with_the_cure(server, tmp_path, caplog):
+    (tmp_path / "media" / "usb").mkdir(parents=True)
+    (tmp_path / "media" / "usb" / "volume.json").write_text("{")
+    server.volumes.rescan([tmp_path, tmp_path / "media"], "login:root")
+    assert [record.getMessage() for record in caplog.records if "usb" in record.getMessage()] == [
+        f"{tmp_path}/media/usb/volume.json cannot be read: Input data was truncated "
+        "(put it back as it was, with the id that `thaniya volume list` shows; see docs/disaster.md)"
+    ]
 
 
 def test_archiving_does_not_write_where_the_volume_is_not(server, spooled, run_jobs, volume, first):
@@ -144,6 +164,8 @@ def test_another_path_to_the_same_directory_is_no_copy(server, volume, tmp_path,
 def test_directory_is_not_made_where_a_disk_was_meant(server, tmp_path):
     with pytest.raises(NotFound, match="there is no directory"):
         server.volumes.add(tmp_path / "usb" / "backup", "usb", "login:root", must_exist=True)
+    with pytest.raises(NotFound, match=f"there is no directory {tmp_path}/usb "):
+        server.volumes.add(tmp_path / "usb" / "backup", "usb", "login:root")
     assert not (tmp_path / "usb").exists()
 
 
@@ -171,7 +193,15 @@ def test_rescan_finds_a_volume_at_its_new_place(server, archived, volume, tmp_pa
     assert server.volumes.rescan([tmp_path], "login:root").moved == ()
 
 
+def test_pipe_that_is_called_like_a_volumes_file_holds_no_search_up(server, tmp_path, first):
+    (tmp_path / "disk").mkdir()
+    os.mkfifo(tmp_path / "disk" / "volume.json")
+
+    assert server.volumes.rescan([tmp_path / "disk"], "login:root").missing == ()
+
+
 def test_rescan_tells_what_it_does_not_find_and_what_it_does_not_know(server, tmp_path, volume, first):
+    (tmp_path / "media").mkdir()
     other = server.volumes.add(tmp_path / "media/other", "other", "login:root")
     server.remove_volume(other, "login:root", with_backups=False)
     shutil.rmtree(volume)
@@ -179,6 +209,10 @@ def test_rescan_tells_what_it_does_not_find_and_what_it_does_not_know(server, tm
     found = server.volumes.rescan([tmp_path / "media", tmp_path / "none"], "login:root")
     assert [each.label for each in found.missing] == ["first"]
     assert [(each.label, each.path) for each in found.unknown] == [("other", tmp_path / "media/other")]
+    assert found.facts == [
+        ("not known here", f"other, at {tmp_path}/media/other: thaniya volume add {tmp_path}/media/other"),
+        ("NOT FOUND", f"first, which was at {volume}"),
+    ]
     assert len(server.volumes.all()) == 1
 
     found = server.volumes.rescan([tmp_path / "media"], "login:root", add=True)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.doctor.finding import Level
-from thaniya_core.doctor.surroundings import check_clock, judge_clock, judge_ntp, judge_openssh, judge_tar
+from thaniya_core.doctor.surroundings import (
+    check_clock,
+    check_restoring,
+    judge_clock,
+    judge_ntp,
+    judge_openssh,
+    judge_tar,
+)
 from thaniya_core.model import Event
 from thaniya_core.system.run import Completed
 
@@ -60,6 +68,29 @@ def test_machine_without_timedatectl_is_no_fault(subject):
 )
 def test_tar_must_be_the_one_of_gnu(stdout, level):
     assert judge_tar(done(stdout)).level is level
+
+
+PROGRAMS = ("gzip", "bzip2", "xz", "sha256sum")
+
+
+def test_programs_that_restore_are_all_there(subject, machine):
+    for program in PROGRAMS:
+        machine.answer(program)
+
+    (finding,) = check_restoring(subject)
+
+    assert finding.level is Level.OK
+
+
+@pytest.mark.parametrize(("rules", "level"), [({}, Level.WARN), ({"*.sql": "xz"}, Level.FAIL)])
+def test_program_that_is_missing_is_told_with_how_to_install_it(subject, machine, rules, level):
+    for program in set(PROGRAMS) - {"xz"}:
+        machine.answer(program)
+
+    (finding,) = check_restoring(replace(subject, config=replace(subject.config, compression=rules)))
+
+    assert (finding.name, finding.level) == ("xz", level)
+    assert finding.cure == "apt install xz-utils or dnf install xz"
 
 
 @pytest.mark.parametrize(

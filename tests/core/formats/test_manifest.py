@@ -127,6 +127,25 @@ def test_document_of_a_later_format_is_refused():
         decode_document(data, "backup.json")
 
 
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        (b'"created_at": "2026-11-23T21:15:00Z"', b'"created_at": "2026-11-23T21:15:00"'),
+        (b'"archived_at": "2026-11-23T21:15:00Z"', b'"archived_at": "0001-01-01T00:00:00Z"'),
+        (b'"completed_at": "2026-11-23T21:15:00Z"', b'"completed_at": "9999-12-31T23:59:59Z"'),
+        (b'"stored_bytes": 0', b'"stored_bytes": -1'),
+        (b'"id"', b'"id\xff"'),
+        pytest.param(b"{", b'{"later": ' + b"[" * 5000, id="nested too deep"),
+    ],
+)
+def test_document_that_would_stop_others_from_being_read_is_refused(written, instead):
+    data = encode_document(_document())
+    assert written in data
+
+    with pytest.raises(IntegrityFailed, match=r"backup\.json cannot be read"):
+        decode_document(data.replace(written, instead, 1), "backup.json")
+
+
 def test_document_with_fields_of_a_later_version_is_read():
     data = encode_document(_document()).replace(b"{", b'{"later": [1, 2],', 1)
 

@@ -80,6 +80,15 @@ def test_oldest_job_is_claimed_first_and_by_one_only(queue, enqueue):
     assert queue.claim_next("host:1") is None
 
 
+def test_job_knows_when_its_last_attempt_began(queue, enqueue, clock):
+    assert enqueue().began_at is None
+    first = clock.now()
+    failed = queue.fail(queue.claim_next("host:1"), "no disk", nothing_else)
+    assert failed.began_at == first
+    clock.advance(15)
+    assert queue.claim_next("host:1").began_at == clock.now()
+
+
 def test_claim_runs_out(queue, enqueue, clock):
     job = enqueue()
     queue.claim_next("host:1")

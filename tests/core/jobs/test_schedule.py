@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 import threading
+import traceback
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -222,7 +227,7 @@ def test_two_processes_run_a_task_once(schedule, work, clock, store):
     assert other.run_due() == 0
     assert other.show()[0].state is TaskState.RUNNING
     with pytest.raises(Busy):
-        other.run_now("task")
+        other.run_now("task", "login:test")
     work.may_end.set()
     assert schedule.drain(DEADLINE_S)
     assert (work.runs, other.run_due()) == (1, 0)
@@ -245,14 +250,16 @@ def test_run_that_lasts_keeps_its_claim(schedule, work, clock, store):
 def test_claim_is_renewed_while_one_waits(schedule, work, clock, store, monkeypatch):
     monkeypatch.setattr("thaniya_core.jobs.schedule._RENEW_S", 0.01)
     work.may_end.clear()
-    schedule.run_due()
-    clock.advance(RUN_CLAIM.total_seconds() * 0.9)
-    waiter = threading.Thread(target=schedule.wait)
     renewed = threading.Event()
     real = schedule.renew
     monkeypatch.setattr(schedule, "renew", lambda: (real(), renewed.set()))
+    waiter = threading.Thread(target=schedule.run_now, args=("task", "login:test"))
     waiter.start()
-    assert renewed.wait(DEADLINE_S)
+    assert work.started.acquire(timeout=DEADLINE_S)
+    clock.advance(RUN_CLAIM.total_seconds() * 0.9)
+    for _ in range(2):  # the first may have begun before
+        renewed.clear()
+        assert renewed.wait(DEADLINE_S)
     assert work.record.claim_until == clock.now() + RUN_CLAIM
     work.may_end.set()
     waiter.join(DEADLINE_S)
@@ -299,11 +306,10 @@ def test_stopped_run_is_no_failure_and_due_at_once(schedule, work, clock, store)
     assert run(Schedule(store, clock, [work.task])) == 1
 
 
-def test_run_that_does_not_stop_in_time_is_given_back(schedule, work, store, clock, monkeypatch):
-    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+def test_run_that_does_not_stop_in_time_is_given_back(schedule, work, store, clock):
     work.may_end.clear()
     schedule.run_due()
-    assert not schedule.shut_down()
+    assert not schedule.shut_down(0.01)
     assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
     work.fails = ThaniyaError("too late")
     work.may_end.set()
@@ -321,20 +327,66 @@ def test_interrupted_wait_gives_back_what_runs(schedule, work, monkeypatch):
     monkeypatch.setattr(schedule, "renew", interrupts)
     work.may_end.clear()
     with pytest.raises(KeyboardInterrupt):
-        schedule.run_now("task")
+        schedule.run_now("task", "login:test")
     assert (work.record.claim_until, work.record.failure) == (None, "")
+
+
+@pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
+def test_interrupt_between_the_claim_and_the_work_gives_back_the_claim(schedule, store, work, monkeypatch, call):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    transaction = store.transaction
+
+    @contextmanager
+    def interrupted_after_it():
+        with transaction() as state:
+            yield state
+        if work.record.claim_until is not None and not schedule._running:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(store, "transaction", interrupted_after_it)
+    with pytest.raises(KeyboardInterrupt):
+        call(schedule)
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
+
+
+@pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
+def test_signal_while_one_waits_gives_back_what_does_not_stop(schedule, work, monkeypatch, call):
+    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    work.may_end.clear()
+    main = threading.main_thread().ident
+
+    def waits() -> bool:
+        functions = {frame.f_code.co_name for frame, _ in traceback.walk_stack(sys._current_frames()[main])}
+        return {"drain", "wait"} <= functions
+
+    def interrupt() -> None:
+        while not waits():
+            os.sched_yield()
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        call(schedule)
+    interrupter.join(DEADLINE_S)
+    assert (work.record.was_stopped, work.record.claim_until, work.record.failure) == (True, None, "")
+    work.may_end.set()
+    assert schedule.drain(DEADLINE_S)
 
 
 def test_task_is_run_at_once_when_somebody_asks(schedule, work):
     run(schedule)
-    assert schedule.run_now("task").last.detail == "run 2"
+    assert schedule.run_now("task", "login:test").last.detail == "run 2"
     work.fails = ThaniyaError("no disk")
-    assert schedule.run_now("task").failure == "no disk"
+    assert schedule.run_now("task", "login:test").failure == "no disk"
     work.why_idle = "no policy"
     with pytest.raises(WrongState, match="no policy"):
-        schedule.run_now("task")
+        schedule.run_now("task", "login:test")
     with pytest.raises(NotFound, match="no part other"):
-        schedule.run_now("other")
+        schedule.run_now("other", "login:test")
 
 
 def test_what_a_command_did_counts_as_a_run(schedule, work, clock):

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -145,6 +145,7 @@ MOMENTS = st.lists(st.integers(0, 40 * 24).map(lambda hours: timedelta(hours=hou
 STATES = st.sampled_from([state for state in UploadState if state.is_ended])
 
 
+@settings(deadline=None)
 @given(
     good=MOMENTS,
     broken=MOMENTS,

@@ -92,6 +92,16 @@ def test_what_was_told_is_what_is_there_and_telling_twice_tells_nothing(make, be
     assert set(second.alerts) == set(first.alerts)
 
 
+def test_what_may_have_caused_the_rest_is_told_first(make):
+    service = finding(CRITICAL, "service_not_running", "service")
+    changes = compare([], [finding(), finding(CRITICAL), service], make.now, REMIND_S).changes
+    assert [(change.code, change.severity) for change in changes] == [
+        ("service_not_running", CRITICAL),
+        ("series_late", CRITICAL),
+        ("series_late", WARNING),
+    ]
+
+
 @given(findings, findings, st.randoms())
 def test_changes_do_not_depend_on_the_order(make, before, after, random):
     alerts = list(told(make, *before))

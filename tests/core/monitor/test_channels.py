@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
 import json
@@ -114,6 +115,23 @@ def test_webhook_is_posted_json(web, message):
     assert [request[:2] for request in web.requests] == [("POST", "/hook?token=secret")]
     assert web.headers[0]["Content-Type"] == "application/json"
     assert web.json(0)["changes"][0]["subject"] == "alice/web1/nightly"
+
+
+def test_webhook_gets_the_user_and_the_password_of_its_address(web, message):
+    only_channel(webhooks=(Url(f"{web.url.replace('//', '//thaniya:s%40cret@')}/hook"),)).send(message)
+
+    assert web.headers[0]["Authorization"] == f"Basic {base64.b64encode(b'thaniya:s@cret').decode()}"
+    assert web.headers[0]["Host"] == web.url.removeprefix("http://")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:secret@127.0.0.1:1/", "http://127.0.0.1:1/sécret", "http://127.0.0.1:secret/"]
+)
+def test_address_that_leads_nowhere_is_told_without_its_secret(message, url):
+    with pytest.raises(ThaniyaError) as raised:
+        only_channel(webhooks=(Url(url),)).send(message)
+    assert raised.value.message.startswith("127.0.0.1")
+    assert "cret" not in raised.value.message
 
 
 @pytest.mark.parametrize(("status", "hint"), [(500, ""), (404, ""), (302, "give the address that it redirects to")])

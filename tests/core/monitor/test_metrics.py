@@ -47,9 +47,20 @@ def test_series_are_measured_and_a_failure_does_not_touch_the_last_success(make)
         assert success == good[-1].document.archived_at.timestamp()
         assert value(samples, "backup_last_stored_bytes", **LABELS) == 10 * make.mib
         assert value(samples, "backup_last_duration_seconds", **LABELS) == 360
+        assert value(samples, "backup_last_original_bytes", **LABELS) == good[-1].document.original_bytes > 0
+        assert value(samples, "backup_last_files", **LABELS) == 1
+        assert value(samples, "backup_last_warnings", **LABELS) == 0
     assert value(after, "backups", **LABELS) == 4
     assert value(after, "backups_broken", **LABELS) == 1
+    assert value(after, "backups_stored_bytes", **LABELS) == 40 * make.mib
     assert value(after, "uploads_ended_lately", **LABELS, result="rejected") == 1
+
+
+def test_expected_interval_is_measured_of_a_series_that_never_came_too(make):
+    expected = measured(make, make.facts(expectation=make.expect(make.day)))
+    assert value(expected, "backup_expected_interval_seconds", **LABELS) == 86400
+    learned = measured(make, make.facts(*make.daily(20)))
+    assert value(learned, "backup_expected_interval_seconds", **LABELS) == 86400
 
 
 def test_everything_else_is_measured(make):
@@ -59,6 +70,8 @@ def test_everything_else_is_measured(make):
         make,
         slots=(Slot("thaniya_01"), Slot("thaniya_02", SlotState.DEGRADED)),
         jobs=(job,),
+        uploads=(make.upload(make.now, UploadState.OPEN),),
+        service_seen_at=make.now - make.day,
         volumes=(disk, VolumeFacts(Volume("d2", "first", Path("/e")))),
         runs={"retention": RunRecord("retention", make.now), "verify": RunRecord("verify", failure="no disk")},
     )
@@ -72,6 +85,9 @@ def test_everything_else_is_measured(make):
     assert last_run == make.now.timestamp()
     assert value(samples, "schedule_last_run_failed", name="retention") == 0
     assert value(samples, "schedule_last_run_failed", name="verify") == 1
+    assert value(samples, "uploads", state="open") == 1
+    assert value(samples, "service_last_seen_timestamp_seconds") == (make.now - make.day).timestamp()
+    assert value(samples, "check_timestamp_seconds") == make.now.timestamp()
     assert value(samples, "check_status") == 2
     assert value(samples, "check_findings", severity="critical") >= 2
 

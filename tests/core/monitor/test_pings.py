@@ -11,6 +11,8 @@ from thaniya_core.config import Ping, UrlTemplate
 from thaniya_core.formats.names import Series
 from thaniya_core.model import UploadState
 from thaniya_core.monitor import Pings
+from thaniya_core.monitor import pings as pings_module
+from thaniya_core.monitor.pings import LIMIT_S
 from thaniya_core.store import MemoryStore
 from thaniya_core.testing import FixedClock
 
@@ -124,6 +126,24 @@ def test_ping_that_fails_is_kept_until_one_of_its_series_comes_through(pings, st
     put(store, make.upload(clock.now(), UploadState.OPEN, number=3))
     assert pings.send_due() == 1
     assert store.read().pings.all()[0].failed == {}
+
+
+def test_pings_that_nobody_answers_do_not_hold_the_check_up(pings, store, clock, web, make, monkeypatch):
+    fetch = pings_module._fetch_all
+
+    def slowly(urls, timeout_s):
+        clock.advance(LIMIT_S)
+        return fetch(urls, timeout_s)
+
+    monkeypatch.setattr(pings_module, "_fetch_all", slowly)
+    many = [Series("alice", "web1", f"series-{number:02}") for number in range(30)]
+    put(store, *(make.upload(clock.now(), UploadState.OPEN, series=each, number=n) for n, each in enumerate(many)))
+
+    assert pings.send_due() == 8
+    assert len(web.requests) == 8
+    failed = store.read().pings.all()[0].failed
+    assert set(failed) == set(map(str, many[8:]))
+    assert set(failed.values()) == {"not sent: the 30 pings that were due took longer than 60 s"}
 
 
 def test_without_addresses_nothing_is_kept(store, clock):

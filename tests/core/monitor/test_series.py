@@ -119,6 +119,13 @@ def test_usual_size_takes_some_backups_and_is_the_median(make):
     assert found(make.facts(*make.daily(9), one_huge, make.backup(make.now, 9 * make.mib)), make.now) == {}
 
 
+def test_usual_size_is_that_of_the_last_ten(make):
+    long_ago = make.daily(30, make.now - make.day * 12, size=100 * make.mib)
+    assert found(make.facts(*long_ago, *make.daily(10)), make.now) == {}
+    shrunk = make.backup(make.now, 9 * make.mib)
+    assert found(make.facts(*make.daily(30, size=100 * make.mib), shrunk), make.now).keys() == {"backup_shrunk"}
+
+
 def test_small_backups_may_grow(make):
     grown = make.backup(make.now, make.mib // 2)
     assert found(make.facts(*make.daily(9, size=1000), grown), make.now) == {}

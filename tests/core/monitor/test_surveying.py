@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thaniya_core.monitor
@@ -113,6 +113,7 @@ def test_only_the_newest_ended_uploads_are_kept(make, survey):
     assert survey(ended=reversed(ended)).ended == tuple(ended[:ENDED_UPLOADS])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-3 * 24, 200 * 24), st.integers(0, 10**12)), max_size=30))
 def test_growth_ends_with_all_that_is_there_and_never_falls(make, came):
     facts = make.facts(*(make.backup(make.now - timedelta(hours=ago), size) for ago, size in came))

@@ -75,8 +75,12 @@ def test_days_until_full():
 
 
 def check(make, facts, series=(), limits=LIMITS):
-    report = examine(series, ServerFacts(make.now, slots=(), volumes=(facts,)), limits)
-    return {finding.code: finding for finding in report.findings if finding.code.startswith("volume")}
+    return check_all(make, (facts,), series, limits)
+
+
+def check_all(make, volumes, series=(), limits=LIMITS):
+    report = examine(series, ServerFacts(make.now, slots=(), volumes=volumes), limits)
+    return {finding.code: finding for finding in report.findings if "volume" in finding.code}
 
 
 def test_volumes_of_one_label_are_told_apart(make):
@@ -120,7 +124,8 @@ def test_volume_that_is_gone_is_told_and_one_out_of_use_less_loudly(make):
     gone = check(make, VolumeFacts(DISK))["volume_gone"]
     assert (gone.severity, gone.text) == (Severity.CRITICAL, "it is not at /disk")
     assert "mount its disk at /disk" in gone.cure
-    hung = check(make, VolumeFacts(replace(DISK, active=False), problem="it did not answer within 5 s"))["volume_gone"]
+    inactive = VolumeFacts(replace(DISK, active=False), problem="it did not answer within 5 s")
+    hung = check_all(make, (inactive, space(50 * GIB)))["volume_gone"]
     assert (hung.severity, hung.text) == (Severity.WARNING, "it did not answer within 5 s")
 
 
@@ -139,7 +144,17 @@ def test_volume_that_will_be_full_soon_is_told(make):
 
 def test_volume_out_of_use_may_be_full(make):
     inactive = VolumeFacts(replace(DISK, active=False), DiskSpace(100 * GIB, GIB, 0, 0))
-    assert check(make, inactive, [growing(make)]) == {}
+    assert check_all(make, (inactive, space(50 * GIB)), [growing(make)]) == {}
+
+
+def test_server_on_which_no_volume_takes_backups_is_told(make):
+    inactive = VolumeFacts(replace(DISK, active=False), DiskSpace(100 * GIB, 50 * GIB, 0, 0))
+    found = check_all(make, (inactive, inactive))
+    assert set(found) == {"no_usable_volume"}
+    assert found["no_usable_volume"].severity is Severity.CRITICAL
+    assert found["no_usable_volume"].text.startswith("none of 2 volumes takes new backups")
+    assert check_all(make, ())["no_usable_volume"].text.startswith("there is no volume")
+    assert check_all(make, (inactive, space(50 * GIB))) == {}
 
 
 def test_series_whose_old_backups_are_removed_does_not_fill_a_volume(make):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,12 +25,15 @@ from thaniya_core.model import (
     SlotState,
     UploadState,
     User,
+    Volume,
 )
-from thaniya_core.monitor import ServerFacts, examine
+from thaniya_core.monitor import ServerFacts, VolumeFacts, examine
+from thaniya_core.system.files import DiskSpace
 
 LIMITS = CheckLimits()
 HOUR = timedelta(hours=1)
 READY = Slot("thaniya_01")
+DISK = VolumeFacts(Volume("v1", "disk", Path("/disk"), True), DiskSpace(100, 50, 0, 0))
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def check(make):
     """Examines a server that is well but for what is given; gives the findings by code."""
 
     def examine_all(*series, limits=LIMITS, **fields):
-        facts = ServerFacts(make.now, **({"slots": (READY,)} | fields))
+        facts = ServerFacts(make.now, **({"slots": (READY,), "volumes": (DISK,)} | fields))
         return {finding.code: finding for finding in examine(series, facts, limits).findings}
 
     return examine_all
@@ -101,6 +105,7 @@ def test_unusable_slots_are_told_and_worst_when_none_is_left(check):
     assert "a process holds it" in codes["slot_degraded"].text
     assert check(slots=(degraded, disabled))["no_usable_slot"].severity is Severity.CRITICAL
     assert check(slots=())["no_usable_slot"].text == "there is no slot"
+    assert check(slots=())["no_usable_slot"].cure == "thaniya slot add 1"
 
 
 def test_user_who_never_backed_up_is_told_after_a_while(check, make):
@@ -115,6 +120,9 @@ def test_backups_that_nobody_read_for_long_are_told_together(check, make):
     old = make.daily(3, last=make.now - make.day * 91)
     codes = check(make.facts(*old, *make.daily(2)))
     assert codes["backups_unverified"].text.startswith("3 backups of 1 series, alice/web1/nightly for one, were not")
+    assert codes["backups_unverified"].cure == "thaniya backup verify --older-than 90d"
+    odd = check(make.facts(*old), limits=CheckLimits(verified_within=5400))["backups_unverified"]
+    assert odd.cure == "thaniya backup verify --older-than 5400s"
     verified = [replace(each, verified_at=make.now) for each in old]
     assert check(make.facts(*verified, *make.daily(2))) == {}
     assert check(make.facts(*old, *make.daily(2)), limits=CheckLimits(verified_within=0)) == {}
@@ -125,8 +133,8 @@ def test_backups_that_nobody_read_for_long_are_told_together(check, make):
 def test_service_that_does_not_run_is_told(check, make):
     assert check(service_runs=False, service_seen_at=make.now - HOUR / 2) == {}
     silent = check(service_runs=False, service_seen_at=make.now - 2 * HOUR)["service_not_running"]
-    assert (silent.severity, "last 2 h ago" in silent.text) == (Severity.CRITICAL, True)
-    assert "it never did" in check(service_runs=False)["service_not_running"].text
+    assert (silent.severity, "ran for 2 h" in silent.text) == (Severity.CRITICAL, True)
+    assert "ever ran" in check(service_runs=False)["service_not_running"].text
     assert check(service_runs=False, limits=CheckLimits(service_within=0)) == {}
     assert check(service_runs=True, service_seen_at=make.now - 9 * HOUR) == {}  # a long pass
 
@@ -190,6 +198,12 @@ def test_who_cannot_be_told_is_told(check, make):
     assert codes["ping_failed"].subject == "alice/web1/nightly"
     retired = replace(series, expectation=Expectation(str(make.series), make.now))
     assert check(retired, pings=pings) == check(pings=pings) == {}
+
+
+def test_what_may_have_caused_the_rest_comes_first(check, make):
+    late = make.facts(*make.daily(20, last=make.now - 9 * make.day))
+    codes = check(late, service_runs=False, users=(User("bob", make.now - make.day * 8),))
+    assert list(codes) == ["service_not_running", "series_late", "user_without_backup"]
 
 
 def test_success_of_one_series_hides_no_failure_of_another(check, make):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,16 @@ def test_periods_overlap_and_each_counts_by_itself() -> None:
 def test_empty_periods_do_not_count() -> None:
     late = Candidate("late", END + timedelta(days=27))
     assert len(kept([*dailies(30), late], "keep-daily=14")) == 14
+
+
+def test_backup_of_a_time_to_come_stays_and_costs_the_others_nothing() -> None:
+    past = dailies(30)
+    ahead = Candidate("ahead", END + timedelta(days=3650))
+    for policy in ("keep-within=7d", "keep-daily=7", "keep-within-daily=1m keep-last=2", "keep-last=1 minimum=3"):
+        made = make_plan([*past, ahead], parse_policy(policy), ZoneInfo("UTC"), END)
+        assert {decision.candidate.id for decision in made.kept} == kept(past, policy) | {"ahead"}
+        assert made.kept[0].reasons == ("its time is still to come: it does not count until then",)
+    assert make_plan([*past, ahead], parse_policy("keep-last=1"), now=ahead.at).kept[0].reasons == ("last 1",)
 
 
 def test_decisions_come_newest_first_whatever_the_order() -> None:
@@ -175,6 +185,14 @@ COUNTS = st.fixed_dictionaries(
     }
     | {"minimum": st.integers(0, 5)},
 )
+WITHIN = st.fixed_dictionaries(
+    {},
+    optional={
+        f"keep-within{period}": st.sampled_from(["12h", "7d", "2m", "1y6m"])
+        for period in ("", "-hourly", "-daily", "-weekly", "-monthly", "-yearly")
+    },
+)
+RULES = st.builds(lambda counts, within: counts | within, COUNTS, WITHIN)
 TIMES = st.datetimes(datetime(2024, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))
 
 
@@ -188,18 +206,18 @@ def series(draw: st.DrawFn) -> list[Candidate]:
     return made
 
 
-def text(counts: dict[str, int]) -> str:
+def text(counts: Mapping[str, object]) -> str:
     return " ".join(f"{key}={value}" for key, value in counts.items())
 
 
-@given(series(), COUNTS, st.randoms())
+@given(series(), RULES, st.randoms())
 def test_order_does_not_matter(candidates, counts, random):
     shuffled = candidates[:]
     random.shuffle(shuffled)
     assert plan(shuffled, text(counts)) == plan(candidates, text(counts))
 
 
-@given(series(), COUNTS)
+@given(series(), RULES)
 def test_plan_of_what_a_plan_kept_removes_nothing(candidates, counts):
     left = [decision.candidate for decision in plan(candidates, text(counts)).kept]
     assert not plan(left, text(counts)).removed
@@ -212,7 +230,14 @@ def test_higher_counts_never_keep_less(candidates, counts, data):
     assert kept(candidates, text(rules)) <= kept(candidates, text(more)) or not rules
 
 
-@given(series(), COUNTS)
+@given(series(), RULES, RULES)
+def test_further_rules_never_keep_less(candidates, some, others):
+    rules = {key: value for key, value in some.items() if key != "minimum"}
+    more = {key: value for key, value in others.items() if key != "minimum"} | rules
+    assert kept(candidates, text(rules)) <= kept(candidates, text(more)) or not rules
+
+
+@given(series(), RULES)
 def test_what_must_stay_stays(candidates, counts):
     made = plan(candidates, text(counts))
     removed = {decision.candidate.id for decision in made.removed}

@@ -147,17 +147,28 @@ def test_progress_is_stored(server, upload, put_file, clock):
     assert (seen.received_bytes, seen.received_files, seen.last_activity_at) == (5, 1, clock.now())
 
 
-def test_progress_is_stored_once_a_second_at_the_most(server, upload, put_file, clock):
-    for size in (1, 2):
+def test_bytes_are_noted_at_each_look_and_their_rate_once_a_second(server, upload, put_file, clock):
+    seen = []
+    for size in (1000, 2000, 3000, 4000, 4000, 4000, 4000):
         put_file(upload, "a", b"x" * size)
         server.watch_uploads(remembers=True)
-        clock.advance(0.4)
-    assert server.uploads.get(upload.id).received_bytes == 1
+        noted = server.uploads.get(upload.id)
+        seen.append((noted.received_bytes, noted.bytes_per_s))
+        clock.advance(0.5)
+    assert seen == [(1000, 1000), (2000, 1000), (3000, 2000), (4000, 2000), (4000, 1000), (4000, 1000), (4000, 0)]
 
-    clock.advance(1)
+
+def test_all_progress_is_written_in_one_transaction_and_none_when_nothing_moved(server, open_upload, put_file, clock):
+    for upload in (open_upload(), open_upload()):
+        put_file(upload, "a", b"x" * 1000)
+    state = server.config.paths.state / "state.json"
+    before = state.stat().st_ino
     server.watch_uploads(remembers=True)
-
-    assert server.uploads.get(upload.id).received_bytes == 2
+    written = state.stat().st_ino
+    assert (state.parent / "state.json.previous").stat().st_ino == before
+    clock.advance(0.2)
+    server.watch_uploads(remembers=True)
+    assert written != before and state.stat().st_ino == written
 
 
 def test_slot_that_cannot_be_looked_at_keeps_no_other_from_being_watched(server, open_upload, clock):

@@ -7,6 +7,7 @@ import json
 import os
 from datetime import timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from thaniya_core.model import Event, Slot, UploadState, User
 from thaniya_core.store import LogPlace, TinyStore, jsonfile
 from thaniya_core.store.events import encode_event
 from thaniya_core.store.jsonfile import JsonFile
-from thaniya_core.store.records import UPLOADS
+from thaniya_core.store.records import UPLOADS, Kind
 
 SERIES = Series("alice", "web1", "nightly")
 
@@ -67,6 +68,49 @@ def test_a_person_can_read_the_state(tiny, directory, now):
     document = json.loads(text)
     assert document["format"] == 1
     assert list(document["users"]) == ["alice", "bob"]
+
+
+def test_every_change_leaves_the_same_text_as_writing_all_anew(tiny, directory, make_backup, now):
+    with tiny.transaction() as state:
+        state.users.put(User("bob", now, keys=()))
+        state.slots.put(Slot("thaniya_01", reason='two\nlines, a "quote", {braces} and ünïcode'))
+    put_slot(tiny, "thaniya_02")
+    with tiny.transaction() as state:
+        state.users.remove("bob")
+        state.slots.remove("thaniya_02")
+        state.users.put(User("alice", now))
+        state.users.remove("alice")
+    tiny.replace_catalog(SERIES, [make_backup(1), make_backup(3)])
+    with tiny.catalog_transaction(SERIES) as table:
+        table.put(make_backup(2))
+        table.remove(make_backup(1).id)
+
+    for file in (directory / "state.json", directory / "catalog/alice/web1/nightly.json"):
+        data = file.read_bytes()
+        assert data == msgspec.json.format(data, indent=2) + b"\n"
+        assert data == msgspec.json.format(msgspec.json.encode(json.loads(data)), indent=2) + b"\n"
+
+
+def test_file_that_a_person_has_edited_stays_readable(tiny, directory):
+    put_slot(tiny)
+    file = directory / "state.json"
+    file.write_text(json.dumps(json.loads(file.read_text())))
+    put_slot(tiny, "thaniya_02")
+    assert TinyStore(directory).read().slots.all() == [Slot("thaniya_01"), Slot("thaniya_02")]
+
+
+def test_records_that_do_not_change_are_neither_decoded_nor_encoded(tiny, directory, make_backup, monkeypatch):
+    tiny.replace_catalog(SERIES, [make_backup(number) for number in range(1, 50)])
+    tiny.read_catalog(SERIES)
+    encoded: list[object] = []
+    encode = Kind.encode
+    monkeypatch.setattr(Kind, "encode", lambda kind, record: encoded.append(record) or encode(kind, record))
+    monkeypatch.setattr(Kind, "decode_table", lambda kind, data: pytest.fail("the table is decoded"))
+
+    with tiny.catalog_transaction(SERIES) as table:
+        table.put(make_backup(50))
+
+    assert encoded == [make_backup(50)]
 
 
 def test_reading_makes_no_file(tiny, directory):
@@ -439,6 +483,29 @@ def test_newest_events_are_the_events_backwards(tiny, directory, now, count):
             log.write(line + b"\n")
     assert list(tiny.read_newest_events()) == list(tiny.read_events())[::-1]
     assert len(list(tiny.read_events())) == count
+
+
+@pytest.mark.parametrize("count", [0, 1, 700])
+def test_events_before_a_place_are_those_that_do_not_come_after_it(tiny, directory, now, count):
+    for number in range(count):
+        line = encode_event(Event(now, "test", "act", str(number), detail="x" * (number * 37 % 400)))
+        with make_file(directory / "log" / f"2026-{9 + number // 300:02}.jsonl").open("ab") as log:
+            log.write(line + b"\n" + b"torn\n" * (number % 7 == 0))
+    forward = [(event, after) for event, after in tiny.read_events_after(LogPlace(""))]
+    back = list(tiny.read_events_before(tiny.end_of_events()))[::-1]
+    assert [(each.event, each.after) for each in back] == forward
+    for each in back[:: max(count // 5, 1)]:
+        before = len(list(tiny.read_events_before(each.before)))
+        assert before + len(list(tiny.read_events_after(each.before))) == count
+
+
+def test_line_that_is_being_written_is_not_before_the_end(tiny, directory, now):
+    tiny.add_event(Event(now, "test", "act", "one"))
+    end = tiny.end_of_events()
+    with (directory / "log" / "2026-11.jsonl").open("ab") as log:
+        log.write(b"x" * 200_000)
+    assert tiny.end_of_events() == end
+    assert [each.event.subject for each in tiny.read_events_before(end)] == ["one"]
 
 
 def make_file(file):

@@ -42,6 +42,7 @@ class Stopped(Exception):
 def test_the_package_names_what_is_public():
     assert set(thaniya_core.store.__all__) == {
         "LogPlace",
+        "LoggedEvent",
         "MemoryStore",
         "ReadTable",
         "StateTransaction",
@@ -441,6 +442,21 @@ def test_events_after_a_place_are_those_that_were_added_since(store, now):
     subjects, place = after(place)
     assert subjects == ["three", "a later month"]
     assert after(place) == ([], place)
+
+
+def test_events_before_a_place_lead_back_to_the_beginning(store, now):
+    assert store.end_of_events() == LogPlace("")
+    assert list(store.read_events_before(store.end_of_events())) == []
+    for subject, days in (("one", 60), ("two", 60), ("three", 0), ("four", 0)):
+        store.add_event(Event(now - timedelta(days=days), "test", "act", subject))
+    end = store.end_of_events()
+    back = list(store.read_events_before(end))
+    assert [each.event.subject for each in back] == ["four", "three", "two", "one"]
+    assert [each.after for each in reversed(back)] == [place for _, place in store.read_events_after(LogPlace(""))]
+    assert back[0].after == end
+    assert [each.event.subject for each in store.read_events_before(back[1].before)] == ["two", "one"]
+    assert list(store.read_events_before(back[-1].before)) == []
+    assert list(store.read_events_after(end)) == []
 
 
 def test_backups_are_found_by_the_beginning_of_their_id(store, make_backup):

@@ -31,11 +31,34 @@ from thaniya_core.system.files import (
     try_lock,
     write_atomic,
 )
+from thaniya_core.system.marked_directory import make_writable
 from thaniya_core.system.run import Process
 
 DATA = os.urandom(3 * 1024 * 1024 + 17)
 SUM = hashlib.sha256(DATA).hexdigest()
 LONG_S = 60.0
+
+
+def test_tree_deeper_than_a_path_may_be_long_is_removed(tmp_path, monkeypatch):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(tree)
+        for _ in range(2500):
+            Path("deep").mkdir()
+            os.chdir("deep")
+        Path("file").touch()
+        Path("link").symlink_to(outside)
+        Path().chmod(0o500)
+
+    make_writable(tree)
+    remove_tree(tree)
+
+    assert not tree.exists()
+    assert (outside / "kept").exists()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from thaniya_core.errors import CommandFailed
-from thaniya_core.system.run import Process, run
+from thaniya_core.system.run import Process, feed, run
 
 MEGABYTE = 1024 * 1024
 LONG_S = 60
@@ -127,6 +128,35 @@ def test_deadline_holds_for_what_the_process_has_started(script):
         process.wait()
 
     assert time.monotonic() - started < LONG_S / 2
+
+
+def test_program_that_is_fed_may_write_what_it_likes_and_names_no_argument(tmp_path):
+    script = "cat > read; (head -c 300M /dev/zero; head -c 300M /dev/zero >&2); echo no >&2; exit 3"
+    told = (
+        "import os, re\n"
+        "from thaniya_core.errors import CommandFailed\n"
+        "from thaniya_core.system.run import feed\n"
+        "try:\n"
+        f"    feed(['sh', '-c', {script!r}, 'secret'], b'hello', timeout_s=60)\n"
+        "except CommandFailed as error:\n"
+        "    print(error)\n"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) < 100_000)\n"
+    )
+    done = run([sys.executable, "-c", told], timeout_s=60, cwd=tmp_path, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+
+    failure, is_small = done.stdout.decode("utf-8", "replace").splitlines()
+    assert failure.startswith("`sh` ended with exit code 3: ")
+    assert failure.endswith("no")
+    assert "secret" not in failure
+    assert len(failure) < 10_000
+    assert is_small == "True"
+    assert (tmp_path / "read").read_bytes() == b"hello"
+
+
+def test_program_that_is_fed_and_does_not_end_is_killed_with_its_children():
+    # The child holds stderr: that this returns at all shows that it has ended.
+    with pytest.raises(CommandFailed, match="`sh` did not end within"):
+        feed(["sh", "-c", "sleep 777 & wait", "secret"], b"x" * 1_000_000, timeout_s=0.5)
 
 
 def test_leaving_by_an_exception_kills_the_process_and_its_children():

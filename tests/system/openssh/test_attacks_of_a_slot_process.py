@@ -9,6 +9,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from real_server import HELPER, SPOOL
@@ -283,6 +284,38 @@ def test_slot_account_reaches_nothing_of_others(server, upload, make_file):
         ["pkill", "--uid", "thaniya"],
     ):
         assert server.run_as(slot, *command, check=False).returncode != 0, command
+
+
+MOUNT = """
+import ctypes, os, sys
+handle = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={handle},rootmode=40000,user_id={sys.argv[2]},group_id={sys.argv[2]}"
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"accomplice", os.fsencode(sys.argv[1]), b"fuse", 6, options.encode()):
+    sys.exit(os.strerror(ctypes.get_errno()))
+"""
+
+
+@pytest.mark.parametrize("name", ["trap", "a trap's \\ name"])
+@pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="the kernel has no FUSE")
+def test_mount_that_an_account_leaves_is_named_with_the_command_that_undoes_it(server, wait_until, make_file, name):
+    """By fusermount any account may mount; what it serves is gone with its processes, and only root can unmount it."""
+    upload, slot = server.allocate("alice")
+    place = f"{place_of(slot)}/{name}"
+    server.run_as(slot, "mkdir", place)
+    uid = server.machine.run("id", "--user", slot).stdout.strip()
+    server.machine.run(sys.executable, "-c", MOUNT, place, uid)
+    complete(server, upload)
+    wait_until(lambda: server.slot_states()[slot] == "degraded")
+    assert server.json("upload", "show", upload)["state"] == "rejected"
+
+    done = server.machine.run("thaniya", "slot", "reset", slot, "--json", check=False)
+
+    words, _, command = json.loads(done.stderr)["message"].partition("as root: ")
+    assert (done.returncode, "something is mounted in it" in words) == (1, True)
+    server.machine.run("sh", "-c", command)
+    assert server.json("slot", "reset", slot)["state"] == "ready"
+    server.back_up(make_file("after.bin"))
 
 
 @pytest.fixture

@@ -55,8 +55,11 @@ def test_service_that_stopped_is_found_and_metrics_and_notices_come_all_the_same
         assert status(done) == (2, "THANIYA CRITICAL"), (done.stdout, done.stderr)
         assert "service_not_running" in done.stdout
     (cron,) = re.findall(r"root {2}(thaniya metrics --textfile .*)$", MANUAL, re.MULTILINE)
-    server.machine.run("sh", "-c", cron)
     file = server.machine.path(cron.split()[-1])
+    assert server.machine.run("sh", "-c", cron, check=False).returncode == 4
+    assert not file.parent.exists()
+    file.parent.mkdir(parents=True)
+    server.machine.run("sh", "-c", cron)
     assert (file.stat().st_mode & 0o777, file.stat().st_uid) == (0o644, 0)
     assert 'thaniya_check_findings{severity="critical"} 1' in file.read_text()
     (cron,) = re.findall(r"root {2}(thaniya notify send .*)$", MANUAL, re.MULTILINE)

@@ -93,6 +93,7 @@ def test_service_user_sees_nothing_wrong(examine):
         ("usermod --shell /bin/bash thaniya_01", "it has the shell /bin/bash", None),
         ("usermod --password '!' thaniya_02", "password field", None),
         ("gpasswd --delete thaniya_01 thaniya-slots", "not in the group", None),
+        (": >/etc/shadow.lock", "names no process", "rm /etc/shadow.lock"),
         ("chage --expiredate -1 thaniya_01", "not locked", "/usr/local/lib/thaniya/thaniya-root lock thaniya_01"),
     ],
 )

@@ -206,6 +206,9 @@ def test_cron_keeps_the_service_going_where_it_is_chosen(machine):
 
 
 def test_volume_of_ones_own_is_given_to_the_service_and_kept_by_later_runs(machine):
+    done = machine.run("thaniya", "setup", "openssh", "--slots", "1", "--volume", "/srv/disk", check=False)
+    assert (done.returncode, "there is no directory /srv/disk" in done.stderr) == (4, True)
+    assert not machine.path("/srv/disk").exists()
     machine.path("/srv/disk").mkdir()
     machine.run("thaniya", "setup", "openssh", "--slots", "1", "--volume", "/srv/disk")
     assert machine.run("stat", "--format=%U %a", "/srv/disk").stdout == "thaniya 750\n"
@@ -280,6 +283,11 @@ def test_the_host_stays_as_it_is(machine):
         assert not Path(made).exists()
 
 
+def _owner_mode_and_change(path):
+    found = path.stat()  # not the time of the last access: setup looks into it
+    return found.st_uid, found.st_gid, found.st_mode, found.st_ctime_ns
+
+
 @pytest.mark.parametrize(
     ("directory", "content", "told"),
     [
@@ -292,12 +300,12 @@ def test_directory_that_holds_other_things_is_not_given_to_the_service(machine, 
     machine.run("mkdir", "-p", directory)
     if content:
         machine.write(f"{directory}/{content}", "x")
-    before = machine.path(directory).stat()
+    before = _owner_mode_and_change(machine.path(directory))
 
     done = machine.run("thaniya", "setup", "openssh", "--volume", directory, check=False)
 
     assert (done.returncode, told in done.stderr) == (1, True), done.stderr
-    assert machine.path(directory).stat() == before
+    assert _owner_mode_and_change(machine.path(directory)) == before
     assert machine.run("id", "thaniya", check=False).returncode == 1
 
 

@@ -13,9 +13,10 @@ import typer
 from thaniya_core.cli.demo.screen import Screen
 from thaniya_core.cli.demo.sources import check_sources
 from thaniya_core.cli.output import JsonOption
-from thaniya_core.errors import AlreadyExists
+from thaniya_core.cli.tui import load_console
+from thaniya_core.errors import AlreadyExists, WrongUsage
 from thaniya_core.server import Server
-from thaniya_core.system.files import make_directories, os_errors
+from thaniya_core.system.files import make_directories, os_errors, remove_tree
 from thaniya_core.system.terminal import show_json
 
 
@@ -27,14 +28,22 @@ def demo(
     directory: Annotated[
         Path | None, typer.Option(help="Where everything goes; empty or missing. [default: a new temporary directory]")
     ] = None,
+    console: Annotated[
+        bool, typer.Option("--console", help="Open the console on a server with a past, where uploads come in.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a backup travel the whole way: server, upload, archive, verify, restore, compare.
 
-    Works on a copy of the source. No root, nothing is changed outside the directory, no process is left behind.
+    Works on a copy of the source. No root, nothing is changed outside the directory, no process is left behind. With
+    --console nothing is left behind when the console is left, unless a directory is given.
 
     Example: thaniya demo /usr/share/doc --directory /tmp/thaniya-demo
     """
+    if console:
+        if source or as_json:
+            raise WrongUsage("--console takes no source and prints no JSON", hint="thaniya demo --console")
+        raise typer.Exit(_show_console(directory))
     screen = Screen(as_json=as_json)
     sources = [path.absolute() for path in source or []]
     check_sources(sources)
@@ -50,6 +59,23 @@ def demo(
     screen.say("")
     screen.show_table(tour.steps)
     _say_what_next(screen, server, place)
+
+
+def _show_console(directory: Path | None) -> int:
+    show = load_console()
+    from thaniya_core.cli.demo.living import living_server
+
+    place = _prepare(directory)
+    print("making a server with a year behind it ...", flush=True)
+    try:
+        with living_server(place) as config_file:
+            exit_code = show(config_file, is_read_only=False, theme=None)
+    finally:
+        if directory is None:
+            remove_tree(place)
+    if directory is not None:
+        print(f"what you have seen is in {place}: thaniya --config {config_file} serve")
+    return exit_code
 
 
 def _prepare(directory: Path | None) -> Path:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from thaniya_core.cli.demo.year import DAYS, HABITS, USUAL, last_pruning, midnight
+from thaniya_core.cli.demo.year import DAYS, HABITS, USUAL, last_pruning, last_verification, midnight
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.notes import Notes
+from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Backup, Role, RunRecord
 from thaniya_core.retention import parse_policy
 from thaniya_core.server import Server
@@ -97,20 +99,34 @@ class Deeds:
         file.unlink()  # it may be one file with that of another backup
         file.write_bytes(data)
         file.chmod(0o440)
-        self._days_ago(1 - 4.3 / 24)
+        self._go_to(last_verification(self._now) + timedelta(minutes=14))
         self._server.backups.verify(backup, "service")
 
-    def run_schedule(self) -> None:
-        """Leave records of what the schedule ran last."""
+    def run_schedule(self, freed_bytes: Sequence[int], verified: int) -> None:
+        """Leave records of what the schedule ran last.
+
+        Args:
+            freed_bytes: of each backup that retention has removed.
+            verified: how many backups were read again and good.
+        """
+        pruning = f"{len(HABITS)} series, {len(freed_bytes)} backups removed, {format_size(sum(freed_bytes))}"
         pruned = last_pruning(self._now)
-        night = midnight(self._now) - timedelta(days=1) + timedelta(hours=4, minutes=10)
+        night = last_verification(self._now)
         moment = self._now - timedelta(seconds=20)
         runs = (
             RunRecord("volumes", moment, "", moment, moment),
             RunRecord("health", moment, "critical, 7 findings, 0 messages sent", moment, moment),
-            RunRecord("retention", pruned, "11 series, 27 backups removed, 412M", pruned, pruned),
-            RunRecord("verify", night, "9 backups read, 1 broken", night, night + timedelta(minutes=22)),
+            RunRecord("retention", pruned, pruning, pruned, pruned),
+            RunRecord("verify", night, f"{verified + 1} backups read, 1 broken", night, night + timedelta(minutes=22)),
         )
+        self._leave_mark()
         with self._server.store.transaction() as state:
             for run in runs:
                 state.runs.put(replace(run, ended_at=(run.ended_at or night) + timedelta(seconds=2)))
+
+    def _leave_mark(self) -> None:
+        """A service has run until now."""
+        with self._server.as_service():
+            self._server.note_alive()
+        moment = self._now.timestamp()
+        os.utime(self._server.config.paths.state / "service.lock", (moment, moment))

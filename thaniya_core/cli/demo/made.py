@@ -12,7 +12,7 @@ import os
 import struct
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ _END = bytes(2 * _BLOCK)
 _MODE = 0o440
 _STORED_BLOCK = 0xFFFF
 _ZEROS = bytes(1024**2)
+_PIECE_BYTES = 64 * 1024
 
 
 class Part(Struct, frozen=True):
@@ -54,6 +55,15 @@ class Content(Struct, frozen=True):
             os.ftruncate(descriptor, self.size_bytes)
         finally:
             os.close(descriptor)
+
+    def read(self) -> Iterator[bytes]:
+        """All bytes from the beginning, in pieces."""
+        place = 0
+        for part in [*self.parts, Part(self.size_bytes, b"")]:
+            for begin in range(place, part.offset, _PIECE_BYTES):
+                yield bytes(min(_PIECE_BYTES, part.offset - begin))
+            yield part.data
+            place = part.offset + len(part.data)
 
 
 Files = Mapping[BackupFile, Content]

@@ -24,7 +24,18 @@ from thaniya_core.cli.demo.traces import (
     removal_event,
     verified_at,
 )
-from thaniya_core.cli.demo.year import DAYS, HABITS, Habit, Run, all_runs, kept_runs, make_past_id, midnight
+from thaniya_core.cli.demo.year import (
+    DAYS,
+    HABITS,
+    Habit,
+    Run,
+    all_runs,
+    kept_runs,
+    last_pruning,
+    last_verification,
+    make_past_id,
+    midnight,
+)
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, Manifest, SumsBy, make_document
 from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import VOLUME_FILE, VolumeDocument, backup_directory, encode_volume
@@ -90,6 +101,9 @@ class _Past:
         self._uploads: list[Upload] = []
         self._jobs: list[Job] = []
         self._events: list[Event] = []
+        self._verified: list[Event] = []
+        self._freed_bytes: list[int] = []
+        """Of each backup that retention removed when it ran last."""
 
     def _volume_since(self, number: int) -> datetime:
         return midnight(self._now) - timedelta(days=_FIRST_VOLUME_DAYS) if number else self._begin
@@ -112,9 +126,9 @@ class _Past:
         self._note_key_uses(server, every)
         deeds.decide(self._marked(server, every))
         deeds.find_broken(self._find_broken(server))
-        deeds.run_schedule()
+        deeds.run_schedule(self._freed_bytes, sum(event.at > last_verification(self._now) for event in self._verified))
         fill_history(server.config.paths.state, self._uploads, self._jobs)
-        fill_log(server.config.paths.state, [*server.events(), *self._events])
+        fill_log(server.config.paths.state, [*server.events(), *self._events, *self._verified])
         return self._directory / CONFIG_FILE
 
     def _note_key_uses(self, server: Server, every: list[_Series]) -> None:
@@ -159,7 +173,10 @@ class _Past:
             document = self._document(run, {**files, **dict([log])}, earlier, number)
             self._note(run, document, self._ids[number])
             if run.id not in series.kept:
-                self._events.append(removal_event(run, self._now))
+                removal = removal_event(run, self._now)
+                self._events.append(removal)
+                if removal.at == last_pruning(self._now):
+                    self._freed_bytes.append(document.stored_bytes)
                 continue
             directory = backup_directory(self._volumes[number], run.habit.series, run.id)
             make_directories(directory.parent)
@@ -170,7 +187,7 @@ class _Past:
             earlier = directory, document
             read_at = verified_at(document, self._now)
             if read_at is not None:
-                self._events.append(Event(read_at, SERVICE, "backup.verify", f"{run.habit.series}/{run.id}"))
+                self._verified.append(Event(read_at, SERVICE, "backup.verify", f"{run.habit.series}/{run.id}"))
             yield Backup(document, self._ids[number], verified_at=read_at)
 
     def _document(

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from thaniya_client import Directory, Progress, Report, ThaniyaServer
 from thaniya_core.cli.demo.compare import find_differences
 from thaniya_core.cli.demo.screen import Screen, Step
+from thaniya_core.cli.demo.service import Listening, make_key, running_service
 from thaniya_core.cli.demo.sources import change_some_files, copy_sources, measure_tree
-from thaniya_core.errors import IntegrityFailed, ThaniyaError
+from thaniya_core.errors import IntegrityFailed
 from thaniya_core.initialise import initialise
 from thaniya_core.server import Server
-from thaniya_core.system.run import Process, run
+from thaniya_core.system.run import run
 
 T = TypeVar("T")
 
@@ -28,15 +27,6 @@ USER = "demo"
 ACTOR = "demo"
 
 _RUN_S = 6 * 3600.0
-_STARTED_S = 60.0
-
-
-class Listening(Struct, frozen=True):
-    """What `thaniya serve --json` says when clients can come in."""
-
-    address: str
-    port: int
-    host_key: str
 
 
 class Tour:
@@ -57,16 +47,8 @@ class Tour:
         """
         self._copy(sources)
         server = self._step("make a server and a user", self._make_server)
-        config = str(server.config.file)
-        command = [sys.executable, "-m", "thaniya_core", "--config", config, "serve", "--json"]
-        with Process(command, timeout_s=_RUN_S, stdout=True) as service:
-            try:
-                self._use(server, _wait_until_listening(service))
-            finally:
-                service.terminate()
-                # The end of its output is the end of the process: nothing is left behind.
-                while service.stdout.read(65536):
-                    pass
+        with running_service(server.config.file) as listening:
+            self._use(server, listening)
         return server
 
     def _use(self, server: Server, listening: Listening) -> None:
@@ -96,8 +78,8 @@ class Tour:
 
     def _make_server(self) -> Server:
         server = initialise(self._directory / "server", ACTOR, port=0)
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", str(self._key)], timeout_s=30)
-        server.users.add(USER, [self._key.with_suffix(".pub").read_text()], ACTOR)
+        public_key = make_key(self._key)
+        server.users.add(USER, [public_key], ACTOR)
         return server
 
     def _back_up(self, client: ThaniyaServer, name: str) -> Report:
@@ -177,11 +159,3 @@ class Tour:
         self.steps.append(step)
         self._screen.finish_step(step)
         return value
-
-
-def _wait_until_listening(service: Process) -> Listening:
-    line = service.stdout.readline(65536)
-    if not line:
-        service.check()
-        raise ThaniyaError("the server ended before it listened")
-    return msgspec.json.decode(line, type=Listening)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thaniya_core import __version__
-from thaniya_core.cli.demo.year import HABITS, Habit, Run, make_past_id, midnight, pruned_at
+from thaniya_core.cli.demo.year import HABITS, Habit, Run, last_verification, make_past_id, midnight, pruned_at
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, Manifest
 from thaniya_core.model import Event, Job, JobKind, JobState, Upload, UploadState
 
@@ -74,8 +74,7 @@ def removal_event(run: Run, now: datetime) -> Event:
 
 def verified_at(document: BackupDocument, now: datetime) -> datetime | None:
     """When a backup was read again: once in the last four weeks, if it is older than that."""
-    nights = Random(document.id).randrange(1, 28)
-    at = midnight(now) - timedelta(days=nights) + timedelta(hours=4, minutes=10 + nights)
+    at = last_verification(now) - timedelta(days=Random(document.id).randrange(26), minutes=-7)
     return at if at - document.archived_at > timedelta(days=3) else None
 
 

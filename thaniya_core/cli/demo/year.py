@@ -189,6 +189,12 @@ def last_pruning(now: datetime) -> datetime:
     return pruning_after(now - timedelta(days=1))
 
 
+def last_verification(now: datetime) -> datetime:
+    """When backups were last begun to be read again: each night at ten past four, for half an hour at most."""
+    tonight = midnight(now) + timedelta(hours=4, minutes=10)
+    return tonight if tonight + timedelta(minutes=30) <= now else tonight - timedelta(days=1)
+
+
 def pruning_after(moment: datetime) -> datetime:
     """When retention ran next after a moment: each day at half past five."""
     today = midnight(moment) + timedelta(hours=5, minutes=30)

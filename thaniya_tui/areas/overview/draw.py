@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from rich.text import Text
 
@@ -139,8 +140,9 @@ def _series_line(each: SurveyedSeries, now: datetime | None, width: int) -> Text
     name_width = max(width - 3 - days - len(told), 8)
     sign, style = render.severity_sign(each.severity)
     line = Text.assemble((sign, style), " ", render.fit(each.series, name_width), " ")
-    for day in each.days[len(each.days) - days :]:
-        line.append(*render.DAYS[day])
+    for day, alike in groupby(each.days[len(each.days) - days :]):
+        sign, style = render.DAYS[day]
+        line.append(sign * len(list(alike)), style)
     return _cut(line.append(told, "faint"), width)
 
 

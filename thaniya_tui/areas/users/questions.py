@@ -66,7 +66,7 @@ def ask_new_user(names: Collection[str], look: KeyLook, proposed: str = "") -> A
             Field("key", "Public key (may come later): pasted, or a path", "", _KEY_EXAMPLE, look=look),
             Field("quota", "Quota of all backups together", UNLIMITED.value, "500G", parse_quota),
             Field("max_uploads", "Uploads at the same time", _MOST_UPLOADS, _MOST_UPLOADS, parse_max_uploads),
-            Field("role", "Role; over SSH all may do the same", Role.BACKUP.value, choices=_ROLES),
+            Field("role", "Role; over SSH all may do the same", Role.BACKUP.value, words=_ROLES),
         ],
         "Make",
     )
@@ -80,7 +80,7 @@ def ask_limits(known: Known, user: User) -> Ask:
         [
             Field("quota", "Quota of all backups together", _quota_of(user), "500G or unlimited", parse_quota),
             Field("max_uploads", "Uploads at the same time", str(user.max_uploads), _MOST_UPLOADS, parse_max_uploads),
-            Field("role", "Role; over SSH all may do the same", user.role.value, choices=_ROLES),
+            Field("role", "Role; over SSH all may do the same", user.role.value, words=_ROLES),
         ],
         "Set",
         f"{stored}An upload that would go beyond the quota is refused; what is archived stays.",

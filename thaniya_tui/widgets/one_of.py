@@ -15,10 +15,10 @@ from textual.widget import Widget
 _CHOSEN, _OTHER, _GAP = "●", "○", 3
 
 
-class Choice(Widget, can_focus=True):
+class OneOf(Widget, can_focus=True):
     """Lets one choose with the arrow keys or the mouse; all words are seen at once."""
 
-    DEFAULT_CSS = "Choice { height: 1; padding: 0 1; } Choice:focus { background: $primary 30%; }"
+    DEFAULT_CSS = "OneOf { height: 1; padding: 0 1; } OneOf:focus { background: $primary 30%; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", "Before", show=False),
         Binding("right,l,space", "move(1)", "Next", show=False),
@@ -33,7 +33,7 @@ class Choice(Widget, can_focus=True):
     def __init__(self, words: Sequence[str], value: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._words = tuple(words)
-        self.set_reactive(Choice.value, value if value in self._words else self._words[0])
+        self.set_reactive(OneOf.value, value if value in self._words else self._words[0])
 
     def render(self) -> Text:
         """The words, each with its sign."""
