@@ -9,7 +9,24 @@ from thaniya_core.config import ConsoleTheme
 from thaniya_core.jobs import ScheduledTask, TaskState
 from thaniya_core.monitor import DayState, Finding, Survey, SurveyedSeries, SurveyedUser, SurveyedVolume
 from thaniya_core.observing import Live
-from thaniya_core.retention import Applied, Candidate, Decision, Plan, Policy, Pruned, SeriesPlan, parse_policy
+from thaniya_core.retention import ALL as ALL_BACKUPS
+from thaniya_core.retention import EVERYTHING as DEFAULT_SCOPE
+from thaniya_core.retention import KEYS as POLICY_KEYS
+from thaniya_core.retention import (
+    Applied,
+    Candidate,
+    Decision,
+    NotPruned,
+    Period,
+    Plan,
+    PlanSums,
+    Policy,
+    Pruned,
+    ScopeStatus,
+    SeriesPlan,
+    check_scope,
+    parse_policy,
+)
 from thaniya_core.store import LoggedEvent, LogPlace
 from thaniya_core.system.harmless import make_harmless
 from thaniya_core.system.privileges import login_actor
@@ -21,7 +38,8 @@ __all__ = [
     # Volumes, schedule, the audit log.
     "VolumeStatus", "Rescanned", "ScheduledTask", "TaskState", "LogPlace", "LoggedEvent",
     # Retention.
-    "Applied", "Candidate", "Decision", "Plan", "Policy", "Pruned", "SeriesPlan", "parse_policy",
+    "Applied", "Candidate", "Decision", "Period", "Plan", "PlanSums", "Policy", "ScopeStatus", "SeriesPlan",
+    "NotPruned", "Pruned", "check_scope", "parse_policy", "ALL_BACKUPS", "DEFAULT_SCOPE", "POLICY_KEYS",
     # Users.
     "Instructions", "UNLIMITED", "Unlimited", "parse_max_uploads", "parse_quota",
     # People and foreign text.

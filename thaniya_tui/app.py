@@ -125,7 +125,7 @@ class Console(App[None]):
         if before is not None and _has_news(before, live):
             self._surveying.want()
             self._survey_reader.ask_soon()
-        area = self._area_to_show()
+        area = self.area_in_front()
         if area is None:
             return
         area.status_line().note_live(live)
@@ -135,14 +135,14 @@ class Console(App[None]):
 
     def _fail_live(self, error: Exception) -> None:
         self._failed_reading = str(error)
-        area = self._area_to_show()
+        area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
 
     def _take_survey(self, survey: Survey) -> None:
         is_new = self.survey is None or survey.made_at != self.survey.made_at
         self.survey = survey
-        area = self._area_to_show()
+        area = self.area_in_front()
         if area is not None and is_new:
             area.status_line().note_survey(survey)
             if not self.is_paused:
@@ -158,13 +158,9 @@ class Console(App[None]):
         self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
 
     def area_in_front(self) -> Area | None:
-        """The area that can be seen, also behind a dialog; None before there is one."""
-        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Area)), None)
-
-    def _area_to_show(self) -> Area | None:
-        """The area in front; None while it is being made: it is brought up to date when that is done."""
-        area = self.area_in_front()
-        return area if area is not None and area.is_mounted else None
+        """The area that can be seen, also behind a dialog; None before there is one that is laid out."""
+        areas = (screen for screen in reversed(self.screen_stack) if isinstance(screen, Area))
+        return next((area for area in areas if area.is_mounted), None)
 
     def bring_up_to_date(self, area: Area) -> None:
         """Show an area what was read while it was not in front."""

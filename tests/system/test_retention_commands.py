@@ -81,6 +81,8 @@ def test_policy_is_set_looked_at_applied_and_taken_back(command, backups):
     assert [decision["keep"] for decision in decisions] == [True] * 3 + [False] * 7
     assert decisions[0]["reasons"] == ["daily 1"]
     assert [decision["id"] for decision in decisions] == backups[::-1]
+    tried = lines(command("retention", "plan", "--policy", "keep-last=4", "--removals", "--json")[1])
+    assert [decision["id"] for decision in tried] == backups[5::-1]
     out = command("retention", "plan", "--series", "alice/web1/nightly")[1]
     assert "alice/web1/nightly: keep-daily=3 (set for alice)" in out
     assert "3 kept, " in out and "7 to remove, " in out
@@ -191,6 +193,7 @@ def test_pinned_and_tagged_backups_are_shown_and_kept(command, backups):
     [
         (("retention", "set", "alice", "keep-daily"), 2, "no part of a policy"),
         (("retention", "set", "Alice", "keep-daily=1"), 2, "legal user name"),
+        (("retention", "plan", "--policy", "keep-dayly=3"), 2, "knows no keep-dayly"),
         (("retention", "plan", "--series", "alice/web1"), 2, "not a series"),
         (("retention", "plan", "--series", "alice/web1/none"), 4, "no backup of the series"),
         (("retention", "apply", "--series", "alice/web1/none"), 4, "no backup of the series"),

@@ -23,17 +23,17 @@ def test_number_keys_lead_to_the_areas(visit):
     visit(go)
 
 
-def test_an_area_that_is_still_being_made_is_not_shown_anything(visit, monkeypatch):
+def test_what_is_read_while_an_area_is_being_laid_out_is_shown_when_it_is(visit, give):
     async def go(person):
         console = person.console
-        area = console.area_in_front()
-        with monkeypatch.context() as patch:
-            patch.setattr(type(area), "is_mounted", False)
-            patch.setattr(area, "status_line", lambda: 1 // 0)
-            console._take_live(console.live)
-            console._take_survey(console.survey)
-            console._fail_live(StateUnreadable("broken"))
-        await person.see("Overview")
+        give(name="meanwhile")
+        await person.wait(lambda: console.live.uploads)
+        switched = console.switch_mode("uploads")
+        console._take_live(console.live)
+        console._take_survey(console.survey)
+        console._fail_live(OSError("cannot be read"))
+        await switched
+        await person.see("meanwhile")
 
     visit(go)
 

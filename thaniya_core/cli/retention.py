@@ -106,6 +106,9 @@ def plan(
     context: typer.Context,
     series: Names = None,
     user: Users = "",
+    policy: Annotated[
+        str | None, typer.Option(help='Try this policy instead of those that are set: "keep-daily=7 keep-weekly=4".')
+    ] = None,
     removals: Annotated[bool, typer.Option("--removals", help="Show only what would be removed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -113,8 +116,11 @@ def plan(
 
     Example: thaniya retention plan --series alice/web1/nightly
     """
+    tried = None if policy is None else parse_policy(policy)
     server = server_of(context)
-    _show_plans(server.retention.plan(_chosen(server, series, user)), removals, as_json)
+    chosen = _chosen(server, series, user)
+    plans = server.retention.plan(chosen) if tried is None else server.retention.preview(chosen, tried)
+    _show_plans(plans, removals, as_json)
 
 
 @app.command("apply")

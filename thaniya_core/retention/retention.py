@@ -11,11 +11,22 @@ from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Backup
 from thaniya_core.retention.plan import Candidate, Plan, make_plan
+from thaniya_core.retention.policy import Policy
 from thaniya_core.retention.ports import Archive
 from thaniya_core.retention.settings import Applied, RetentionSettings
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import os_errors
+
+
+class PlanSums(Struct, frozen=True, gc=False):
+    """What the plan of a series comes to."""
+
+    series: Series
+    kept: int = 0
+    kept_bytes: int = 0
+    removed: int = 0
+    removed_bytes: int = 0
 
 
 class SeriesPlan(Struct, frozen=True):
@@ -34,6 +45,11 @@ class SeriesPlan(Struct, frozen=True):
     @property
     def removed_bytes(self) -> int:
         return sum(self.backups[decision.candidate.id].document.stored_bytes for decision in self.plan.removed)
+
+    @property
+    def sums(self) -> PlanSums:
+        """Numbers and bytes alone: what can be kept of very many series."""
+        return PlanSums(self.series, len(self.plan.kept), self.kept_bytes, len(self.plan.removed), self.removed_bytes)
 
 
 class Pruned(Struct, frozen=True):
@@ -67,6 +83,11 @@ class Retention:
         """What becomes of the backups of some series now; nothing is changed."""
         for each, applied in self._settings.of_each(list(series)):
             yield _plan_series(each, applied, self._store.read_catalog(each), self._clock.now())
+
+    def preview(self, series: Iterable[Series], policy: Policy) -> Iterator[SeriesPlan]:
+        """What would become of the backups of some series if a policy held that was set nowhere; nothing is changed."""
+        for each in series:
+            yield _plan_series(each, Applied(policy, ""), self._store.read_catalog(each), self._clock.now())
 
     def apply(self, series: Series, actor: str) -> Pruned:
         """Remove what a series' policy does not keep. It is planned anew, under the lock of the series.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -25,6 +26,27 @@ class Applied(Struct, frozen=True):
     """`default`, a user or a series; empty where nothing is set, and everything is kept."""
     is_configured: bool = False
     """It stands in thaniya.toml; otherwise it was set by a command, which goes before."""
+
+
+class ScopeStatus(Struct, frozen=True):
+    """How it is with a scope."""
+
+    scope: str
+    applied: Applied
+    """What holds there."""
+    otherwise: Applied
+    """What would hold there without what a command set for it; the same where no command did."""
+    held: int
+    """For so many series its policy holds, or would hold if it had one."""
+
+    @property
+    def has_own(self) -> bool:
+        """Whether what holds there was set for it."""
+        return self.applied.scope == self.scope
+
+    @property
+    def is_series(self) -> bool:
+        return "/" in self.scope
 
 
 def check_scope(text: str) -> str:
@@ -88,7 +110,35 @@ class RetentionSettings:
         """The policy that holds for each of many series."""
         given = self._given()
         for series in many:
-            yield series, self._find(series, given)
+            yield series, self._find(_upwards(str(series)), given)
+
+    def held_by(self, scope: str, many: Iterable[Series]) -> list[Series]:
+        """Those of many series for which the policy of a scope holds, or would hold if it had one.
+
+        Raises:
+            IllegalName: it is no scope.
+        """
+        check_scope(scope)
+        known = {*self._configured, *self._given()}
+        return [series for series in many if scope in _within_reach(series, known)]
+
+    def survey(self, many: Iterable[Series], users: Iterable[str]) -> list[ScopeStatus]:
+        """How it is with every scope: the default, then each user with the series after it, by name.
+
+        Args:
+            many: all series.
+            users: that are to be told of too, with series or without.
+        """
+        given = self._given()
+        known = {*self._configured, *given}
+        held = Counter(scope for series in many for scope in _within_reach(series, known))
+        named = {*known, *held, *users} - {EVERYTHING}
+        return [self._status(scope, given, held[scope]) for scope in (EVERYTHING, *sorted(named, key=_in_order))]
+
+    def _status(self, scope: str, given: Mapping[str, Policy], held: int) -> ScopeStatus:
+        applied = self._find(_upwards(scope), given)
+        otherwise = self._find(_upwards(scope), given, taken_back=scope) if scope in given else applied
+        return ScopeStatus(scope, applied, otherwise, held)
 
     def set(self, scope: str, policy: Policy, actor: str) -> None:
         """Set the policy of a scope."""
@@ -111,9 +161,9 @@ class RetentionSettings:
     def _given(self) -> dict[str, Policy]:
         return {setting.scope: parse_policy(setting.policy) for setting in self._store.read().retention.all()}
 
-    def _find(self, series: Series, given: Mapping[str, Policy]) -> Applied:
-        for scope in (str(series), series.user, EVERYTHING):
-            if scope in given:
+    def _find(self, scopes: Iterable[str], given: Mapping[str, Policy], taken_back: str = "") -> Applied:
+        for scope in scopes:
+            if scope in given and scope != taken_back:
                 return Applied(given[scope], scope)
             if scope in self._configured:
                 return Applied(self._configured[scope], scope, is_configured=True)
@@ -121,3 +171,21 @@ class RetentionSettings:
 
     def _log(self, actor: str, action: str, scope: str, detail: str) -> None:
         self._store.add_event(Event(self._clock.now(), actor, action, scope, detail=detail))
+
+
+def _upwards(scope: str) -> tuple[str, ...]:
+    """A scope, and those whose policy holds where it has none: the nearest first."""
+    return tuple(dict.fromkeys((scope, scope.partition("/")[0], EVERYTHING)))
+
+
+def _within_reach(series: Series, known: Container[str]) -> Iterator[str]:
+    """The scopes of a series up to the first that has a policy."""
+    for scope in _upwards(str(series)):
+        yield scope
+        if scope in known:
+            return
+
+
+def _in_order(scope: str) -> list[str]:
+    """Sorts a user's series after the user."""
+    return scope.split("/")

@@ -4,10 +4,11 @@ from thaniya_tui.area import Area
 from thaniya_tui.areas.jobs import JobsArea
 from thaniya_tui.areas.log import LogArea
 from thaniya_tui.areas.overview import Overview
+from thaniya_tui.areas.retention import RetentionArea
 from thaniya_tui.areas.uploads import UploadsArea
 from thaniya_tui.areas.users import UsersArea
 from thaniya_tui.areas.volumes import VolumesArea
 
-AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, UsersArea, VolumesArea, JobsArea, LogArea)
+AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, RetentionArea, UsersArea, VolumesArea, JobsArea, LogArea)
 
 __all__ = ["AREAS"]

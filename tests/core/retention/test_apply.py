@@ -8,7 +8,7 @@ import pytest
 
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
-from thaniya_core.retention import NotPruned, Pruned, parse_policy
+from thaniya_core.retention import NotPruned, PlanSums, Pruned, parse_policy
 from thaniya_core.scheduling import apply_retention
 from thaniya_core.server import Server
 
@@ -67,3 +67,26 @@ def test_schedule_names_the_series_that_failed_and_does_the_others(server, two_s
 
     assert caught.value.message.startswith("1 of 2 series failed, alice/web1/nightly: cannot apply the policy")
     assert (two_series(NIGHTLY), two_series(WEEKLY)) == (2, 1)
+
+
+def test_policy_that_is_tried_decides_as_it_would_if_it_were_set_and_changes_nothing(server, two_series):
+    every = [NIGHTLY, WEEKLY]
+    events = list(server.events())
+    tried = {
+        text: [planned.plan for planned in server.retention.preview(every, parse_policy(text))]
+        for text in ("", "keep-last=2", "keep-daily=1", "keep-within=1m minimum=2")
+    }
+
+    assert (two_series(NIGHTLY), two_series(WEEKLY)) == (2, 2)
+    assert list(server.events()) == events
+    for text, plans in tried.items():
+        server.retention_settings.set("default", parse_policy(text), "login:test")
+        assert [planned.plan for planned in server.retention.plan(every)] == plans
+    assert len(tried["keep-daily=1"][0].removed) == 1
+
+
+def test_sums_of_a_plan_are_those_of_its_decisions(server, two_series):
+    (planned,) = server.retention.plan([NIGHTLY])
+
+    assert planned.sums == PlanSums(NIGHTLY, 1, planned.kept_bytes, 1, planned.removed_bytes)
+    assert planned.kept_bytes > 0 < planned.removed_bytes
