@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App
@@ -15,11 +16,13 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
+from thaniya_core.formats.names import Series
 from thaniya_core.server import Server
 from thaniya_core.views import Live, Survey
 from thaniya_tui import themes
 from thaniya_tui.area import Area
 from thaniya_tui.areas import AREAS
+from thaniya_tui.areas.backups import BackupsArea
 from thaniya_tui.dialogs import Failure, FailureText, Help, describe_failure
 from thaniya_tui.palette import AreaCommands
 from thaniya_tui.reader import Reader
@@ -175,6 +178,13 @@ class Console(App[None]):
         if self._failed_reading:
             line.note_failure(self._failed_reading)
 
+    @property
+    def now(self) -> datetime:
+        """The server's time when it was looked at last."""
+        if self.live is not None:
+            return self.live.at
+        return self.survey.made_at if self.survey is not None else datetime.now(UTC)
+
     def refresh_all(self) -> None:
         """Read everything now."""
         self._live_reader.ask_soon()
@@ -226,6 +236,24 @@ class Console(App[None]):
         if area is not None:
             area.refresh_area()
 
+    def look(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Read something in a thread that changes nothing, and show it; a failure is told as of `act`.
+
+        Args:
+            what: completes "could not …".
+            work: reads it.
+            then: called with the result, in the event loop.
+        """
+        self.run_worker(self._look(what, work, then), name=what, group="look", description=what, exit_on_error=False)
+
+    async def _look(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
+        try:
+            result = await in_thread(work, what)
+        except Exception as error:  # noqa: BLE001 - told in a dialog, whatever it is
+            self.fail(describe_failure(what, error))
+        else:
+            then(result)
+
     def fail(self, failure: FailureText) -> None:
         """Tell a failure in full."""
         self.push_screen(Failure(failure))
@@ -254,6 +282,12 @@ class Console(App[None]):
         """Go to an area, from wherever; dialogs are left open on theirs."""
         if isinstance(self.screen, Area):
             await self.switch_mode(mode)
+
+    async def show_series(self, series: Series) -> None:
+        """Go to the backups of a series."""
+        await self.action_switch_mode(BackupsArea.MODE)
+        if isinstance(self.screen, BackupsArea):
+            self.screen.show_series(str(series))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Areas and pause belong to areas, not to dialogs."""

@@ -9,6 +9,7 @@ from textual.binding import Binding
 from thaniya_core.errors import ConfigInvalid
 from thaniya_tui.app import Console
 from thaniya_tui.areas import AREAS
+from thaniya_tui.areas.backups.tree import SeriesTree
 from thaniya_tui.widgets import SyncedTable
 
 
@@ -16,7 +17,8 @@ def known_bindings() -> Iterator[tuple[str, Binding]]:
     """Each binding that has an id, with what it belongs to: `Uploads`, or empty for what works everywhere."""
     from thaniya_tui.area import Area
 
-    for name, owner in (("", Console), ("", Area), ("Tables", SyncedTable), *((area.NAME, area) for area in AREAS)):
+    shared = (("", Console), ("", Area), ("Tables", SyncedTable), ("Trees", SeriesTree))
+    for name, owner in (*shared, *((area.NAME, area) for area in AREAS)):
         for binding in Binding.make_bindings(owner.__dict__.get("BINDINGS", ())):
             if binding.id:
                 yield name, binding

@@ -73,7 +73,8 @@ def foreign(text: object, style: str = "", limit: int = _LONGEST) -> Text:
 def paragraph(text: object, style: str = "", limit: int = 4000) -> Text:
     """Foreign text that may take several lines."""
     lines = str(text)[:limit].splitlines() or [""]
-    return Text("\n".join(make_harmless(line, limit) for line in lines), style=style)
+    # A widget drops the style of the text as a whole, and keeps those of its parts.
+    return Text.assemble(("\n".join(make_harmless(line, limit) for line in lines), style))
 
 
 def fit(text: object, width: int, style: str = "") -> Text:

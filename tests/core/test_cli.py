@@ -98,6 +98,17 @@ def test_listed_path_is_what_restore_takes(thaniya, archive_tars, tmp_path, name
     assert all((tmp_path / f"target{number}" / path).is_file() for number, path in enumerate(listed))
 
 
+def test_plain_file_beside_an_archive_is_listed_and_an_archive_without_a_list_is_named(thaniya, archived, tmp_path):
+    backup = archived(home__tar=_packed("etc/passwd"), dump__sql=b"select")
+
+    exit_code, stdout, stderr = thaniya("backup", "files", backup.id)
+
+    assert exit_code == 0
+    assert [line.split()[-1] for line in stdout.splitlines()] == ["dump.sql"]
+    assert "home.tar: no list of what is inside" in stderr
+    assert thaniya("backup", "restore", backup.id, str(tmp_path / "target"), "dump.sql")[0] == 0
+
+
 def test_slot_that_cannot_be_cleaned_is_told_by_its_reset(server, thaniya, small_disk):
     with server.store.transaction() as state:
         state.slots.put(replace(state.slots.get("thaniya_01"), state=SlotState.DEGRADED, reason="cannot be cleaned"))

@@ -28,6 +28,7 @@ PUBLIC = {
         "Backups",
         "Catalog",
         "Ingest",
+        "Inside",
         "RebuildReport",
         "Rescanned",
         "Rule",
@@ -40,6 +41,7 @@ PUBLIC = {
         "Volumes",
         "forget_volume",
         "read_rules",
+        "unlisted_archives",
     },
     "config": {
         "Account",

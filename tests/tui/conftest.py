@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
+import io
 import os
+import tarfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from thaniya_core.formats.manifest import Manifest, describe_file
+from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.contents import ContentsEntry, encode_entry
+from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, describe_file
 from thaniya_core.initialise import initialise
+from thaniya_core.model import Backup, Upload
 from thaniya_core.server import Server, open_server
 from thaniya_core.testing import FixedClock
 from thaniya_tui import Console
@@ -202,6 +209,76 @@ def archived(give: Callable[..., Any], complete: Callable[[Any], None], work: Ca
         complete(upload)
         work()
         return upload
+
+    return make
+
+
+@pytest.fixture
+def same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids are the same in every run: pictures show them."""
+    numbers = iter(range(0x10000))
+    monkeypatch.setattr("thaniya_core.formats.names.secrets.token_hex", lambda size: f"{next(numbers) * 4099:06x}"[-6:])
+
+
+def pack(name: str, members: Mapping[str, bytes], listed: bool = True) -> dict[str, bytes]:
+    """A tar archive of files, compressed by gzip, and its contents list: both the same in every run."""
+    plain = io.BytesIO()
+    lines = b""
+    with tarfile.open(mode="w", fileobj=plain, format=tarfile.GNU_FORMAT) as tar:
+        for path, data in members.items():
+            member = tarfile.TarInfo(f"./{path}")
+            member.size, member.mtime = len(data), 1_790_000_000
+            tar.addfile(member, io.BytesIO(data))
+            stored = f"./{path}".encode("utf-8", "surrogateescape")
+            lines += encode_entry(ContentsEntry("-rw-r--r--", "0/0", len(data), "2026-09-21T14:13:20Z", stored))
+    files = {f"{name}.tar.gz": gzip.compress(plain.getvalue(), mtime=0)}
+    return files | ({f"{name}.files.gz": gzip.compress(lines, mtime=0)} if listed else {})
+
+
+@pytest.fixture(name="pack")
+def _pack() -> Callable[..., dict[str, bytes]]:
+    return pack
+
+
+def _describe(name: str, data: bytes) -> BackupFile:
+    described = describe_file(name, hashlib.sha256(data).hexdigest(), len(data))
+    if name.endswith(".tar.gz"):
+        return replace(described, original_bytes=len(gzip.decompress(data)))
+    if name.endswith(".files.gz"):
+        of = name.replace(".files.gz", ".tar.gz")
+        return replace(described, kind=FileKind.CONTENTS, compression=Compression.GZIP, describes=of)
+    return described
+
+
+@pytest.fixture
+def finish(server: Server) -> Callable[..., Backup]:
+    """Completes an upload as its client does, and gives the backup that becomes of it."""
+
+    def make(upload: Upload, **said: Any) -> Backup:
+        files = sorted(server.accounts.directory(upload.slot).iterdir())
+        manifest = Manifest(tuple(_describe(file.name, file.read_bytes()) for file in files), **said)
+        server.uploads.complete(upload.id, manifest, upload.user)
+        server.close_slots()
+        while server.worker.run_due():
+            assert server.worker.drain(DEADLINE_S)
+        return server.catalog.get(upload.id)
+
+    return make
+
+
+@pytest.fixture
+def archive(server: Server, finish: Callable[..., Backup]) -> Callable[..., Backup]:
+    """Brings files through slot and spool into the archive, as a client does, and gives the backup."""
+
+    def make(series: str, files: Mapping[str, bytes], **said: Any) -> Backup:
+        user, host, name = series.split("/")
+        if server.store.read().users.get(user) is None:
+            server.users.add(user, [], ACTOR)
+        size = sum(map(len, files.values()))
+        upload = server.allocator.allocate(user, host, name, size, "203.0.113.7", f"{user}@203.0.113.7")
+        for file, data in files.items():
+            (server.accounts.directory(upload.slot) / file).write_bytes(data)
+        return finish(upload, **said)
 
     return make
 

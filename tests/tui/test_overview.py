@@ -108,7 +108,7 @@ def test_a_volume_that_is_gone_says_why():
 
 def test_a_calendar_line_ends_today_and_the_worst_series_is_first():
     late = series("weekly", Severity.WARNING)
-    first, second = plain(draw.draw_calendar(draw.worst_first([series(), late]), NOW, 9, 80))
+    first, second = [draw.draw_series(each, NOW, 80).plain for each in draw.worst_first([series(), late])]
     assert first.startswith("! alice/web1/weekly")
     assert second.startswith("✓ alice/web1/nightly")
     assert second.rstrip().endswith("■■✗-    3 h ago")
@@ -134,7 +134,7 @@ def test_no_line_is_wider_than_its_place_whatever_stands_in_it(width, text):
         *draw.draw_verdict(survey(finding, verdict=text), live(), 5, width),
         *draw.draw_uploads(live(upload(host=text, expected_bytes=10, reason=text)), width),
         *draw.draw_volumes([volume(label=text), volume(label=text, free_bytes=None, problem=text)], width),
-        *draw.draw_calendar([series(name=text)] * 3, NOW, 2, width),
+        draw.draw_series(series(name=text), NOW, width),
         *draw.draw_events([Event(NOW, text, text, text, False, text)], width),
     ]
     assert all(line.cell_len <= width for line in lines)

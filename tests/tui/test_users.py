@@ -276,7 +276,7 @@ def test_marked_users_are_disabled_together(visit, server):
 def test_a_user_is_removed_only_when_its_name_was_typed(visit, server, alice, button):
     async def remove(person):
         await person.go("users")
-        await person.press("R")
+        await person.press("X")
         await leave_open(person, Confirm)
         assert person.console.screen.query_one("#agree", Button).disabled
         await person.type("alic")
@@ -298,7 +298,7 @@ def test_a_user_with_an_upload_on_its_way_cannot_be_removed_and_it_is_said(visit
     async def remove(person):
         await person.go("users")
         await person.see("1/2")
-        await person.press("R")
+        await person.press("X")
         await person.wait(lambda: any("alice has 1 uploads on their way" in toast for toast in person.toasts))
 
     visit(remove)

@@ -77,7 +77,7 @@ def test_new_user(picture, width, height, theme):
 
 @sizes
 @pytest.mark.parametrize(
-    ("keys", "dialog"), [("l", Ask), ("a", Ask), ("x", Pick), ("d", Confirm), ("jR", Confirm), ("i", Handout)]
+    ("keys", "dialog"), [("l", Ask), ("a", Ask), ("x", Pick), ("d", Confirm), ("jX", Confirm), ("i", Handout)]
 )
 def test_dialog(picture, width, height, theme, keys, dialog):
     async def open_it(person):

@@ -3,6 +3,7 @@
 from thaniya_core.archive.backups import Backups
 from thaniya_core.archive.catalog import Catalog, VolumeUsage
 from thaniya_core.archive.condition import VolumeStatus, VolumeWatch
+from thaniya_core.archive.contents import Inside, unlisted_archives
 from thaniya_core.archive.ingest import Ingest, UploadedFiles
 from thaniya_core.archive.rebuild import RebuildReport
 from thaniya_core.archive.rescan import Rescanned
@@ -15,6 +16,7 @@ __all__ = [
     "Backups",
     "Catalog",
     "Ingest",
+    "Inside",
     "RebuildReport",
     "Rescanned",
     "Rule",
@@ -27,4 +29,5 @@ __all__ = [
     "Volumes",
     "forget_volume",
     "read_rules",
+    "unlisted_archives",
 ]

@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from msgspec.structs import replace
 
 from thaniya_core.archive.catalog import Catalog
-from thaniya_core.archive.contents import read_contents
+from thaniya_core.archive.contents import Inside, read_inside
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
 from thaniya_core.archive.removal import INTERRUPTED, Choose, Removal, Removed, own_bytes
@@ -20,15 +20,15 @@ from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import NotFound, WrongState
-from thaniya_core.formats.contents import ContentsEntry
-from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import DOCUMENT_FILES, Series
 from thaniya_core.formats.notes import Notes
+from thaniya_core.formats.restoring import select_parts
 from thaniya_core.formats.volume import testing_place
 from thaniya_core.model import Backup, Event
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import open_regular, os_errors
+from thaniya_core.system.marked_directory import check_target
 
 _DAMAGE_SHOWN = 10
 
@@ -58,16 +58,14 @@ class Backups:
             descriptor = open_regular(self._catalog.directory(backup) / name)
         return cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
 
-    def entries(self, backup: Backup) -> Iterator[tuple[str, ContentsEntry]]:
-        """What is inside a backup's tar archives: the archive's name and an entry each.
+    def inside(self, backup: Backup) -> Iterator[Inside]:
+        """What is inside a backup, read as it is asked for; see `read_inside`.
 
         Raises:
+            NotFound: it is not there, or its volume is not.
             IntegrityFailed: a contents list is damaged.
         """
-        for file in backup.document.files:
-            if file.kind is FileKind.CONTENTS:
-                for entry in read_contents(self._catalog.directory(backup), file):
-                    yield file.describes or file.name, entry
+        return read_inside(self._catalog.directory(backup), backup.document)
 
     def verify(
         self, backup: Backup, actor: str, on_chunk: OnChunk | None = None, *, trial: Path | None = None
@@ -106,10 +104,31 @@ class Backups:
         """Where a backup is restored on trial, unless told otherwise: on its own volume."""
         return testing_place(self._volumes.present_root(backup.volume))
 
-    def restore(self, backup: Backup, target: Path, paths: Sequence[str], overwrite: bool, actor: str) -> None:
-        """Restore into a directory; see `restore_backup`."""
-        restore_backup(backup.document, self._catalog.directory(backup), target, paths, overwrite=overwrite)
+    def restore(
+        self,
+        backup: Backup,
+        target: Path,
+        paths: Sequence[str],
+        overwrite: bool,
+        actor: str,
+        on_chunk: OnChunk | None = None,
+    ) -> int | None:
+        """Restore into a directory, and give how many files came; see `restore_backup`."""
+        directory = self._catalog.directory(backup)
+        came = restore_backup(backup.document, directory, target, paths, overwrite=overwrite, on_chunk=on_chunk)
         self.note_restored(backup, target, actor)
+        return came
+
+    def check_restore(self, backup: Backup, target: Path, paths: Sequence[str]) -> None:
+        """Make sure that a restore can begin: the paths can be in the backup, the target is missing or empty.
+
+        Raises:
+            WrongUsage: a path leads out of the backup, or the target is no directory.
+            AlreadyExists: the target is not empty.
+            NotFound: a path can be in no file of the backup.
+        """
+        select_parts(backup.document, paths)
+        check_target(target, backup.id, overwrite=False)
 
     def note_restored(self, backup: Backup, target: Path, actor: str) -> None:
         """Write to the audit log that a backup was restored by other means than `restore`."""

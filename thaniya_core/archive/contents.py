@@ -7,14 +7,56 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.compression import BUFFER_BYTES, DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
-from thaniya_core.formats.manifest import BackupFile
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_contents
+from thaniya_core.formats.restoring import all_parts, restored_path
 from thaniya_core.system.files import open_regular, os_errors
 
 _DAMAGED: tuple[type[Exception], ...] = (*DECOMPRESSION_ERRORS, ValueError)
 """What reading a damaged list raises."""
+
+
+class Inside(Struct, frozen=True):
+    """What a backup restores: a member of a tar archive that has a contents list, or a plain file."""
+
+    path: bytes
+    """Below the target of a restore, as `restore_backup` takes it."""
+    size_bytes: int | None
+    entry: ContentsEntry | None = None
+    """Its line in the contents list; None for a plain file."""
+
+
+def read_inside(directory: Path, document: BackupDocument) -> Iterator[Inside]:
+    """What is inside a backup, read as it is asked for. A tar archive without a contents list is passed over.
+
+    Args:
+        directory: where the backup lies.
+        document: what is known of it.
+
+    Raises:
+        NotFound, NotAllowed, ThaniyaError: a contents list cannot be opened.
+        IntegrityFailed: one is damaged.
+    """
+    for part in all_parts(document.files):
+        if part.file.kind is FileKind.FILE:
+            yield Inside(part.file.restored_name.encode(), part.file.restored_bytes)
+            continue
+        contents = find_contents(document.files, part.file.name)
+        for entry in () if contents is None else read_contents(directory, contents):
+            yield Inside(restored_path(part.directory, entry.path), entry.size_bytes, entry)
+
+
+def unlisted_archives(document: BackupDocument) -> tuple[BackupFile, ...]:
+    """The tar archives of a backup that no contents list tells of."""
+    return tuple(
+        file
+        for file in document.files
+        if file.kind is FileKind.TAR and find_contents(document.files, file.name) is None
+    )
 
 
 def read_contents(directory: Path, file: BackupFile) -> Iterator[ContentsEntry]:

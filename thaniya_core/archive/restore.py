@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from thaniya_core.archive.reading import OnChunk
 from thaniya_core.errors import CommandFailed, IntegrityFailed
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
@@ -45,8 +47,14 @@ def extract_command(part: Part, archive: Path, target: Path) -> list[str]:
 
 
 def restore_backup(
-    document: BackupDocument, directory: Path, target: Path, paths: Sequence[str] = (), *, overwrite: bool = False
-) -> None:
+    document: BackupDocument,
+    directory: Path,
+    target: Path,
+    paths: Sequence[str] = (),
+    *,
+    overwrite: bool = False,
+    on_chunk: OnChunk | None = None,
+) -> int | None:
     """Check the sums of a backup and restore it, or some paths of it, into a directory.
 
     Args:
@@ -55,6 +63,10 @@ def restore_backup(
         target: where to restore; made when missing.
         paths: see `select_parts`; empty for all.
         overwrite: restore into a directory that is not empty, over files of the same names.
+        on_chunk: called with the number of stored bytes whose sum was computed since the last call.
+
+    Returns:
+        How many files came, directories not counted; None with `overwrite`, where others lie among them.
 
     Raises:
         WrongUsage: a path leads out of the backup, or the target is no directory.
@@ -67,7 +79,7 @@ def restore_backup(
     check_target(target, document.id, overwrite=overwrite)
     with os_errors(f"restore into {target}"):
         for part in parts:
-            sha256, _ = hash_file(directory / part.file.name)
+            sha256, _ = hash_file(directory / part.file.name, on_chunk)
             if sha256 != part.file.sha256:
                 raise IntegrityFailed(
                     f"{part.file.name} of {document.id} is damaged; nothing was restored",
@@ -75,8 +87,14 @@ def restore_backup(
                 )
         with marked_directory(target, document.id, overwrite=overwrite) as place:
             absent = unpack_backup(document, directory, place, parts)
+            came = None if overwrite else _count_files(place)
         if absent:
             raise not_in_backup(document.id, absent)
+        return came
+
+
+def _count_files(directory: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(os.fsencode(directory)))
 
 
 def unpack_backup(

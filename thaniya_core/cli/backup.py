@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from thaniya_core.archive import unlisted_archives
 from thaniya_core.archive.restore import restore_backup
 from thaniya_core.cli import verify
 from thaniya_core.cli.context import actor, call_with_server, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.contents import escape_path
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
+from thaniya_core.formats.manifest import BackupDocument, BackupFile
 from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import format_size
-from thaniya_core.formats.restoring import restore_directory, restored_path
 from thaniya_core.model import Backup
 from thaniya_core.server import Server
 from thaniya_core.system.terminal import show_json
@@ -116,26 +117,20 @@ def files(context: typer.Context, backup_id: Id, as_json: JsonOption = False) ->
     """
     server = server_of(context)
     backup = server.catalog.get(backup_id)
-    documented = backup.document.files
-    directories = {file.name: restore_directory(file, documented) for file in documented}
-    listed = False
-    for archive, entry in server.backups.entries(backup):
-        listed = True
-        path = escape_path(restored_path(directories.get(archive, ""), entry.path))
+    for inside in server.backups.inside(backup):
+        path, entry = escape_path(inside.path), inside.entry
         if as_json:
-            facts = {"message_type": "entry", "path": path, "mode": entry.mode, "owner": entry.owner}
-            show_json(facts | {"size_bytes": entry.size_bytes, "mtime": entry.mtime})
-        else:
+            facts = {"mode": entry.mode, "owner": entry.owner, "mtime": entry.mtime} if entry is not None else {}
+            show_json({"message_type": "entry", "path": path, "size_bytes": inside.size_bytes, **facts})
+        elif entry is not None:
             print(f"{entry.mode} {entry.size_bytes:>12} {entry.mtime} {path}")
-    if not listed:
-        for file in documented:
-            path, size = file.name, file.size_bytes
-            if file.kind is FileKind.FILE:
-                path, size = file.restored_name, file.restored_bytes
-            if as_json:
-                show_json({"message_type": "entry", "path": path, "size_bytes": size})
-            else:
-                print(f"{size or 0:>12} {path}")
+        else:
+            print(f"{'-':10} {inside.size_bytes or 0:>12} {'-':20} {path}")
+    for archive in unlisted_archives(backup.document):
+        if as_json:
+            show_json({"message_type": "archive", "name": archive.name, "size_bytes": archive.size_bytes})
+        else:
+            print(f"{archive.name}: no list of what is inside", file=sys.stderr)
 
 
 @app.command("restore")

@@ -1,6 +1,7 @@
 """The areas, in the order of their keys."""
 
 from thaniya_tui.area import Area
+from thaniya_tui.areas.backups import BackupsArea
 from thaniya_tui.areas.jobs import JobsArea
 from thaniya_tui.areas.log import LogArea
 from thaniya_tui.areas.overview import Overview
@@ -9,6 +10,15 @@ from thaniya_tui.areas.uploads import UploadsArea
 from thaniya_tui.areas.users import UsersArea
 from thaniya_tui.areas.volumes import VolumesArea
 
-AREAS: tuple[type[Area], ...] = (Overview, UploadsArea, RetentionArea, UsersArea, VolumesArea, JobsArea, LogArea)
+AREAS: tuple[type[Area], ...] = (
+    Overview,
+    UploadsArea,
+    BackupsArea,
+    RetentionArea,
+    UsersArea,
+    VolumesArea,
+    JobsArea,
+    LogArea,
+)
 
 __all__ = ["AREAS"]

@@ -25,7 +25,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Static(Text(self._title, "strong"), id="dialog-title")
+            yield Static(Text.assemble((self._title, "strong")), id="dialog-title")
             yield from self.compose_body()
             with Horizontal(id="dialog-buttons"):
                 yield from self.compose_buttons()

@@ -90,6 +90,11 @@ class SyncedTable(DataTable[Text]):
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
     @property
+    def shown_count(self) -> int:
+        """How many rows are shown."""
+        return len(self._shown)
+
+    @property
     def chosen_keys(self) -> tuple[str, ...]:
         """The marked rows in their order, or the one under the cursor where none is marked."""
         if self.marked:

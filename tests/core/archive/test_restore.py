@@ -327,3 +327,28 @@ def test_a_second_try_does_not_follow_the_links_of_the_first(archived, server, t
             _restore(server, backup, target)
 
     assert list(outside.iterdir()) == []
+
+
+def test_restore_tells_how_far_it_is_and_how_many_files_came(server, backup, target, tmp_path):
+    stored = sum(file.size_bytes for file in backup.document.files if file.name != "client.log")
+    read: list[int] = []
+
+    came = server.backups.restore(backup, target, [], False, "login:root", read.append)
+
+    assert came == len(_found(target)) == len(FILES) + 1
+    assert sum(read) == stored
+    assert server.backups.restore(backup, tmp_path / "some", ["etc"], False, "login:root") == 2
+    assert server.backups.restore(backup, target, [], True, "login:root") is None
+
+
+def test_restore_that_cannot_begin_is_refused_before_anything_is_made(server, backup, target):
+    server.backups.check_restore(backup, target, ["etc/passwd"])
+    assert not target.exists()
+
+    with pytest.raises(WrongUsage):
+        server.backups.check_restore(backup, target, ["../x"])
+    target.mkdir()
+    server.backups.check_restore(backup, target, [])
+    (target / "mine").write_bytes(b"")
+    with pytest.raises(AlreadyExists):
+        server.backups.check_restore(backup, target, [])

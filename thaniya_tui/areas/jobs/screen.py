@@ -189,7 +189,7 @@ class JobsArea(Area):
 
     def _run_and_wait(self, name: str) -> ScheduledTask:
         try:
-            task = self.server.schedule.run_now(name)
+            task = self.server.schedule.run_now(name, self.console.actor)
         finally:
             self._started.discard(name)
         if task.failure:

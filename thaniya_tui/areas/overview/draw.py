@@ -117,22 +117,13 @@ def _volume_line(volume: SurveyedVolume, told: str, name_width: int, bar_width: 
     return _cut(line.append_text(render.bar(_used(volume), bar_width, style)).append(told), width)
 
 
-def draw_calendar(series: Sequence[SurveyedSeries], now: datetime | None, limit: int, width: int) -> list[Text]:
-    """A line a series, at most so many: its last days, its last backup."""
-    if not series:
-        return [Text("no series yet: `thaniya user add` lets somebody make backups", "faint")]
-    lines = [_series_line(each, now, width) for each in series[:limit]]
-    if len(series) > limit:
-        lines.append(_cut(Text(f"and {len(series) - limit:,} more series: see Backups", "faint"), width))
-    return lines
-
-
 def worst_first(series: Iterable[SurveyedSeries]) -> list[SurveyedSeries]:
     """What needs somebody at the top, the others by name."""
     return sorted(series, key=lambda each: (-each.severity.rank, each.series))
 
 
-def _series_line(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
+def draw_series(each: SurveyedSeries, now: datetime | None, width: int) -> Text:
+    """The line of a series in the calendar: its last days, its last backup."""
     told = f" {'never' if each.last_at is None or now is None else render.ago(each.last_at, now).plain:>10}"
     if width >= 90:
         told += f" {format_size(each.last_bytes):>10} {each.backups:>6} backups {format_size(each.stored_bytes):>10}"

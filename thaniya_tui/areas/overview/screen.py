@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 
 from thaniya_core.model import Event
-from thaniya_core.views import Live, Survey
+from thaniya_core.views import Live, Survey, SurveyedSeries
 from thaniya_tui.area import Area
 from thaniya_tui.areas.overview import draw
 from thaniya_tui.reader import Reader
-from thaniya_tui.widgets import Lines
+from thaniya_tui.widgets import LineList, Lines
 
 _EVENTS = 40
-_SERIES = 200
 _ROWS_A_REASON = 7
 """One reason of the verdict is shown for so many rows of the screen."""
 
@@ -36,6 +37,7 @@ class Overview(Area):
 
     def __init__(self) -> None:
         super().__init__()
+        self._series: list[SurveyedSeries] = []
         self._events = Reader(self, "events", self._read_events, self._show_events, self.console.fail_reading, 2.0)
 
     def compose_area(self) -> ComposeResult:
@@ -49,15 +51,16 @@ class Overview(Area):
             with VerticalScroll(classes="pane", id="volumes-pane", can_focus=False) as pane:
                 pane.border_title = "Volumes"
                 yield Lines(id="volumes")
-        with VerticalScroll(classes="pane", id="calendar-pane") as pane:
+        with Vertical(classes="pane", id="calendar-pane") as pane:
             pane.border_title = "Series: the last 30 days"
-            yield Lines(id="calendar")
+            yield LineList("no series yet: `thaniya user add` lets somebody make backups", id="calendar")
         with VerticalScroll(classes="pane", id="events-pane", can_focus=False) as pane:
             pane.border_title = "Newest events"
             yield Lines(id="events")
 
     def on_mount(self) -> None:
         self._events.start()
+        self.focus_main()
         self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, None, None, 0))
 
     def show_live(self, live: Live) -> None:
@@ -71,8 +74,12 @@ class Overview(Area):
         self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, survey, live, reasons))
         self.query_one("#volumes", Lines).show(partial(draw.draw_volumes, survey.volumes))
         now = live.at if live is not None else survey.made_at
-        series = draw.worst_first(survey.series)
-        self.query_one("#calendar", Lines).show(partial(draw.draw_calendar, series, now, _SERIES))
+        self._series = draw.worst_first(survey.series)
+        self.query_one("#calendar", LineList).show(len(self._series), partial(self._draw_series, self._series, now))
+
+    @staticmethod
+    def _draw_series(series: list[SurveyedSeries], now: datetime, number: int, width: int) -> Text:
+        return draw.draw_series(series[number], now, width)
 
     def refresh_area(self) -> None:
         self._events.ask_soon()
@@ -85,5 +92,16 @@ class Overview(Area):
             self.query_one("#events", Lines).show(partial(draw.draw_events, events))
 
     async def action_look_closer(self) -> None:
-        """Go to the backups."""
-        await self.console.action_switch_mode("backups")
+        """Go to the backups of the series under the cursor."""
+        cursor = self.query_one("#calendar", LineList).cursor
+        if cursor is None:
+            await self.console.action_switch_mode("backups")
+        else:
+            await self.console.show_series(self._series[cursor].series)
+
+    async def on_line_list_clicked(self, event: LineList.Clicked) -> None:
+        event.stop()
+        await self.action_look_closer()
+
+    def focus_main(self) -> None:
+        self.query_one("#calendar", LineList).focus()

@@ -44,7 +44,7 @@ class UsersArea(Area):
         Binding("l", "set_limits", "Limits", id="users.limits", tooltip="quota, uploads at the same time, role"),
         Binding("d", "disable_user", "Disable", id="users.disable", tooltip="keep out for now; everything stays"),
         Binding("e", "enable_user", "Enable", id="users.enable", tooltip="let in again"),
-        Binding("R", "remove_user", "Remove", id="users.remove", tooltip="for good; the backups stay", show=False),
+        Binding("X", "remove_user", "Remove", id="users.remove", tooltip="for good; the backups stay", show=False),
     ]
 
     def __init__(self) -> None:
