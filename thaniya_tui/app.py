@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.server import Server
 from thaniya_core.views import Live, Survey
@@ -142,6 +143,7 @@ class Console(App[None]):
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
+        self.fail_reading(error)
 
     def _take_survey(self, survey: Survey) -> None:
         is_new = self.survey is None or survey.made_at != self.survey.made_at
@@ -157,9 +159,12 @@ class Console(App[None]):
         self.notify(f"{failure.title}: {failure.cause}", markup=False, severity="error", title="no verdict")
 
     def fail_reading(self, error: Exception) -> None:
-        """What an area alone shows could not be read; what was read before stays, and it is said."""
-        failure = describe_failure("read", error)
-        self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
+        """Something could not be read or shown; what was read before stays, and it is said."""
+        failure = describe_failure("show what was read", error)
+        if isinstance(error, ThaniyaError | OSError):
+            self.notify(failure.cause, markup=False, severity="error", title=failure.title)
+        else:
+            self.fail(failure)
 
     def area_in_front(self) -> Area | None:
         """The area that can be seen, also behind a dialog; None before there is one that is laid out."""

@@ -11,6 +11,8 @@ from thaniya_core.model import SlotState
 from thaniya_tui.areas import AREAS
 from thaniya_tui.dialogs import Failure, Help
 from thaniya_tui.keys import check_keys, known_bindings
+from thaniya_tui.reader import Reader
+from thaniya_tui.surveying import Surveying
 
 
 def test_number_keys_lead_to_the_areas(visit):
@@ -112,6 +114,61 @@ def test_state_that_cannot_be_read_is_told_and_nothing_looks_live(visit, server,
         await person.wait(lambda: "STALE" not in person.text)
 
     visit(break_it)
+
+
+def test_what_cannot_be_read_is_told_with_its_cause_and_not_again_and_again(visit):
+    failures = []
+
+    def fail():
+        failures.append("")
+        raise StateUnreadable("cannot read state.json: it is broken")
+
+    async def break_it(person):
+        person.console._live_reader._ask = fail
+        person.console._live_reader._every_s = 0.01
+        await person.wait(lambda: len(failures) > 3, "some failures")
+        assert person.toasts == ["cannot read state.json: it is broken"]
+
+    visit(break_it)
+
+
+def test_reading_goes_on_after_what_was_read_could_not_be_shown(visit):
+    shown, failed = [], []
+
+    def show(answer):
+        if not failed:
+            raise ZeroDivisionError(answer)
+        shown.append(answer)
+
+    async def read(person):
+        Reader(person.console, "something", lambda: "answer", show, failed.append, 0.01).start()
+        await person.wait(lambda: shown)
+        assert len(failed) == 1
+
+    visit(read)
+
+
+def test_a_mistake_in_showing_is_told_in_full(visit):
+    async def show(person):
+        person.console.fail_reading(ZeroDivisionError("of the program"))
+        await person.see("Unexpected failure")
+
+    visit(show)
+
+
+def test_a_survey_that_fails_is_not_tried_at_each_look(server, monkeypatch):
+    tried = []
+
+    def fail(timeout_s):
+        tried.append(timeout_s)
+        raise StateUnreadable("cannot read state.json: it is broken")
+
+    monkeypatch.setattr(server.surveys, "make_elsewhere", fail)
+    surveying = Surveying(server)
+    for _ in range(3):
+        with pytest.raises(StateUnreadable):
+            surveying.ask()
+    assert len(tried) == 1
 
 
 def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_console, visit):
