@@ -66,7 +66,7 @@ class Area(Screen[None]):
     # What is shown.
 
     def show_live(self, live: Live) -> None:
-        """Show what moves; called about once a second while the area is in front and not paused."""
+        """Show what moves; called after each look while the area is in front and not paused."""
 
     def show_survey(self, survey: Survey) -> None:
         """Show what takes longer to gather; called when there is news, and when the area comes to the front."""
@@ -176,6 +176,8 @@ class Area(Screen[None]):
         if text:
             self.console.copy_to_clipboard(text)
             self.tell(f"copied: {text}")
+        else:
+            self.tell("there is nothing under the cursor to copy", is_warning=True)
 
     def copied_text(self, focused: Widget | None) -> str:
         """What `y` copies: the id or name of what the cursor is on."""

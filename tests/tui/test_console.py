@@ -5,14 +5,20 @@ from __future__ import annotations
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_core.errors import ConfigInvalid, StateUnreadable
-from thaniya_core.model import SlotState
+from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState
+from thaniya_core.testing import FixedClock
+from thaniya_core.views import Live
+from thaniya_tui.app import _has_news
 from thaniya_tui.areas import AREAS
 from thaniya_tui.dialogs import Failure, Help
 from thaniya_tui.keys import check_keys, known_bindings
 from thaniya_tui.reader import Reader
 from thaniya_tui.surveying import Surveying
+
+NOW = FixedClock().now()
 
 
 def test_number_keys_lead_to_the_areas(visit):
@@ -184,6 +190,46 @@ def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_con
     visit(hang, console=console)
     answer.set()
     assert console.return_code == 0
+
+
+def test_what_was_read_long_ago_does_not_look_new_in_another_area(open_console, visit):
+    answer = threading.Event()
+    console = open_console()
+    console._stale_after_s = 0.2
+
+    async def hang(person):
+        person.console._live_reader._ask = answer.wait
+        await person.go("uploads")
+        await person.see("STALE")
+        since = person.console.screen.status_line()._read_at
+        await person.press("1")
+        line = person.console.screen.status_line()
+        assert line.is_stale and line._read_at == since
+
+    visit(hang, console=console)
+    answer.set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slots": (Slot("thaniya_01", SlotState.DEGRADED),)},
+        {"jobs": (Job("20261123T210001Z-7f3a2c", JobKind.ARCHIVE, "x", NOW, NOW, state=JobState.FAILED),)},
+        {"service_runs": False},
+    ],
+)
+def test_what_may_change_the_verdict_asks_for_a_new_one(change):
+    before = Live(NOW, True, NOW, slots=(Slot("thaniya_01"),))
+    assert _has_news(before, replace(before, **change))
+    assert not _has_news(before, replace(before, slots=(Slot("thaniya_01", SlotState.TAKEN),)))
+
+
+def test_copying_says_so_where_there_is_nothing_to_copy(visit):
+    async def copy(person):
+        await person.press("1", "y")
+        assert "there is nothing under the cursor to copy" in person.toasts
+
+    visit(copy)
 
 
 def test_a_mistake_in_the_program_is_told_and_the_console_goes_on(visit):
