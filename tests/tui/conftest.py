@@ -205,6 +205,7 @@ def archived(give: Callable[..., Any], complete: Callable[[Any], None], work: Ca
     return make
 
 
+@pytest.fixture
 def same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids are the same in every run: pictures show them."""
     numbers = iter(range(0x10000))
