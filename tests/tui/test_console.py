@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from rich.text import Text
+from textual.dom import DOMNode
 
 from thaniya_core.errors import ConfigInvalid, StateUnreadable
 from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState
 from thaniya_core.testing import FixedClock
 from thaniya_core.views import Live
+from thaniya_tui import render
 from thaniya_tui.app import _has_news
 from thaniya_tui.areas import AREAS
-from thaniya_tui.dialogs import Failure, Help
+from thaniya_tui.dialogs import Failure, Help, Reading
 from thaniya_tui.keys import check_keys, known_bindings
 from thaniya_tui.reader import Reader
 from thaniya_tui.surveying import Surveying
@@ -260,6 +264,66 @@ def test_each_binding_has_an_id_of_its_own_and_takes_no_key_of_a_multiplexer():
     found = [(binding.id, key) for _, binding in known_bindings() for key in binding.key.split(",")]
     assert len({binding_id for binding_id, _ in found}) == len(list(known_bindings()))
     assert not {key for _, key in found} & {"ctrl+j", "ctrl+s", "ctrl+b", "ctrl+a"}
+
+
+def test_every_binding_of_the_console_can_be_given_another_key():
+    known = {id(binding) for _, binding in known_bindings()}
+    for owner in _all_below(DOMNode):
+        if owner.__module__.startswith("thaniya_tui"):
+            missing = [each for each in owner.__dict__.get("BINDINGS", ()) if id(each) not in known]
+            assert not missing, f"{owner.__name__}: give these an id, and thaniya_tui.keys their owner: {missing}"
+
+
+def _all_below(owner):
+    for each in owner.__subclasses__():
+        yield each
+        yield from _all_below(each)
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_no_key_means_two_things_in_an_area(area):
+    here = (area.NAME, "everywhere", "all areas", "tables")
+    keys = [key for where, binding in known_bindings() if where in here for key in binding.key.split(",")]
+    assert sorted(keys) == sorted(set(keys))
+
+
+def test_the_documentation_lists_every_key_with_its_id():
+    text = (Path(__file__).parents[2] / "docs" / "console.md").read_text()
+    listed = [line for line in text.partition("\n## Keys\n")[2].splitlines() if line.startswith("| `")]
+    assert listed == [
+        f"| `{each.id}` | {' '.join(f'`{key}`' for key in each.key.split(','))} | {where} | {each.description} |"
+        for where, each in known_bindings()
+    ]
+
+
+def test_other_keys_come_from_the_configuration_also_in_dialogs(visit):
+    async def press(person):
+        await person.press("2", "question_mark")
+        await person.see("what the keys do")
+        await person.press("z")
+        assert not isinstance(person.console.screen, Help)
+
+    visit(press, keys=check_keys({"dialog.leave": "z"}, "thaniya.toml"))
+
+
+def test_q_leaves_a_question_and_not_the_console(visit, server):
+    async def ask(person):
+        await person.press("2", "d")
+        await person.see("Take out of use?")
+        await person.press("q")
+        await person.see("Slots")
+        assert person.console.is_running and isinstance(person.console.screen, AREAS[1])
+
+    visit(ask)
+
+
+@pytest.mark.parametrize("title", ["[red]", "[/x]", "\x1b[2J", "\u202egnp.exe"])
+def test_the_title_of_a_dialog_stands_there_letter_by_letter(visit, title):
+    async def look(person):
+        person.console.push_screen(Reading(title, Text("")))
+        await person.see(render.foreign(title).plain)
+
+    visit(look)
 
 
 def test_other_keys_come_from_the_configuration(visit, give):
