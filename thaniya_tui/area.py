@@ -93,6 +93,8 @@ class Area(Screen[None]):
     def on_filter_bar_wanted(self, event: FilterBar.Wanted) -> None:
         event.stop()
         self.filter_text = event.text.strip().lower()
+        for table in self.query(SyncedTable):
+            table.is_filtered = bool(self.filter_text)
         self.show_filtered()
 
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:

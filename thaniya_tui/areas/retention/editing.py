@@ -106,6 +106,8 @@ class PolicyDialog(Dialog[Edited]):
         text = Text.assemble(("now: ", "faint"), (told, "faint"))
         if not status.is_series:
             text.append(f" · holds for {words.count_series(status.held)}", "faint")
+        if not self._can_save:
+            text.append(" · to be tried only: the console may only look (--read-only)", "caution")
         return text
 
     # What is typed.
