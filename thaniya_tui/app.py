@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +18,9 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
+from thaniya_core.model import JobState, SlotState
 from thaniya_core.server import Server
 from thaniya_core.views import Live, Survey
 from thaniya_tui import themes
@@ -93,6 +96,7 @@ class Console(App[None]):
         self.live: Live | None = None
         """What was read last of what moves."""
         self.survey: Survey | None = None
+        self._live_read_at = 0.0
         self._stale_after_s = stale_after_s
         self._failed_reading = ""
         self._surveying = Surveying(server)
@@ -126,13 +130,14 @@ class Console(App[None]):
 
     def _take_live(self, live: Live) -> None:
         before, self.live, self._failed_reading = self.live, live, ""
+        self._live_read_at = time.monotonic()
         if before is not None and _has_news(before, live):
             self._surveying.want()
             self._survey_reader.ask_soon()
         area = self.area_in_front()
         if area is None:
             return
-        area.status_line().note_live(live)
+        area.status_line().note_live(live, self._live_read_at)
         if not self.is_paused:
             area.show_live(live)
             area.refresh_footer()
@@ -142,6 +147,7 @@ class Console(App[None]):
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
+        self.fail_reading(error)
 
     def _take_survey(self, survey: Survey) -> None:
         is_new = self.survey is None or survey.made_at != self.survey.made_at
@@ -157,9 +163,12 @@ class Console(App[None]):
         self.notify(f"{failure.title}: {failure.cause}", markup=False, severity="error", title="no verdict")
 
     def fail_reading(self, error: Exception) -> None:
-        """What an area alone shows could not be read; what was read before stays, and it is said."""
-        failure = describe_failure("read", error)
-        self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
+        """Something could not be read or shown; what was read before stays, and it is said."""
+        failure = describe_failure("show what was read", error)
+        if isinstance(error, ThaniyaError | OSError):
+            self.notify(failure.cause, markup=False, severity="error", title=failure.title)
+        else:
+            self.fail(failure)
 
     def area_in_front(self) -> Area | None:
         """The area that can be seen, also behind a dialog; None before there is one that is laid out."""
@@ -171,7 +180,7 @@ class Console(App[None]):
         line = area.status_line()
         line.is_paused, line.is_read_only = self.is_paused, self.is_read_only
         if self.live is not None:
-            line.note_live(self.live)
+            line.note_live(self.live, self._live_read_at)
             area.show_live(self.live)
         if self.survey is not None:
             line.note_survey(self.survey)
@@ -243,7 +252,7 @@ class Console(App[None]):
             work: reads it.
             then: called with the result, in the event loop.
         """
-        self.run_worker(self._look(what, work, then), name=what, group="look", description=what, exit_on_error=False)
+        begin(self, partial(self._look, what, work, then), group="look", description=what)
 
     async def _look(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
         try:
@@ -303,7 +312,17 @@ class Console(App[None]):
 def _has_news(before: Live, now: Live) -> bool:
     """Whether what happened between two looks may change the verdict."""
 
-    def ways(live: Live) -> list[tuple[str, str]]:
-        return [(upload.id, upload.state) for upload in live.uploads]
+    def states(live: Live) -> list[tuple[str, str]]:
+        return [
+            *((upload.id, upload.state) for upload in live.uploads),
+            *((slot.name, slot.state) for slot in live.slots if slot.state is SlotState.DEGRADED),
+            *((job.id, job.state) for job in live.jobs if job.state is JobState.FAILED),
+            *((task.name, task.failure) for task in live.schedule if task.failure),
+        ]
 
-    return ways(before) != ways(now) or before.volumes != now.volumes or before.users != now.users
+    return (
+        states(before) != states(now)
+        or before.volumes != now.volumes
+        or before.users != now.users
+        or before.service_runs != now.service_runs
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -12,6 +13,9 @@ from textual.worker import Worker
 from thaniya_tui.threads import begin, in_thread
 
 T = TypeVar("T")
+
+_TELL_AGAIN_S = 60.0
+"""A failure that goes on is told again after this, however often it is met meanwhile."""
 
 
 class Reader(Generic[T]):
@@ -32,7 +36,7 @@ class Reader(Generic[T]):
             name: what is read, for whoever debugs.
             ask: called in a thread; may take long.
             show: called with each answer, in the event loop.
-            fail: called when asking failed; the next try comes in its time.
+            fail: called when asking or showing failed; the next try comes in its time.
             every_s: from an answer to the next question; None asks only when `ask_soon` is called.
         """
         self._node = node
@@ -43,6 +47,8 @@ class Reader(Generic[T]):
         self._every_s = every_s
         self._wake = asyncio.Event()
         self._worker: Worker[None] | None = None
+        self._told: tuple[str, float] | None = None
+        """The failure that was told last, and when; None since there was an answer."""
 
     def start(self) -> None:
         """Begin to read, at once."""
@@ -67,12 +73,18 @@ class Reader(Generic[T]):
         while True:
             self._wake.clear()
             try:
-                answer = await in_thread(self._ask, self._name)
+                self._show(await in_thread(self._ask, self._name))
             except Exception as error:  # noqa: BLE001 - told on the screen, whatever it is
-                self._fail(error)
+                self._tell(error)
             else:
-                self._show(answer)
+                self._told = None
             try:
                 await asyncio.wait_for(self._wake.wait(), self._every_s)
             except TimeoutError:
                 pass  # it is time to ask again
+
+    def _tell(self, error: Exception) -> None:
+        now, what = time.monotonic(), repr(error)
+        if self._told is None or self._told[0] != what or now - self._told[1] >= _TELL_AGAIN_S:
+            self._told = what, now
+            self._fail(error)

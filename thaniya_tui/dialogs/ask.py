@@ -60,6 +60,8 @@ class Ask(Dialog[dict[str, str]]):
         agree: str,
         text: str | Text = "",
         choices: Sequence[Choice] = (),
+        *,
+        destroys: bool = False,
     ) -> None:
         """
         Args:
@@ -68,11 +70,13 @@ class Ask(Dialog[dict[str, str]]):
             agree: the button that does it.
             text: said before the fields.
             choices: what can be ticked, below the fields.
+            destroys: something is gone then: Cancel has the focus.
         """
         super().__init__(title)
         self._fields = {field.name: field for field in fields}
         self._choices = tuple(choices)
         self._agree = agree
+        self._destroys = destroys
         self._text = text if isinstance(text, Text) else render.paragraph(text)
         self._looked: dict[str, str] = {}
         """What of each field was looked at last, and found right."""
@@ -92,13 +96,16 @@ class Ask(Dialog[dict[str, str]]):
                 yield Tick(choice.label, id=f"choice-{choice.name}", value=choice.value)
 
     def compose_buttons(self) -> ComposeResult:
-        yield Button("Cancel", id="leave")
-        yield Button(self._agree, id="agree", variant="primary")
+        yield Button("Cancel", id="leave", variant="primary" if self._destroys else "default")
+        yield Button(self._agree, id="agree", variant="error" if self._destroys else "primary")
 
     def on_mount(self) -> None:
         for line in self.query(".wrong"):
             line.display = False
-        self._focus(next(iter(self._fields.values())))
+        if self._destroys:
+            self.query_one("#leave").focus()
+        else:
+            self._focus(next(iter(self._fields.values())))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
