@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from textual.dom import DOMNode
 from textual.worker import Worker
 
 from thaniya_tui.threads import begin, in_thread
+
+if TYPE_CHECKING:
+    from thaniya_tui.app import Console
 
 T = TypeVar("T")
 
@@ -32,7 +35,7 @@ class Reader(Generic[T]):
             name: what is read, for whoever debugs.
             ask: called in a thread; may take long.
             show: called with each answer, in the event loop.
-            fail: called when asking failed; the next try comes in its time.
+            fail: called when asking failed in another way than the last time; the next try comes in its time.
             every_s: from an answer to the next question; None asks only when `ask_soon` is called.
         """
         self._node = node
@@ -41,6 +44,7 @@ class Reader(Generic[T]):
         self._show = show
         self._fail = fail
         self._every_s = every_s
+        self._failure = ""
         self._wake = asyncio.Event()
         self._worker: Worker[None] | None = None
 
@@ -69,10 +73,20 @@ class Reader(Generic[T]):
             try:
                 answer = await in_thread(self._ask, self._name)
             except Exception as error:  # noqa: BLE001 - told on the screen, whatever it is
-                self._fail(error)
+                self._note(str(error) or type(error).__name__, error)
             else:
+                self._note("")
                 self._show(answer)
             try:
                 await asyncio.wait_for(self._wake.wait(), self._every_s)
             except TimeoutError:
                 pass  # it is time to ask again
+
+    def _note(self, failure: str, error: Exception | None = None) -> None:
+        """Tell a failure once, and have the status line show for as long as it lasts that what is shown is old."""
+        before, self._failure = self._failure, failure
+        if failure == before:
+            return
+        cast("Console", self._node.app).note_reading(self._node, self._name, is_failing=bool(failure))
+        if error is not None:
+            self._fail(error)

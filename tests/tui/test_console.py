@@ -114,6 +114,42 @@ def test_state_that_cannot_be_read_is_told_and_nothing_looks_live(visit, server,
     visit(break_it)
 
 
+def test_what_fails_again_and_again_is_told_once_and_is_stale_for_as_long(visit, server, root):
+    log, away = root / "state" / "log", root / "away"
+    failures = 0
+
+    async def break_it(person):
+        nonlocal failures
+        await person.go("log")
+        reader = person.console.screen._reader
+        real = reader._ask
+
+        def ask():
+            nonlocal failures
+            try:
+                return real()
+            except Exception:
+                failures += 1
+                raise
+
+        reader._ask, reader._every_s = ask, 0.01
+        log.rename(away)
+        log.write_text("")
+        reader.ask_soon()
+        await person.wait(lambda: failures >= 3, "the log fails three times")
+        assert "STALE: the log" in person.text
+        assert len([toast for toast in person.toasts if "cannot read" in toast]) == 1
+        await person.go("jobs")
+        assert "STALE: the log" not in person.text
+        await person.go("log")
+        assert "STALE: the log" in person.text
+        log.unlink()
+        away.rename(log)
+        await person.wait(lambda: "STALE" not in person.text)
+
+    visit(break_it)
+
+
 def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_console, visit):
     answer = threading.Event()
     console = open_console()
