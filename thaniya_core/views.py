@@ -30,6 +30,7 @@ from thaniya_core.retention import (
 from thaniya_core.store import LoggedEvent, LogPlace
 from thaniya_core.system.harmless import make_harmless
 from thaniya_core.system.privileges import login_actor
+from thaniya_core.system.run import end_programs
 from thaniya_core.system.terminal import show_error
 from thaniya_core.system.throttle import Stopped
 
@@ -45,6 +46,8 @@ __all__ = [
     "NotPruned", "Pruned", "check_scope", "parse_policy", "ALL_BACKUPS", "DEFAULT_SCOPE", "POLICY_KEYS",
     # Users.
     "Instructions", "UNLIMITED", "Unlimited", "parse_max_uploads", "parse_quota",
+    # Leaving without waiting for threads.
+    "end_programs",
     # People and foreign text.
     "login_actor", "make_harmless", "show_error",
     # The configuration.
