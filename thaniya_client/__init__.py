@@ -12,6 +12,7 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
     server.restore(report.id, into="/tmp/restored", paths=["alice/notes.txt"])
 """
 
+from thaniya_client.incremental.policy import Incremental
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
 from thaniya_client.target import Target
@@ -52,6 +53,7 @@ from thaniya_core.formats.protocol import BackupSummary, UploadState
 
 __all__ = [
     "Directory",
+    "Incremental",
     "Task",
     "Packer",
     "Compression",

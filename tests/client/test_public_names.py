@@ -24,6 +24,7 @@ def test_public_names() -> None:
         "FileKind",
         "HostKeyChanged",
         "HostKeyUnknown",
+        "Incremental",
         "IllegalKey",
         "IllegalName",
         "IntegrityFailed",

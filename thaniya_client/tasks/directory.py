@@ -8,6 +8,9 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
+from thaniya_client.incremental.packing import note_unpacked
+from thaniya_client.incremental.policy import Incremental
+from thaniya_client.incremental.run import IncrementSource, WorkingSnapshot
 from thaniya_client.packer import PackedFile, Packer
 from thaniya_client.tasks.contents_list import ContentsList, TarListing
 from thaniya_client.tasks.gnu_tar import (
@@ -51,6 +54,7 @@ class Directory:
         acls: bool = False,
         compression: Compression | str = Compression.GZIP,
         level: int | None = None,
+        incremental: bool | Incremental = False,
     ) -> None:
         """Describe what to back up; nothing is read yet.
 
@@ -64,6 +68,8 @@ class Directory:
             acls: access control lists too; needs GNU tar.
             compression: `gzip`, `bzip2`, `xz` or `none`.
             level: the compressor's level; by default fast rather than small.
+            incremental: pack only what has changed since the last backup of the series, and everything from time to
+                time: by the default policy, or by one that is given. Needs GNU tar.
 
         Raises:
             IllegalName: no file of a backup may bear that name.
@@ -78,6 +84,7 @@ class Directory:
         self.acls = acls
         self.compression = Compression(compression)
         self.level = level
+        self.incremental = Incremental() if incremental is True else incremental or None
 
     def __repr__(self) -> str:
         return f"Directory({str(self.path)!r})"
@@ -87,6 +94,15 @@ class Directory:
         self._check_source()
         return estimate_tar_bytes(self.path, self.exclude, self.one_file_system)
 
+    def increment_source(self) -> IncrementSource | None:
+        """What increments are made of; None for a directory that is always packed whole."""
+        if self.incremental is None:
+            return None
+        self._check_source()
+        options = (self.exclude, self.one_file_system, self.xattrs, self.acls)
+        hindrance = "" if find_gnu_tar() is not None else "increments need GNU tar, which is not there"
+        return IncrementSource(self.name, self.path, repr(options), self.incremental, hindrance)
+
     def pack(self, out: Packer) -> None:
         """Write `NAME.tar.gz` and `NAME.files.gz`.
 
@@ -95,6 +111,7 @@ class Directory:
         """
         self._check_source()
         tar = find_gnu_tar()
+        snapshot = out.working_snapshot(self.name)
         with ContentsList(out) as contents:
             with out.open(
                 f"{self.name}.tar",
@@ -103,12 +120,15 @@ class Directory:
                 level=self.level,
                 xattrs=self.xattrs,
                 acls=self.acls,
+                incremental=snapshot is not None and snapshot.is_increment,
             ) as archive:
                 if tar is None:
                     self._pack_with_python(out, archive, contents)
                 else:
-                    self._pack_with_tar(tar, out, archive, contents)
+                    self._pack_with_tar(tar, out, archive, contents, snapshot)
                 archive.entries = contents.entries
+            if snapshot is not None and snapshot.is_spoilt:
+                out.note("a directory was renamed meanwhile: the next increment will not build on this backup")
             contents.store(f"{self.name}.files", describes=archive.name)
 
     def _check_source(self) -> None:
@@ -117,7 +137,14 @@ class Directory:
         except OSError as exc:
             raise SourceFailed(f"{self.path} cannot be backed up: {exc.strerror}") from exc
 
-    def _pack_with_tar(self, tar: GnuTar, out: Packer, archive: PackedFile, contents: ContentsList) -> None:
+    def _pack_with_tar(
+        self,
+        tar: GnuTar,
+        out: Packer,
+        archive: PackedFile,
+        contents: ContentsList,
+        snapshot: WorkingSnapshot | None,
+    ) -> None:
         listing = TarListing(contents)
         try:
             arguments = tar.create_arguments(
@@ -127,6 +154,7 @@ class Directory:
                 one_file_system=self.one_file_system,
                 xattrs=self.xattrs,
                 acls=self.acls,
+                snapshot=None if snapshot is None else snapshot.path,
             )
             out.note(f"{tar.version}: {shlex.join(arguments)}")
             with Process(
@@ -135,7 +163,7 @@ class Directory:
                 stdout=True,
                 pass_fds=[listing.write_end],
                 env=ENVIRONMENT,
-                on_stderr=lambda line: _sort_message(out, line),
+                on_stderr=lambda line: _sort_message(out, line, snapshot),
             ) as process:
                 listing.close_write_end()
                 fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -167,8 +195,10 @@ def default_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._+@=,%-]", "_", path.name).lstrip(".-+@=,%")[:150] or "root"
 
 
-def _sort_message(out: Packer, line: str) -> None:
+def _sort_message(out: Packer, line: str, snapshot: WorkingSnapshot | None) -> None:
     message = clean_message(line)
+    if snapshot is not None and message:
+        note_unpacked(snapshot, message)
     if message and is_harmless(message):
         out.note(message)
     elif message:

@@ -40,10 +40,13 @@ class GnuTar:
         one_file_system: bool = False,
         xattrs: bool = False,
         acls: bool = False,
+        snapshot: Path | None = None,
     ) -> list[str]:
         """Pack a directory to stdout and list the members, as `parse_tar_line` reads them, to a descriptor.
 
-        The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length.
+        The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length. With a
+        snapshot file it is an increment on what that file tells of, and a full archive where the file is not there;
+        tar writes what there is now into it.
         """
         return [
             self.program,
@@ -59,6 +62,7 @@ class GnuTar:
             *(["--acls"] if acls else []),
             "--verbose",
             "--verbose",
+            *([f"--listed-incremental={snapshot}", "--warning=no-new-directory"] if snapshot else []),
             f"--index-file=/dev/fd/{list_descriptor}",
             "--full-time",
             "--utc",
@@ -75,7 +79,7 @@ class GnuTar:
             *extract_options(part.file),
             "--file=-",
             f"--directory={target}",
-            *member_arguments(part.members),
+            *member_arguments(part.members, incremental=part.file.incremental),
         ]
 
 
@@ -96,6 +100,7 @@ _SUMMARY = re.compile(r"(Exiting with failure status due to previous errors|Erro
 _HARMLESS = re.compile(
     r"(: socket ignored"
     r"|: file is on a different filesystem; not dumped"
+    r"|: Directory is new"
     r"|^Removing leading `.*"
     r"|: implausibly old time stamp.*)$"
 )
