@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -118,7 +119,9 @@ class _Tree:
         self._write(path)
 
     def _hard_link(self) -> None:
-        os.link(self._file(), self._new(), follow_symlinks=False)
+        path = self._file()
+        if not stat.S_ISFIFO(os.stat(path, follow_symlinks=False).st_mode):  # GNU tar packs each name of one by itself
+            os.link(path, self._new(), follow_symlinks=False)
 
     def _symlink(self) -> None:
         os.symlink(self.random.choice(NAMES), self._new())

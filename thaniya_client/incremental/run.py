@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 from thaniya_client.connectors.interface import Upload
+from thaniya_client.incremental.links import find_split_links
 from thaniya_client.incremental.policy import Incremental, Link
 from thaniya_client.incremental.snapshot import forget_names, refresh_snapshot
 from thaniya_client.incremental.state import Saved, Source, StateDirectory, default_state_directory, describe_source
@@ -175,7 +176,9 @@ class Increments:
         if self.parent is not None:
             saved = line.usable[self.parent]
             moved = (saved.source.device, line.now.device)
-            refresh_snapshot(line.state.snapshot(saved), line.source.path, path, moved)
+            known = refresh_snapshot(line.state.snapshot(saved), line.source.path, path, moved)
+            if split := find_split_links(line.source.path, known):
+                path.write_bytes(forget_names(path, split))
         working = WorkingSnapshot(path, is_increment=self.parent is not None)
         self._working[name] = working
         return working

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from thaniya_client.incremental.links import KnownDirectories
 from thaniya_core.errors import IntegrityFailed
 from thaniya_core.system.files import os_errors, read_regular
 
@@ -38,12 +39,16 @@ class _Record(Struct, frozen=True):
     names: int
     """Where its entries begin."""
     end: int
+    time_ns: int
+    """When it was changed last."""
     device: int
     inode: int
     path: bytes
 
 
-def refresh_snapshot(source: Path, root: Path, into: Path, renamed_device: tuple[int, int] | None = None) -> None:
+def refresh_snapshot(
+    source: Path, root: Path, into: Path, renamed_device: tuple[int, int] | None = None
+) -> KnownDirectories:
     """Write the snapshot file that the next increment is made with, from that of the last backup.
 
     Args:
@@ -52,10 +57,14 @@ def refresh_snapshot(source: Path, root: Path, into: Path, renamed_device: tuple
         into: the new file.
         renamed_device: numbers of the tree's device then and now, where it is known to be the same one.
 
+    Returns:
+        The directories that it tells of.
+
     Raises:
         IntegrityFailed: it is not a snapshot file.
     """
     data, header = _read(source)
+    times: dict[bytes, int] = {}
     since = int(header[2]) * 10**9 + int(header[3]) - _CLOCK_STEP_NS
     top = os.fsencode(root)
     with os_errors(f"write {into}"), into.open("wb") as file:
@@ -70,12 +79,14 @@ def refresh_snapshot(source: Path, root: Path, into: Path, renamed_device: tuple
                 continue
             if (status.st_dev, status.st_ino) != (device, record.inode):
                 continue
+            times[record.path] = record.time_ns
             if device == record.device:
                 file.write(data[record.begin : record.end])
             else:
                 nfs, seconds, nanoseconds = data[record.begin : record.names].split(b"\0", 3)[:3]
                 fields = (nfs, seconds, nanoseconds, b"%d" % device, b"%d" % record.inode, record.path)
                 file.write(b"\0".join(fields) + b"\0" + data[record.names : record.end])
+    return KnownDirectories(times, since)
 
 
 def forget_names(snapshot: Path, paths: Iterable[bytes]) -> bytes:
@@ -134,7 +145,8 @@ def _records(data: bytes, position: int, snapshot: Path) -> Iterator[_Record]:
         end = names + 2 if data[names : names + 1] == b"\0" else data.find(b"\0\0", names) + 3
         if end < names + 2 or data[end - 2 : end] != b"\0\0":
             raise _damaged(snapshot, position)
-        yield _Record(position, names, end, int(match[4]), int(match[5]), match[6])
+        time_ns = int(match[2]) * 10**9 + int(match[3])
+        yield _Record(position, names, end, time_ns, int(match[4]), int(match[5]), match[6])
         position = end
 
 

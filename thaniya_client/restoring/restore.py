@@ -49,9 +49,11 @@ def restore_backup(
     check_overwrite(parts, into, overwrite=overwrite)
     chain = read_chain(document, connector.document)
     steps = restore_steps(chain, parts)
-    for part in parts:
-        if part.members and not part.file.incremental and find_contents(document.files, part.file.name):
-            check_members(backup_id, read_contents(connector, document, part.file), part)
+    for step in steps:
+        part = step.part
+        if part.members and find_contents(step.document.files, part.file.name):
+            entries = read_contents(connector, step.document, part.file)
+            check_members(backup_id, entries, part, may_be_absent=step.is_of_chain)
     started = monotonic()
     restore = _Restore(connector, Meter(on_progress, Phase.RESTORING), find_gnu_tar())
     restore.check_programs(parts)
