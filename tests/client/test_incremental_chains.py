@@ -159,10 +159,14 @@ class _Place:
         (top / "source").mkdir()
         self.target = LocalDirectory(top / "disk", user="alice")
         self.tree = _Tree(top / "source", seed)
+        self.last = "none"
 
     def back_up(self) -> Report:
         policy = Incremental(state_directory=self.top / "state", longest_chain=3, largest_percent=10_000)
-        return self.target.backup(Directory(self.top / "source", name="tree", incremental=policy), name="n", host="h")
+        source = Directory(self.top / "source", name="tree", incremental=policy)
+        report = self.target.backup(source, name="n", host="h")
+        self.last = report.id
+        return report
 
     def killed_before(self) -> None:
         with pytest.MonkeyPatch.context() as patch, pytest.raises(_Killed):
@@ -190,8 +194,7 @@ class _Place:
             file.write_bytes(data[: len(data) // 2])
 
     def parent_pruned(self) -> None:
-        for backup in list(self.target.backups())[:1]:
-            (found,) = self.target.path.glob(f"archive/*/*/*/{backup.id}")
+        for found in self.target.path.glob(f"archive/*/*/*/{self.last}"):
             remove_tree(found)
 
     def restored(self, backup_id: str, describe: Callable[[Path], Snapshot], *, by_shell: bool) -> Snapshot:

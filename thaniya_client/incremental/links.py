@@ -1,8 +1,8 @@
 """Hard links into directories that are new to tar.
 
 tar packs all names of a file that has changed, so that they come back as one file. What lies in a directory that was
-moved has not changed: tar packs it there, and would leave its other names, elsewhere in the tree, as they were. They have
-to be packed too.
+moved has not changed: tar packs it there, and would leave its other names, elsewhere in the tree, as they were. They
+have to be packed too.
 """
 
 from __future__ import annotations
