@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,8 +18,10 @@ from msgspec import Struct
 class KnownDirectories(Struct, frozen=True):
     """What a snapshot file tells of the directories that are where they were."""
 
-    times: Mapping[bytes, int]
-    """Their paths, `./alice`, and when each was changed last, in nanoseconds."""
+    paths: Set[bytes]
+    """As tar writes them: `./alice`."""
+    changed: Sequence[bytes]
+    """Those of them that something may have come into, or gone from, since then."""
     since_ns: int
     """What has changed before is not packed."""
 
@@ -38,7 +40,7 @@ def find_split_links(root: Path, known: KnownDirectories) -> set[bytes]:
     return {
         path
         for path, status in _walk(top, b".")
-        if (status.st_dev, status.st_ino) in linked and path.rpartition(b"/")[0] in known.times
+        if (status.st_dev, status.st_ino) in linked and path.rpartition(b"/")[0] in known.paths
     }
 
 
@@ -47,16 +49,10 @@ def _changed_ns(status: os.stat_result) -> int:
 
 
 def _new_directories(top: bytes, known: KnownDirectories) -> Iterator[bytes]:
-    """The outermost directories that the snapshot file does not know: their parents have changed since."""
-    for directory, time_ns in known.times.items():
-        try:
-            changed_ns = os.lstat(top + b"/" + directory).st_mtime_ns
-        except OSError:
-            continue
-        if changed_ns == time_ns and changed_ns < known.since_ns:
-            continue
+    """The outermost directories that the snapshot file does not know."""
+    for directory in known.changed:
         for path, status in _list(top, directory):
-            if stat.S_ISDIR(status.st_mode) and path not in known.times:
+            if stat.S_ISDIR(status.st_mode) and path not in known.paths:
                 yield path
 
 

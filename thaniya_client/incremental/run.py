@@ -18,6 +18,7 @@ from thaniya_client.incremental.links import find_split_links
 from thaniya_client.incremental.policy import Incremental, Link
 from thaniya_client.incremental.snapshot import forget_names, refresh_snapshot
 from thaniya_client.incremental.state import Saved, Source, StateDirectory, default_state_directory, describe_source
+from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.protocol import PARENTS_LIMIT, UploadState
 from thaniya_core.formats.restoring import tar_stem
@@ -192,7 +193,12 @@ class Increments:
             stored = next(file for file in files if file.kind is FileKind.TAR and tar_stem(file) == name)
             before = line.usable[self.parent].chain if self.parent is not None else ()
             chain = (*before, Link(backup_id, self._begun, stored.size_bytes or 0))
-            line.state.save(chain, line.now, forget_names(working.path, working.unpacked))
+            try:
+                snapshot = forget_names(working.path, working.unpacked)
+            except IntegrityFailed:  # a format that is not known: the next increment builds on the same backup
+                working.is_spoilt = True
+                continue
+            line.state.save(chain, line.now, snapshot)
             line.state.keep_only({backup_id} | ({self.parent} if self.parent else set()), _OTHERS_KEPT)
 
     def settle(self, backup_id: str, state: UploadState) -> None:

@@ -64,7 +64,8 @@ def refresh_snapshot(
         IntegrityFailed: it is not a snapshot file.
     """
     data, header = _read(source)
-    times: dict[bytes, int] = {}
+    paths: set[bytes] = set()
+    changed: list[bytes] = []
     since = int(header[2]) * 10**9 + int(header[3]) - _CLOCK_STEP_NS
     top = os.fsencode(root)
     with os_errors(f"write {into}"), into.open("wb") as file:
@@ -79,14 +80,16 @@ def refresh_snapshot(
                 continue
             if (status.st_dev, status.st_ino) != (device, record.inode):
                 continue
-            times[record.path] = record.time_ns
+            paths.add(record.path)
+            if status.st_mtime_ns != record.time_ns or status.st_mtime_ns >= since:
+                changed.append(record.path)
             if device == record.device:
                 file.write(data[record.begin : record.end])
             else:
                 nfs, seconds, nanoseconds = data[record.begin : record.names].split(b"\0", 3)[:3]
                 fields = (nfs, seconds, nanoseconds, b"%d" % device, b"%d" % record.inode, record.path)
                 file.write(b"\0".join(fields) + b"\0" + data[record.names : record.end])
-    return KnownDirectories(times, since)
+    return KnownDirectories(paths, changed, since)
 
 
 def forget_names(snapshot: Path, paths: Iterable[bytes]) -> bytes:
@@ -113,17 +116,6 @@ def forget_names(snapshot: Path, paths: Iterable[bytes]) -> bytes:
         else:
             parts.append(data[record.begin : record.end])
     return b"".join(parts)
-
-
-def check_snapshot(snapshot: Path) -> None:
-    """Make sure that a snapshot file is whole.
-
-    Raises:
-        IntegrityFailed: it is not.
-    """
-    data, header = _read(snapshot)
-    for _ in _records(data, header.end(), snapshot):
-        pass
 
 
 def _read(snapshot: Path) -> tuple[bytes, re.Match[bytes]]:
