@@ -84,6 +84,7 @@ PUBLIC = {
         "Volume",
         "VolumeCondition",
         "agree_on_parent",
+        "awaited_parents",
         "check_admitted",
         "increments_on",
         "mark_broken_chains",

@@ -25,7 +25,7 @@ from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import DOCUMENT_FILES, Series
 from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import testing_place
-from thaniya_core.model import Backup, Event, increments_on
+from thaniya_core.model import Backup, Event, awaited_parents, increments_on
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import open_regular, os_errors
@@ -177,7 +177,8 @@ class Backups:
 
     def _check_unneeded(self, backup: Backup, increments: Sequence[Backup]) -> None:
         needing = [each.id for each in increments]
-        needing += [upload.id for upload in self._store.read().uploads.all() if upload.parent == backup.id]
+        awaited = awaited_parents(self._store.read().uploads.all())
+        needing += [awaited[backup.id]] if backup.id in awaited else []
         if needing:
             more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
             raise WrongState(

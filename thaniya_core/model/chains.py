@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from thaniya_core.formats.chains import LONGEST_CHAIN
 from thaniya_core.model.backups import Backup
+from thaniya_core.model.uploads import Upload, UploadState
 
 
 class Agreement(Struct, frozen=True):
@@ -60,6 +61,15 @@ def increments_on(backup_id: str, backups: Iterable[Backup]) -> list[Backup]:
     depths = {backup.id: len(ancestor_ids(backup, known)) for backup in listed}
     building = [backup for backup in listed if backup_id in ancestor_ids(backup, known)]
     return sorted(building, key=lambda backup: depths[backup.id], reverse=True)
+
+
+def awaited_parents(uploads: Iterable[Upload]) -> dict[str, str]:
+    """The parents of uploads that may still be archived, and the upload's id."""
+    return {
+        upload.parent: upload.id
+        for upload in uploads
+        if upload.parent and (not upload.state.is_ended or upload.state is UploadState.FAILED)
+    }
 
 
 def agree_on_parent(offered: Sequence[str], backups: Iterable[Backup], is_there: Callable[[Backup], bool]) -> Agreement:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup, mark_broken_chains
+from thaniya_core.model import Backup, awaited_parents, mark_broken_chains
 from thaniya_core.retention.plan import Candidate, Plan, make_plan
 from thaniya_core.retention.ports import Archive
 from thaniya_core.retention.settings import Applied, RetentionSettings
@@ -69,8 +69,7 @@ class Retention:
             yield self._plan(each, applied, self._store.read_catalog(each))
 
     def _plan(self, series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:
-        on_their_way = self._store.read().uploads.all()
-        awaited = {upload.parent: upload.id for upload in on_their_way if upload.parent and upload.series == series}
+        awaited = awaited_parents(self._store.read().uploads.all())
         return _plan_series(series, applied, backups, self._clock.now(), awaited)
 
     def apply(self, series: Series, actor: str) -> Pruned:
