@@ -15,6 +15,7 @@ from thaniya_client.incremental.policy import Link
 from thaniya_client.incremental.snapshot import forget_names, refresh_snapshot
 from thaniya_core.errors import Busy, IntegrityFailed, WrongUsage
 from thaniya_core.system.files import try_lock
+from thaniya_core.system.privileges import call_as
 from thaniya_core.system.run import run
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -247,6 +248,46 @@ def test_plain_files_beside_an_increment_are_restored(
         assert (restored / "note.txt").read_bytes() == b"note"
         assert (restored / "a/file").read_text() == "file"
         assert restored.stat().st_mtime_ns == 10**18
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_chain_with_directories_that_may_not_be_written_is_restored_without_root(
+    target: LocalDirectory,
+    back_up: Callable[..., Report],
+    source: Path,
+    tmp_path: Path,
+    archive_of: Callable[[str], Path],
+) -> None:
+    back_up()
+    (source / "a/below/new").write_text("new")
+    (source / "a/file").unlink()
+    for directory in ("a/below", "a"):
+        (source / directory).chmod(0o555)
+    back_up()
+    for directory in ("a/below", "a"):
+        (source / directory).chmod(0o755)
+    (source / "a/below/new").unlink()
+    (source / "a/below/newer").write_text("newer")
+    for directory in ("a/below", "a"):
+        (source / directory).chmod(0o500)
+    report = back_up()
+    for path in [*tmp_path.parents][:-2]:
+        path.chmod(path.stat().st_mode | 0o055)
+    for path in [tmp_path, target.path, *target.path.rglob("*")]:
+        path.chmod(0o755)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    scratch.chmod(0o777)
+
+    def restore() -> str:
+        run(["sh", str(archive_of(report.id) / "RESTORE.txt"), str(scratch / "by-shell")], timeout_s=60)
+        target.restore(report.id, into=scratch / "by-client")
+        return ""
+
+    assert call_as("nobody", restore) == ""
+    for restored in (scratch / "by-shell", scratch / "by-client"):
+        assert [path.name for path in (restored / "a").rglob("*")] == ["below", "newer"]
+        assert (restored / "a").stat().st_mode & 0o777 == 0o500
 
 
 def test_increment_is_not_restored_over_other_files(

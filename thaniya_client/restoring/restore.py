@@ -29,7 +29,7 @@ from thaniya_core.formats.restoring import (
     select_parts,
 )
 from thaniya_core.system.files import os_errors
-from thaniya_core.system.marked_directory import marked_directory
+from thaniya_core.system.marked_directory import make_writable, marked_directory
 
 _WARNINGS_KEPT = 200
 
@@ -120,6 +120,8 @@ class _Restore:
         part, target = step.part, into / step.part.directory
         with os_errors(f"restore into {target}"):
             target.mkdir(exist_ok=True)
+            if part.file.incremental:
+                make_writable(target)  # tar sets all modes again, which may shut out who is not root
         if self._tar is None:
             missing = unpack_with_python(part, chunks, target, self.warnings.append)
         else:

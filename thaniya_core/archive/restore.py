@@ -30,7 +30,7 @@ from thaniya_core.formats.tar import (
     needs_root,
 )
 from thaniya_core.system.files import CHUNK_BYTES, hash_file, make_directories, os_errors
-from thaniya_core.system.marked_directory import check_target, marked_directory
+from thaniya_core.system.marked_directory import check_target, make_writable, marked_directory
 from thaniya_core.system.run import Process, run
 
 RESTORE_TIMEOUT_S = 7 * 86400.0
@@ -151,6 +151,8 @@ def _restore_part(part: Part, stored: Path, target: Path, may_pass: Callable[[st
         return []
     into = target / part.directory
     make_directories(into)
+    if part.file.incremental:
+        make_writable(into)  # tar sets all modes again, which may shut out who is not root
     missing = _extract(extract_command(part, stored, into), part.file.name, may_pass)
     return [part.outer(member) for member in absent_members(part.members, missing)]
 

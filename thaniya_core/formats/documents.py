@@ -95,7 +95,7 @@ def encode_restore(document: BackupDocument, ancestors: Sequence[BackupDocument]
     return ("\n".join(lines) + "\n").encode()
 
 
-_TOOLS = ("gzip", "bzip2", "xz", "tar", "cp")
+_TOOLS = ("gzip", "bzip2", "xz", "tar", "cp", "find")
 
 _ABOUT_INCREMENTS = (
     "#",
@@ -143,5 +143,8 @@ def restore_command(part: Part, place: str = ".") -> str:
         return f"{file.compression.decompress_command} {stored} >{restored}; touch -r {stored} {restored}"
     target = f'"$TARGET"/{part.directory}' if part.directory else '"$TARGET"'
     made = f"mkdir -p {target}; " if part.directory else ""
+    if file.incremental:
+        # What the archive before has given a mode that shuts out who is not root: tar sets all modes again.
+        made = f"find {target} -type d ! -perm -700 -exec chmod u+rwx {{}} \\;; "
     unpack = f"tar {shlex.join([*extract_options(file), '--file=-'])} --directory={target}"
     return f"{made}{file.compression.decompress_command} {stored} | {unpack}"
