@@ -14,6 +14,7 @@ from thaniya_client import Directory, NotFound, Report, ThaniyaServer, UploadSta
 from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.connectors.thaniya import ThaniyaUpload
 from thaniya_core.callers import CallerServices
+from thaniya_core.cli.main import run
 from thaniya_core.errors import UploadRejected, WrongState
 from thaniya_core.formats.manifest import Manifest
 from thaniya_core.gate.services import Caller
@@ -136,7 +137,11 @@ def test_increments_are_verified_and_restored_on_trial(server: Server, chain: li
 
 
 def test_broken_parent_is_seen_by_its_increments_and_leads_to_a_full_backup(
-    server: Server, client: ThaniyaServer, chain: list[str], back_up: Callable[..., Report]
+    server: Server,
+    client: ThaniyaServer,
+    chain: list[str],
+    back_up: Callable[..., Report],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.backups.note_damage(server.catalog.get(chain[0]), "a sum is wrong")
 
@@ -144,6 +149,11 @@ def test_broken_parent_is_seen_by_its_increments_and_leads_to_a_full_backup(
     assert [_catalog(server)[each].broken for each in chain[1:]] == [told, told]
     assert server.catalog.get(chain[2]).broken == told
     assert all(summary.broken for summary in client.backups())
+    found = {finding.code: finding.text for finding in server.monitoring.check().findings}
+    assert found["backup_broken"].startswith("3 of 3 backups are broken")
+    capsys.readouterr()
+    assert run(["--config", str(server.config.file), "backup", "list"]) == 0
+    assert capsys.readouterr().out.count("BROKEN") == 3
     report = back_up()
     assert report.parent is None
     assert report.full_because == f"{chain[2]} is broken: {told}"
