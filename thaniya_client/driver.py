@@ -125,6 +125,8 @@ def _fill(
     packed = packer.files
     for file in packed:
         log.note(f"{file.sha256}  {file.name}  {file.size_bytes} bytes")
+    for hindrance in increments.remember(upload.id, packed):
+        log.warn(hindrance)
     log.note(f"packed in {monotonic() - started:.1f} s, {log.warning_count} warnings")
     warnings, warning_count = log.warnings, log.warning_count
     packer.store(LOG_FILE, log.rewound(), kind=FileKind.LOG)
@@ -137,7 +139,6 @@ def _fill(
         client=CLIENT,
         parent=increments.parent,
     )
-    increments.remember(upload.id, packed)
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))
     increments.settle(upload.id, outcome.state)

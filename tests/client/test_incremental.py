@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -56,6 +57,10 @@ def listed(target: LocalDirectory) -> Callable[[Report], set[str]]:
 def no_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """What changed just before a backup is not packed again."""
     monkeypatch.setattr(snapshot_module, "_CLOCK_STEP_NS", 0)
+
+
+def _disk_is_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def _pack(source: Path, snapshot: Path) -> None:
@@ -305,6 +310,27 @@ def test_increment_is_not_restored_over_other_files(
 def test_without_gnu_tar_the_backup_is_full_and_says_why(back_up: Callable[..., Report], no_gnu_tar: None) -> None:
     back_up()
     assert back_up().full_because == "increments need GNU tar, which is not there"
+
+
+def test_state_directory_that_cannot_be_used_leads_to_a_full_backup(
+    back_up: Callable[..., Report], tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file")
+    report = back_up()
+    assert report.full_because.startswith(f"cannot prepare {tmp_path}/state")
+    assert report.parent is None
+
+
+def test_snapshot_file_that_cannot_be_kept_is_a_warning(
+    back_up: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = back_up()
+    with monkeypatch.context() as patch:
+        patch.setattr("thaniya_client.incremental.state.write_atomic", _disk_is_full)
+        report = back_up()
+    assert report.parent == first.id
+    assert report.warnings[0].startswith("no increment can be made on this backup: ")
+    assert back_up().parent == first.id
 
 
 def test_only_one_backup_of_a_task_runs_at_a_time(tmp_path: Path, back_up: Callable[..., Report]) -> None:

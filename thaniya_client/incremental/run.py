@@ -18,7 +18,7 @@ from thaniya_client.incremental.links import find_split_links
 from thaniya_client.incremental.policy import Incremental, Link
 from thaniya_client.incremental.snapshot import forget_names, refresh_snapshot
 from thaniya_client.incremental.state import Saved, Source, StateDirectory, default_state_directory, describe_source
-from thaniya_core.errors import IntegrityFailed
+from thaniya_core.errors import Busy, SourceFailed, ThaniyaError
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.protocol import PARENTS_LIMIT, UploadState
 from thaniya_core.formats.restoring import tar_stem
@@ -146,8 +146,16 @@ class Increments:
         elif not isinstance(connector, KeepsIncrements):
             self.full_because = "this place keeps no increments"
         else:
+            place = connector.place
             try:
-                self._open(wanted, connector.place, host, name)
+                self._open(wanted, place, host, name)
+            except (Busy, SourceFailed):
+                self.close()
+                raise
+            except ThaniyaError as error:
+                self.close()
+                self._lines.clear()
+                self.full_because = error.message
             except BaseException:
                 self.close()
                 raise
@@ -184,8 +192,9 @@ class Increments:
         self._working[name] = working
         return working
 
-    def remember(self, backup_id: str, files: Sequence[BackupFile]) -> None:
-        """Write durably what the next increment needs, before the upload is completed."""
+    def remember(self, backup_id: str, files: Sequence[BackupFile]) -> list[str]:
+        """Write durably what the next increment needs, before the upload is completed; gives what hindered that."""
+        hindrances: list[str] = []
         for name, working in self._working.items():
             line = self._lines[name]
             if working.is_spoilt:
@@ -194,12 +203,12 @@ class Increments:
             before = line.usable[self.parent].chain if self.parent is not None else ()
             chain = (*before, Link(backup_id, self._begun, stored.size_bytes or 0))
             try:
-                snapshot = forget_names(working.path, working.unpacked)
-            except IntegrityFailed:  # a format that is not known: the next increment builds on the same backup
+                line.state.save(chain, line.now, forget_names(working.path, working.unpacked))
+                line.state.keep_only({backup_id} | ({self.parent} if self.parent else set()), _OTHERS_KEPT)
+            except ThaniyaError as error:
                 working.is_spoilt = True
-                continue
-            line.state.save(chain, line.now, snapshot)
-            line.state.keep_only({backup_id} | ({self.parent} if self.parent else set()), _OTHERS_KEPT)
+                hindrances.append(f"no increment can be made on this backup: {error}")
+        return hindrances
 
     def settle(self, backup_id: str, state: UploadState) -> None:
         """Go forward: of a backup that is archived, the earlier ones are forgotten."""
