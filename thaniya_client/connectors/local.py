@@ -42,7 +42,6 @@ class LocalConnector:
         self._layout = LocalLayout(path)
         self._user = user
 
-    @property
     def place(self) -> str:
         """What this directory and its user are told from others by, wherever it is mounted."""
         self._layout.prepare(None)

@@ -41,7 +41,6 @@ class ThaniyaConnector:
         """What the server says of itself and of the user."""
         return self._session.welcome
 
-    @property
     def place(self) -> str:
         """What this server and its user are told from others by."""
         return f"thaniya {self._session.welcome.user}@{self._address.host}:{self._address.port}"

@@ -59,7 +59,6 @@ class IncrementalTask(Protocol):
 class KeepsIncrements(Protocol):
     """A connector to a place that keeps increments. Its uploads are `Agreed`."""
 
-    @property
     def place(self) -> str:
         """What this place and its user are told from others by."""
         ...
@@ -146,7 +145,7 @@ class Increments:
         elif not isinstance(connector, KeepsIncrements):
             self.full_because = "this place keeps no increments"
         else:
-            place = connector.place
+            place = connector.place()
             try:
                 self._open(wanted, place, host, name)
             except (Busy, SourceFailed):
@@ -235,6 +234,8 @@ class Increments:
 
     def _open(self, wanted: Sequence[IncrementSource], place: str, host: str, name: str) -> None:
         for source in wanted:
+            if source.name in self._lines:
+                continue  # the packer will refuse two archives of one name
             base = source.policy.state_directory or default_state_directory()
             state = StateDirectory(base, place, host, name, source.name)
             line = _Line(source, state, describe_source(source.path, source.options))
