@@ -15,8 +15,10 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
 from thaniya_client.target import Target
+from thaniya_client.tasks.command import Command
 from thaniya_client.tasks.directory import Directory
 from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.tools import Tool
 from thaniya_client.thaniya_server import ServerCheck, ThaniyaServer
 from thaniya_client.values import Phase, Progress, Report, Restored
 from thaniya_core.errors import (
@@ -49,11 +51,15 @@ from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.protocol import BackupSummary, UploadState
+from thaniya_core.formats.recipes import Recipe
 
 __all__ = [
     "Directory",
+    "Command",
     "Task",
+    "Tool",
     "Packer",
+    "Recipe",
     "Compression",
     "FileKind",
     "ThaniyaServer",
