@@ -15,9 +15,14 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
 from thaniya_client.target import Target
+from thaniya_client.tasks.block_device import BlockDevice
 from thaniya_client.tasks.command import Command
 from thaniya_client.tasks.directory import Directory
+from thaniya_client.tasks.files import Files
+from thaniya_client.tasks.git_repository import GitRepository
 from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.sqlite import SQLite
+from thaniya_client.tasks.system_state import SystemState
 from thaniya_client.tasks.tools import Tool
 from thaniya_client.thaniya_server import ServerCheck, ThaniyaServer
 from thaniya_client.values import Phase, Progress, Report, Restored
@@ -55,7 +60,12 @@ from thaniya_core.formats.recipes import Recipe
 
 __all__ = [
     "Directory",
+    "Files",
     "Command",
+    "SQLite",
+    "GitRepository",
+    "BlockDevice",
+    "SystemState",
     "Task",
     "Tool",
     "Packer",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from thaniya_client import LocalDirectory
+from thaniya_core.system.run import run
 
 DOCUMENT = Path(__file__).parents[2] / "docs/client-library.md"
 _TASKS = DOCUMENT.read_text().partition("## What is backed up: tasks")[2].partition("\n## ")[0]
@@ -17,11 +20,19 @@ _SECTIONS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", _TASKS, re.DOTALL 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """What stands for the directories that the examples back up."""
-    for name in ("home/alice", "etc"):
+    for name in ("home/alice", "etc/app", "var/lib/app", "dev/vg0", "srv/git"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "home/alice/notes.txt").write_text("notes")
     (tmp_path / "etc/crontab").write_text("# nothing\n")
     (tmp_path / "etc/hostname").write_text("web1\n")
+    (tmp_path / "etc/app/app.conf").write_text("key = value\n")
+    (tmp_path / "dev/vg0/mail-snapshot").write_bytes(bytes(1024 * 1024))
+    with closing(sqlite3.connect(tmp_path / "var/lib/app/app.db")) as database:
+        database.execute("CREATE TABLE orders(id)")
+    git = ["git", "-C", str(tmp_path / "srv/git"), "-c", "user.name=Alice", "-c", "user.email=alice@example.org"]
+    run([*git, "init", "--quiet"], timeout_s=60)
+    run([*git, "commit", "--quiet", "--allow-empty", "-m", "first"], timeout_s=60)
+    run([*git, "clone", "--quiet", "--mirror", ".", "shop.git"], timeout_s=60)
     return tmp_path
 
 
@@ -30,5 +41,5 @@ def test_examples_of_tasks_make_backups(section: str, target: LocalDirectory, so
     examples = re.findall(r"```python\n(.*?)```", _SECTIONS[section], re.DOTALL)
     assert examples
     for example in examples:
-        exec(re.sub(r"(?<=\")/(?=home|etc)", f"{source}/", example), {"target": target})
+        exec(re.sub(r"(?<=\")/(?=home|etc|var|dev|srv)", f"{source}/", example), {"target": target})
     assert len(list(target.backups())) == len(examples)
