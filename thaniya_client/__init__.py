@@ -21,6 +21,9 @@ from thaniya_client.tasks.directory import Directory
 from thaniya_client.tasks.files import Files
 from thaniya_client.tasks.git_repository import GitRepository
 from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.ldap import LDAP
+from thaniya_client.tasks.mysql import MySQL
+from thaniya_client.tasks.postgresql import PostgreSQL
 from thaniya_client.tasks.sqlite import SQLite
 from thaniya_client.tasks.system_state import SystemState
 from thaniya_client.tasks.tools import Tool
@@ -62,7 +65,10 @@ __all__ = [
     "Directory",
     "Files",
     "Command",
+    "MySQL",
+    "PostgreSQL",
     "SQLite",
+    "LDAP",
     "GitRepository",
     "BlockDevice",
     "SystemState",

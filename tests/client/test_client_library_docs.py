@@ -6,6 +6,7 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,10 +37,19 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("section", _SECTIONS)
+@pytest.mark.parametrize("section", [name for name, text in _SECTIONS.items() if "needs a server" not in text])
 def test_examples_of_tasks_make_backups(section: str, target: LocalDirectory, source: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", _SECTIONS[section], re.DOTALL)
     assert examples
     for example in examples:
         exec(re.sub(r"(?<=\")/(?=home|etc|var|dev|srv)", f"{source}/", example), {"target": target})
     assert len(list(target.backups())) == len(examples)
+
+
+def test_examples_that_need_a_server_are_valid_and_name_a_test() -> None:
+    for text in _SECTIONS.values():
+        for test in re.findall(r"<!-- needs a server: (\S+) -->", text):
+            assert (DOCUMENT.parents[1] / test).exists()
+            lines = [line[4:] for line in text.splitlines() if line.startswith("    ")]
+            for task in re.findall(r"backup\((.*?\)), name=", "\n".join(lines)):
+                exec(lines[0] + "\n" + task, {"os": SimpleNamespace(environ={"SHOP_PASSWORD": "secret"})})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from database_servers import Server, mariadb_server, postgresql_server
 
 from thaniya_client import LocalDirectory
 from thaniya_core.system.run import run
@@ -46,3 +47,17 @@ def follow(restored: Restore, target: LocalDirectory, archive_of: Callable[[str]
         return script
 
     return follow_recipe
+
+
+@pytest.fixture
+def mariadb() -> Iterator[Server]:
+    """A MariaDB of its own."""
+    with mariadb_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL of its own."""
+    with postgresql_server() as server:
+        yield server
