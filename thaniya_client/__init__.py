@@ -22,11 +22,14 @@ from thaniya_client.tasks.files import Files
 from thaniya_client.tasks.git_repository import GitRepository
 from thaniya_client.tasks.interface import Task
 from thaniya_client.tasks.ldap import LDAP
+from thaniya_client.tasks.mediawiki import MediaWiki
 from thaniya_client.tasks.mysql import MySQL
 from thaniya_client.tasks.postgresql import PostgreSQL
 from thaniya_client.tasks.sqlite import SQLite
 from thaniya_client.tasks.system_state import SystemState
 from thaniya_client.tasks.tools import Tool
+from thaniya_client.tasks.typo3 import Typo3
+from thaniya_client.tasks.wordpress import WordPress
 from thaniya_client.thaniya_server import ServerCheck, ThaniyaServer
 from thaniya_client.values import Phase, Progress, Report, Restored
 from thaniya_core.errors import (
@@ -69,6 +72,9 @@ __all__ = [
     "PostgreSQL",
     "SQLite",
     "LDAP",
+    "WordPress",
+    "MediaWiki",
+    "Typo3",
     "GitRepository",
     "BlockDevice",
     "SystemState",
