@@ -130,10 +130,16 @@ class Files:
         for text in self.paths:
             is_missing = True
             for path in self._matches(text):
+                if path in seen:
+                    is_missing = False
+                    continue
+                try:
+                    found = Found(os.fsencode(path), os.lstat(self.base / path))
+                except OSError:
+                    continue  # gone since it was listed
                 is_missing = False
-                if path not in seen:
-                    seen.add(path)
-                    yield Found(os.fsencode(path), os.lstat(self.base / path))
+                seen.add(path)
+                yield found
             if is_missing and not self.missing_ok:
                 raise SourceFailed(
                     f"{text}: there is no such file below {self.base}", hint="missing_ok=True makes this a warning"

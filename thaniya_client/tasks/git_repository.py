@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from thaniya_client.packer import Packer
+from thaniya_client.tasks.scratch import scratch_directory, scratch_place
 from thaniya_client.tasks.stream import pack_output, run_tool
 from thaniya_client.tasks.tools import Tool, find_tool
 from thaniya_core.errors import SourceFailed, WrongUsage
@@ -38,7 +38,7 @@ class GitRepository:
         Args:
             repository: a directory, with a working tree or bare, or an address to clone from.
             name: of the file in the backup, without `.bundle`; by default the repository's own name.
-            scratch: a directory with room for the mirror of an address; by default that for temporary files.
+            scratch: a directory with room for the mirror of an address; by default that of TMPDIR, or /var/tmp.
 
         Raises:
             IllegalName: no file of a backup may bear that name.
@@ -54,7 +54,7 @@ class GitRepository:
         self.repository = text if self.is_remote else str(Path(text).expanduser().absolute())
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", re.split(r"[/:]", self.repository.rstrip("/"))[-1])
         self.name = check_file((stem.removesuffix(".git").lstrip(".-") or "repository") if name is None else name)
-        self.scratch = None if scratch is None else Path(scratch).expanduser()
+        self.scratch = scratch_place(scratch)
 
     def __repr__(self) -> str:
         return f"GitRepository({self.repository!r})"
@@ -90,14 +90,11 @@ class GitRepository:
         if not self.is_remote:
             self._pack_from(self.repository, out)
             return
-        try:
-            with tempfile.TemporaryDirectory(prefix="thaniya-git-", dir=self.scratch) as scratch:
-                mirror = f"{scratch}/mirror.git"
-                argv = [find_tool(GIT), "clone", "--quiet", "--mirror", "--", self.repository, mirror]
-                run_tool(argv, subject=self.repository, env=_ENVIRONMENT)
-                self._pack_from(mirror, out)
-        except OSError as exc:
-            raise SourceFailed(f"{self.repository} cannot be backed up: {exc}") from exc
+        with scratch_directory(self.scratch) as directory:
+            mirror = str(directory / "mirror.git")
+            argv = [find_tool(GIT), "clone", "--quiet", "--mirror", "--", self.repository, mirror]
+            run_tool(argv, subject=self.repository, env=_ENVIRONMENT)
+            self._pack_from(mirror, out)
 
     def _pack_from(self, directory: str, out: Packer) -> None:
         if self._git(directory, "rev-parse", "--is-shallow-repository").strip() == "true":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 from thaniya_client.packer import Packer
+from thaniya_client.tasks.scratch import scratch_directory, scratch_place
 from thaniya_core.errors import SourceFailed
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.names import check_file
@@ -18,8 +18,6 @@ from thaniya_core.formats.names import check_file
 _BUSY_TIMEOUT_S = 60.0
 _PAGES_A_STEP = 2048
 _READ_BYTES = 1024 * 1024
-_LARGE_TEMPORARY = "/var/tmp"
-"""For large temporary files, as the Filesystem Hierarchy Standard has it; /tmp may be memory."""
 
 
 class SQLite:
@@ -55,7 +53,7 @@ class SQLite:
         """
         self.path = Path(path).expanduser().absolute()
         self.name = check_file(re.sub(r"[^A-Za-z0-9._-]", "_", self.path.name).lstrip(".-") if name is None else name)
-        self.scratch = Path(scratch or os.environ.get("TMPDIR") or _LARGE_TEMPORARY).expanduser()
+        self.scratch = scratch_place(scratch)
         self.compression = Compression(compression)
         self.level = level
 
@@ -87,8 +85,8 @@ class SQLite:
         """
         self.estimate_bytes()
         try:
-            with tempfile.TemporaryDirectory(prefix="thaniya-sqlite-", dir=self.scratch) as scratch:
-                copy = Path(scratch) / "copy"
+            with scratch_directory(self.scratch) as directory:
+                copy = directory / "copy"
                 self._copy(copy)
                 self._check(copy, out)
                 with (

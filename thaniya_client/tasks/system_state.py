@@ -104,7 +104,7 @@ def _collect(left_out: list[str]) -> Iterator[tuple[str, bytes]]:
     for pattern in FILES:
         paths = sorted(Path("/").glob(pattern.lstrip("/")))
         if not paths:
-            left_out.append(f"{pattern}: not there")
+            left_out.append(f"{pattern}: not there, or may not be listed")
         for path in paths:
             yield from _read(path, left_out)
 

@@ -29,7 +29,8 @@ def find_tool(tool: Tool) -> str:
     Raises:
         SourceFailed: it is not there; the hint says how to install it.
     """
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_ADMINISTRATORS_PATH])
+    told = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part]  # an empty one means here
+    path = os.pathsep.join([*told, *_ADMINISTRATORS_PATH])
     for name in (tool.program, *tool.other_names):
         found = shutil.which(name, path=path)
         if found is not None:

@@ -22,6 +22,7 @@ from thaniya_client.tasks.tools import Tool
 from thaniya_core.errors import SourceFailed
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.names import check_file
+from thaniya_core.system.files import os_errors
 
 
 class MaintenanceFlag(Struct, frozen=True):
@@ -126,7 +127,7 @@ class WebApplication(ABC):
             installation.database.pack(out)
             self._files(installation).pack(out)
             for path in installation.beside:
-                with out.open(check_file(f"{self.name}-{path.name}")) as file:
+                with os_errors(f"back {path} up"), out.open(f"{self.name}-{path.name}") as file:
                     file.write(path.read_bytes())
         beside = [f"# ./{self.name}-{path.name} belongs beside that directory." for path in installation.beside]
         out.add_recipe(

@@ -86,6 +86,7 @@ def test_recipe_restores(target: LocalDirectory, tmp_path: Path, follow: Callabl
     follow(report.id, env={"DATABASE": str(tmp_path / "database")})
     assert (tmp_path / "database").read_text() == "rows\n"
     assert target.show(report.id).recipes[0].lines == task.restore
+    assert target.restore(report.id, into=tmp_path / "by the library").recipes[0].lines == task.restore
 
 
 def test_it_says_what_it_is_about_to_do() -> None:
