@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,10 +47,7 @@ def maintenance_mode(
     """
     mark = flag.with_name(flag.name + MARK_SUFFIX)
     with _ended_by_signals():
-        try:
-            descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            raise SourceFailed(f"maintenance mode cannot be switched on: {mark}: {exc.strerror}") from exc
+        descriptor = _open_mark(mark)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,6 +65,20 @@ def maintenance_mode(
             yield from _switched_on(flag, mark, descriptor, content, note, renew_s)
         finally:
             os.close(descriptor)
+
+
+def _open_mark(mark: Path) -> int:
+    """The mark, made when it is missing. Whoever may write beside it must not have another file changed through it."""
+    failed = "maintenance mode cannot be switched on"
+    try:
+        descriptor = os.open(mark, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as exc:
+        raise SourceFailed(f"{failed}: {mark}: {exc.strerror}") from exc
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_nlink > 1:
+        os.close(descriptor)
+        raise SourceFailed(f"{failed}: {mark} is another's file", hint="find out who has put it there, and remove it")
+    return descriptor
 
 
 def _switched_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -128,6 +129,28 @@ def test_a_place_that_cannot_be_written_is_told(flag: Path, place: str) -> None:
     mode = maintenance_mode(flag.parent / place, lambda: "x", print)
     with pytest.raises(SourceFailed, match="cannot be switched on"), mode:
         pass
+
+
+@pytest.mark.parametrize("how", ["symbolic link", "hard link", "pipe", "file of another"])
+def test_no_other_file_is_changed_through_what_lies_there(flag: Path, tmp_path: Path, how: str) -> None:
+    mark, victim = flag.with_name("flag.thaniya"), tmp_path / "victim"
+    victim.write_text("precious")
+    match how:
+        case "symbolic link":
+            mark.symlink_to(victim)
+        case "hard link":
+            mark.hardlink_to(victim)
+        case "pipe":
+            os.mkfifo(mark)
+        case _ if os.geteuid() == 0:
+            mark.write_text("made by another account")
+            os.chown(mark, 65534, 65534)
+        case _:
+            pytest.skip("cannot run here: only root makes files of others")
+    with pytest.raises(SourceFailed, match="cannot be switched on"), maintenance_mode(flag, lambda: "x", print):
+        pass
+    assert victim.read_text() == "precious"
+    assert not flag.exists()
 
 
 def test_handlers_of_signals_are_as_before(flag: Path) -> None:
