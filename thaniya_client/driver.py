@@ -14,7 +14,7 @@ from thaniya_client.connectors.interface import Connector, Upload
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
-from thaniya_client.tasks.interface import Task, check_tools, describe_task
+from thaniya_client.tasks.interface import Task, check_tools, describe_task, prepared
 from thaniya_client.values import OnProgress, Phase, Report
 from thaniya_core.errors import NoFreeSlot, ThaniyaError, TooManyUploads, WrongUsage
 from thaniya_core.formats.manifest import FileKind, Manifest
@@ -47,14 +47,15 @@ def make_backup(
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
         check_tools(tasks)
-        expected_bytes = _estimate(tasks)
-        meter.expect(expected_bytes)
-        upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
-        try:
-            return _fill(upload, tasks, log, meter, wait, started)
-        except BaseException as exc:
-            _abort(upload, exc)
-            raise
+        with prepared(tasks):
+            expected_bytes = _estimate(tasks)
+            meter.expect(expected_bytes)
+            upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
+            try:
+                return _fill(upload, tasks, log, meter, wait, started)
+            except BaseException as exc:
+                _abort(upload, exc)
+                raise
     finally:
         log.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +57,7 @@ class GitRepository:
         stem = re.sub(r"[^A-Za-z0-9._-]", "_", re.split(r"[/:]", self.repository.rstrip("/"))[-1])
         self.name = check_file((stem.removesuffix(".git").lstrip(".-") or "repository") if name is None else name)
         self.scratch = scratch_place(scratch)
+        self._mirror: str | None = None
 
     def __repr__(self) -> str:
         return f"GitRepository({self.repository!r})"
@@ -68,14 +71,15 @@ class GitRepository:
         return [GIT]
 
     def estimate_bytes(self) -> int | None:
-        """The size of its objects; None for an address, and where objects are borrowed from another repository.
+        """The size of its objects; None for an address that is not mirrored yet, and where objects are borrowed.
 
         Raises:
             SourceFailed: it is no git repository, or git does not trust its owner.
         """
-        if self.is_remote:
+        directory = self._mirror if self.is_remote else self.repository
+        if directory is None:
             return None
-        counted = self._git(self.repository, "count-objects", "-v")
+        counted = self._git(directory, "count-objects", "-v")
         if "alternate:" in counted:
             return None
         sizes = re.findall(r"^size(?:-pack)?: (\d+)$", counted, re.MULTILINE)
@@ -89,12 +93,36 @@ class GitRepository:
         """
         if not self.is_remote:
             self._pack_from(self.repository, out)
+        elif self._mirror is not None:
+            self._pack_from(self._mirror, out)
+        else:
+            with self._mirrored() as mirror:
+                self._pack_from(mirror, out)
+
+    @contextmanager
+    def prepare(self) -> Iterator[None]:
+        """Mirror a repository elsewhere, which may take long, before a slot is asked for.
+
+        Raises:
+            SourceFailed: as `pack`.
+        """
+        if not self.is_remote:
+            yield
             return
+        with self._mirrored() as mirror:
+            self._mirror = mirror
+            try:
+                yield
+            finally:
+                self._mirror = None
+
+    @contextmanager
+    def _mirrored(self) -> Iterator[str]:
         with scratch_directory(self.scratch) as directory:
             mirror = str(directory / "mirror.git")
             argv = [find_tool(GIT), "clone", "--quiet", "--mirror", "--", self.repository, mirror]
             run_tool(argv, subject=self.repository, env=_ENVIRONMENT)
-            self._pack_from(mirror, out)
+            yield mirror
 
     def _pack_from(self, directory: str, out: Packer) -> None:
         if self._git(directory, "rev-parse", "--is-shallow-repository").strip() == "true":

@@ -12,7 +12,8 @@ class Crontab:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Protocol, runtime_checkable
 
 from thaniya_client.packer import Packer
@@ -55,6 +56,31 @@ class WithTools(Protocol):
     def tools(self) -> Sequence[Tool]:
         """The programs that `pack` runs."""
         ...
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A task that does something long before it sends anything, such as a copy that it sends then."""
+
+    def prepare(self) -> AbstractContextManager[None]:
+        """Enter this before the estimate, and leave it when the backup has ended, however it ends.
+
+        A slot is asked for in between: an upload that is silent for long loses its slot.
+
+        Raises:
+            SourceFailed: the source cannot be backed up.
+        """
+        ...
+
+
+@contextmanager
+def prepared(tasks: Iterable[Task]) -> Iterator[None]:
+    """Have all tasks prepared for the block."""
+    with ExitStack() as stack:
+        for task in tasks:
+            if isinstance(task, Prepared):
+                stack.enter_context(task.prepare())
+        yield
 
 
 def describe_task(task: Task) -> str:

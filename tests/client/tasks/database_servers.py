@@ -83,7 +83,9 @@ def _new_mariadb() -> Path:
     install = need("mariadb-install-db", "mariadb-server")
     directory = Path(tempfile.mkdtemp(prefix="thaniya-db-"))
     atexit.register(shutil.rmtree, directory)
-    options = [f"--datadir={directory}/data", "--skip-test-db", "--auth-root-authentication-method=normal", *SMALL]
+    # A server that starts removes the temporary tables of others in a directory that they share.
+    options = [f"--datadir={directory}/data", f"--tmpdir={directory}", *SMALL]
+    options += ["--skip-test-db", "--auth-root-authentication-method=normal"]
     as_root = ["--user=root"] if os.geteuid() == 0 else []
     subprocess.run([install, "--no-defaults", *options, *as_root], check=True, capture_output=True)
     return directory / "data"
@@ -98,7 +100,7 @@ def mariadb_server() -> Iterator[Server]:
         shutil.copytree(_new_mariadb(), directory / "data")
         socket = directory / "socket"
         options = ["--no-defaults", f"--datadir={directory}/data", f"--socket={socket}", "--skip-networking", *as_root]
-        options += [*SMALL, "--innodb-flush-log-at-trx-commit=0"]
+        options += [f"--tmpdir={directory}", *SMALL, "--innodb-flush-log-at-trx-commit=0"]
         server = Server(
             directory,
             [
