@@ -14,7 +14,7 @@ from thaniya_client.connectors.interface import Connector, Upload
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
-from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.interface import Task, check_tools, describe_task, prepared
 from thaniya_client.values import OnProgress, Phase, Report
 from thaniya_core.errors import NoFreeSlot, ThaniyaError, TooManyUploads, WrongUsage
 from thaniya_core.formats.manifest import FileKind, Manifest
@@ -46,14 +46,16 @@ def make_backup(
     try:
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
-        expected_bytes = _estimate(tasks)
-        meter.expect(expected_bytes)
-        upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
-        try:
-            return _fill(upload, tasks, log, meter, wait, started)
-        except BaseException as exc:
-            _abort(upload, exc)
-            raise
+        check_tools(tasks)
+        with prepared(tasks):
+            expected_bytes = _estimate(tasks)
+            meter.expect(expected_bytes)
+            upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
+            try:
+                return _fill(upload, tasks, log, meter, wait, started)
+            except BaseException as exc:
+                _abort(upload, exc)
+                raise
     finally:
         log.close()
 
@@ -96,7 +98,7 @@ def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, w
     packer = Packer(upload, log, meter)
     meter.enter(Phase.PACKING)
     for task in tasks:
-        log.note(f"packing {task!r}")
+        log.note(f"packing {describe_task(task)}")
         task.pack(packer)
     packed = packer.files
     for file in packed:
@@ -111,6 +113,7 @@ def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, w
         started_at=started_at,
         ended_at=log.now(),
         client=CLIENT,
+        recipes=packer.recipes,
     )
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))

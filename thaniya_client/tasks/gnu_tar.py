@@ -46,6 +46,28 @@ class GnuTar:
         The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length.
         """
         return [
+            *self._create_options(list_descriptor),
+            *(["--one-file-system"] if one_file_system else []),
+            *(["--xattrs", "--xattrs-include=*"] if xattrs else []),
+            *(["--acls"] if acls else []),
+            *tar_exclude_options(exclude),
+            f"--directory={directory}",
+            ".",
+        ]
+
+    def create_from_list_arguments(self, base: Path, *, names_descriptor: int, list_descriptor: int) -> list[str]:
+        """Pack files that are listed, each name with a NUL byte behind it, and nothing below them."""
+        return [
+            *self._create_options(list_descriptor),
+            "--no-recursion",
+            f"--directory={base}",
+            "--null",
+            "--verbatim-files-from",
+            f"--files-from=/dev/fd/{names_descriptor}",
+        ]
+
+    def _create_options(self, list_descriptor: int) -> list[str]:
+        return [
             self.program,
             "--create",
             "--file=-",
@@ -54,18 +76,12 @@ class GnuTar:
             "--sparse",
             "--numeric-owner",
             "--ignore-failed-read",
-            *(["--one-file-system"] if one_file_system else []),
-            *(["--xattrs", "--xattrs-include=*"] if xattrs else []),
-            *(["--acls"] if acls else []),
             "--verbose",
             "--verbose",
             f"--index-file=/dev/fd/{list_descriptor}",
             "--full-time",
             "--utc",
             "--quoting-style=c",
-            *tar_exclude_options(exclude),
-            f"--directory={directory}",
-            ".",
         ]
 
     def extract_arguments(self, part: Part, target: Path) -> list[str]:

@@ -15,6 +15,7 @@ from thaniya_core.errors import WrongUsage
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupDocument, FileKind, encode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESTORE_FILE, SUMS_FILE, check_file
+from thaniya_core.formats.recipes import recipe_comments
 from thaniya_core.formats.restoring import Part, all_parts
 from thaniya_core.formats.tar import extract_options
 
@@ -68,6 +69,7 @@ def encode_restore(document: BackupDocument) -> bytes:
         "#     sh RESTORE.txt /where/to/restore",
         "# or type its commands one by one, with TARGET set to the directory to restore into.",
         "# The directory must be new or empty. As root, owners are restored too.",
+        *(["# What is to be done with the files then is at the end of this file."] if document.recipes else []),
         "set -eu",
         'TARGET="${1:?usage: sh RESTORE.txt DIRECTORY}"',
         'mkdir -p "$TARGET"',
@@ -76,6 +78,7 @@ def encode_restore(document: BackupDocument) -> bytes:
         'cd "$(dirname "$0")"',
         "sha256sum -c SHA256SUMS",
         *commands,
+        *recipe_comments(document.recipes),
     ]
     return ("\n".join(lines) + "\n").encode()
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
 from thaniya_core.formats.names import Series, check_file, check_id
+from thaniya_core.formats.recipes import Recipe, check_recipes
 
 FORMAT = 1
 """The version of backup.json that this module writes."""
@@ -108,6 +109,8 @@ class Manifest(Struct, frozen=True):
     ended_at: datetime | None = None
     client: str = ""
     """Program and version that made the upload."""
+    recipes: tuple[Recipe, ...] = ()
+    """What is to be done with the restored files."""
 
 
 class SumsBy(StrEnum):
@@ -147,6 +150,8 @@ class BackupDocument(Struct, frozen=True, kw_only=True, gc=False):
     ended_at: datetime | None = None
     client: str = ""
     server: str = ""
+    recipes: tuple[Recipe, ...] = ()
+    """What is to be done with the restored files, as the client wrote it."""
     parent: str | None = None
     """The backup that an incremental one builds on."""
 
@@ -160,8 +165,10 @@ def check_manifest(manifest: Manifest) -> Manifest:
 
     Raises:
         IllegalName: a name that no uploaded file may bear.
-        WrongUsage: a malformed sum, a negative number, or a name that is there twice.
+        WrongUsage: a malformed sum, a negative number, a name that is there twice, or a recipe that RESTORE.txt may
+            not show.
     """
+    check_recipes(manifest.recipes)
     seen: set[str] = set()
     for file in manifest.files:
         for name in {file.name, file.restored_name}:
@@ -235,7 +242,7 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
             version knows.
     """
     try:
-        check_manifest(Manifest(document.files))
+        check_manifest(Manifest(document.files, recipes=document.recipes))
     except (IllegalName, WrongUsage) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
     for moment in (document.created_at, document.completed_at, document.archived_at):
@@ -285,4 +292,5 @@ def make_document(
         ended_at=manifest.ended_at,
         client=manifest.client[:WARNING_CHARACTERS],
         server=server,
+        recipes=manifest.recipes,
     )
