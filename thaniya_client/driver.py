@@ -15,7 +15,7 @@ from thaniya_client.incremental.run import Increments, KeepsIncrements
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
-from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.interface import Task, check_tools, describe_task, prepared
 from thaniya_client.values import OnProgress, Phase, Report
 from thaniya_core.errors import NoFreeSlot, ThaniyaError, TooManyUploads, WrongUsage
 from thaniya_core.formats.manifest import FileKind, Manifest
@@ -47,7 +47,8 @@ def make_backup(
     try:
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
-        with Increments(tasks, connector, host, name) as increments:
+        check_tools(tasks)
+        with prepared(tasks), Increments(tasks, connector, host, name) as increments:
             # An increment is smaller than what it is of, and nobody knows by how much.
             expected_bytes = None if increments.parents else _estimate(tasks)
             meter.expect(expected_bytes)
@@ -120,7 +121,7 @@ def _fill(
     packer = Packer(upload, log, meter, increments)
     meter.enter(Phase.PACKING)
     for task in tasks:
-        log.note(f"packing {task!r}")
+        log.note(f"packing {describe_task(task)}")
         task.pack(packer)
     packed = packer.files
     for file in packed:
@@ -138,6 +139,7 @@ def _fill(
         ended_at=log.now(),
         client=CLIENT,
         parent=increments.parent,
+        recipes=packer.recipes,
     )
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))

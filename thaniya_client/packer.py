@@ -16,6 +16,7 @@ from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.names import check_file
+from thaniya_core.formats.recipes import Recipe, check_recipes
 from thaniya_core.system.streams import HashingWriter
 
 _READ_BYTES = 1024 * 1024
@@ -31,6 +32,12 @@ class Packer:
         self._meter = meter
         self._names: set[str] = set()
         self._files: list[BackupFile] = []
+        self._recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """What has been said of how to restore so far."""
+        return self._recipes
 
     @property
     def files(self) -> tuple[BackupFile, ...]:
@@ -111,6 +118,19 @@ class Packer:
         """Note that something is not backed up as it should be. The backup goes on and ends with exit code 3."""
         self._log.warn(text)
 
+    def add_recipe(self, title: str, *lines: str) -> None:
+        """Say what is to be done with the restored files; RESTORE.txt shows it after its own commands.
+
+        Args:
+            title: what it is for: `MySQL database shop`.
+            lines: commands for sh and `# comments`, one line each, to be run by a person in the directory that was
+                restored into. No passwords: whoever reads the backup's RESTORE.txt sees them.
+
+        Raises:
+            WrongUsage: a line with a control character or of more than 500 characters, or too many of them.
+        """
+        self._recipes = check_recipes((*self._recipes, Recipe(title, lines)))
+
     def note(self, text: str) -> None:
         """Write a line to client.log."""
         self._log.note(text)
@@ -169,6 +189,11 @@ class PackedFile:
     def name(self) -> str:
         """As it is stored: `home.tar.gz`."""
         return self._described.name
+
+    @property
+    def read_command(self) -> str:
+        """For a recipe: the shell command that writes the restored file, decompressed, to its output."""
+        return f"{self._described.compression.decompress_command} ./{self.name}"
 
     def write(self, data: bytes) -> int:
         """Write the next bytes; they are compressed and sent on the way."""

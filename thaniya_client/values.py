@@ -11,6 +11,7 @@ from msgspec import Struct
 from thaniya_core.formats.manifest import BackupFile
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.protocol import UploadState
+from thaniya_core.formats.recipes import Recipe
 
 
 class Phase(StrEnum):
@@ -92,4 +93,6 @@ class Restored(Struct, frozen=True, kw_only=True):
     """The same after decompression."""
     warnings: tuple[str, ...] = ()
     """What only root could restore and was left out."""
+    recipes: tuple[Recipe, ...] = ()
+    """What is left to be done with the restored files, as the client wrote it that made the backup."""
     seconds: float

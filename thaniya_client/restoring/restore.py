@@ -75,6 +75,7 @@ def restore_backup(
         stored_bytes=restore.meter.progress.sent_bytes,
         original_bytes=restore.meter.progress.read_bytes,
         warnings=tuple(restore.warnings[:_WARNINGS_KEPT]),
+        recipes=document.recipes,
         seconds=round(monotonic() - started, 3),
     )
 

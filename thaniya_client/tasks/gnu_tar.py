@@ -49,6 +49,29 @@ class GnuTar:
         tar writes what there is now into it.
         """
         return [
+            *self._create_options(list_descriptor),
+            *(["--one-file-system"] if one_file_system else []),
+            *(["--xattrs", "--xattrs-include=*"] if xattrs else []),
+            *(["--acls"] if acls else []),
+            *([f"--listed-incremental={snapshot}", "--warning=no-new-directory"] if snapshot else []),
+            *tar_exclude_options(exclude),
+            f"--directory={directory}",
+            ".",
+        ]
+
+    def create_from_list_arguments(self, base: Path, *, names_descriptor: int, list_descriptor: int) -> list[str]:
+        """Pack files that are listed, each name with a NUL byte behind it, and nothing below them."""
+        return [
+            *self._create_options(list_descriptor),
+            "--no-recursion",
+            f"--directory={base}",
+            "--null",
+            "--verbatim-files-from",
+            f"--files-from=/dev/fd/{names_descriptor}",
+        ]
+
+    def _create_options(self, list_descriptor: int) -> list[str]:
+        return [
             self.program,
             "--create",
             "--file=-",
@@ -57,19 +80,12 @@ class GnuTar:
             "--sparse",
             "--numeric-owner",
             "--ignore-failed-read",
-            *(["--one-file-system"] if one_file_system else []),
-            *(["--xattrs", "--xattrs-include=*"] if xattrs else []),
-            *(["--acls"] if acls else []),
             "--verbose",
             "--verbose",
-            *([f"--listed-incremental={snapshot}", "--warning=no-new-directory"] if snapshot else []),
             f"--index-file=/dev/fd/{list_descriptor}",
             "--full-time",
             "--utc",
             "--quoting-style=c",
-            *tar_exclude_options(exclude),
-            f"--directory={directory}",
-            ".",
         ]
 
     def extract_arguments(self, part: Part, target: Path) -> list[str]:

@@ -16,6 +16,7 @@ from thaniya_core.formats.chains import restore_steps
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupDocument, FileKind, encode_document
 from thaniya_core.formats.names import BACKUP_FILE, RESTORE_FILE, SUMS_FILE, check_file
+from thaniya_core.formats.recipes import recipe_comments
 from thaniya_core.formats.restoring import Part, all_parts, archives_come_first
 from thaniya_core.formats.tar import extract_options
 
@@ -80,6 +81,7 @@ def encode_restore(document: BackupDocument, ancestors: Sequence[BackupDocument]
         "# or type its commands one by one, with TARGET set to the directory to restore into.",
         "# The directory must be new or empty. As root, owners are restored too.",
         *(_ABOUT_INCREMENTS if needed else ()),
+        *(["# What is to be done with the files then is at the end of this file."] if document.recipes else []),
         "set -eu",
         'TARGET="${1:?usage: sh RESTORE.txt DIRECTORY}"',
         'mkdir -p "$TARGET"',
@@ -91,6 +93,7 @@ def encode_restore(document: BackupDocument, ancestors: Sequence[BackupDocument]
         *(f"(cd {places[each.id]} && sha256sum -c SHA256SUMS)" for each in needed),
         "sha256sum -c SHA256SUMS",
         *commands,
+        *recipe_comments(document.recipes),
     ]
     return ("\n".join(lines) + "\n").encode()
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
 from thaniya_core.formats.names import Series, check_file, check_id
+from thaniya_core.formats.recipes import Recipe, check_recipes
 
 FORMAT = 1
 """The version of backup.json of a backup that stands by itself."""
@@ -117,6 +118,8 @@ class Manifest(Struct, frozen=True):
     """Program and version that made the upload."""
     parent: str | None = None
     """The backup that this one builds on, as it was agreed when the upload was allocated."""
+    recipes: tuple[Recipe, ...] = ()
+    """What is to be done with the restored files."""
 
 
 class SumsBy(StrEnum):
@@ -156,6 +159,8 @@ class BackupDocument(Struct, frozen=True, kw_only=True, gc=False):
     ended_at: datetime | None = None
     client: str = ""
     server: str = ""
+    recipes: tuple[Recipe, ...] = ()
+    """What is to be done with the restored files, as the client wrote it."""
     parent: str | None = None
     """The backup that an incremental one builds on."""
 
@@ -169,8 +174,10 @@ def check_manifest(manifest: Manifest) -> Manifest:
 
     Raises:
         IllegalName: a name that no uploaded file may bear, or a parent that is no id.
-        WrongUsage: an increment of nothing, a malformed sum, a negative number, or a name that is there twice.
+        WrongUsage: an increment of nothing, a malformed sum, a negative number, a name that is there twice, or a recipe
+            that RESTORE.txt may not show.
     """
+    check_recipes(manifest.recipes)
     if manifest.parent is not None:
         check_id(manifest.parent)
     seen: set[str] = set()
@@ -248,7 +255,7 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
             version knows.
     """
     try:
-        check_manifest(Manifest(document.files, parent=document.parent))
+        check_manifest(Manifest(document.files, parent=document.parent, recipes=document.recipes))
     except (IllegalName, WrongUsage) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
     for moment in (document.created_at, document.completed_at, document.archived_at):
@@ -300,4 +307,5 @@ def make_document(
         client=manifest.client[:WARNING_CHARACTERS],
         server=server,
         parent=manifest.parent,
+        recipes=manifest.recipes,
     )
