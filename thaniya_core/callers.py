@@ -44,6 +44,13 @@ class CallerServices:
         """Write a login or a refused one to the audit log; a log that cannot be written keeps nobody out."""
         self._note(Event(self._server.clock.now(), f"{user or 'unknown'}@{peer}", "login", account, ok, detail))
 
+    def note_key_use(self, fingerprint: str) -> None:
+        """Remember that a key has let a client in; when that cannot be written nobody is kept out."""
+        try:
+            self._server.store.note_key_use(fingerprint, self._server.clock.now())
+        except ThaniyaError as error:
+            logger.error("the use of the key %s cannot be noted: %s", fingerprint, error)
+
     def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
         """Write to the audit log that a caller was refused what it asked for."""
         self._note(Event(self._server.clock.now(), caller.actor, "command.refused", command, False, detail))

@@ -99,6 +99,8 @@ class Console(App[None]):
         self._live_read_at = 0.0
         self._stale_after_s = stale_after_s
         self._failed_reading = ""
+        self._unread: set[tuple[DOMNode, str]] = set()
+        """What cannot be read now, with the node that it is read for."""
         self._surveying = Surveying(server)
         self._live_reader = Reader(self, "what moves", server.observe, self._take_live, self._fail_live, LIVE_S)
         self._survey_reader = Reader(
@@ -170,6 +172,21 @@ class Console(App[None]):
         else:
             self.fail(failure)
 
+    def note_reading(self, node: DOMNode, name: str, *, is_failing: bool) -> None:
+        """A reading began to fail, or succeeds again: the status line says so where what it gives is shown."""
+        if is_failing:
+            self._unread.add((node, name))
+        else:
+            self._unread.discard((node, name))
+        area = self.area_in_front()
+        if area is not None:
+            area.status_line().note_unread(self._unread_for(area))
+
+    def _unread_for(self, area: Area) -> str:
+        """The first name of what cannot be read for an area; that the rest cannot be read either is told there."""
+        mine = {name for node, name in self._unread if node is self or area in node.ancestors_with_self}
+        return min(mine, default="")
+
     def area_in_front(self) -> Area | None:
         """The area that can be seen, also behind a dialog; None before there is one that is laid out."""
         areas = (screen for screen in reversed(self.screen_stack) if isinstance(screen, Area))
@@ -185,6 +202,7 @@ class Console(App[None]):
         if self.survey is not None:
             line.note_survey(self.survey)
             area.show_survey(self.survey)
+        line.note_unread(self._unread_for(area))
         if self._failed_reading:
             line.note_failure(self._failed_reading)
 

@@ -12,7 +12,7 @@ import typer
 
 from thaniya_core.errors import ExitCode, NotFound, ThaniyaError, WrongUsage
 from thaniya_core.server import open_server
-from thaniya_core.views import ConsoleTheme, login_actor, show_error
+from thaniya_core.views import ConsoleTheme, end_programs, login_actor, show_error
 from thaniya_tui import themes
 from thaniya_tui.app import Console
 from thaniya_tui.keys import check_keys
@@ -43,7 +43,11 @@ def open_console(config_file: Path | None, *, is_read_only: bool, theme: Console
         theme=themes.NAMES[theme or settings.theme],
         keys=keys,
     )
-    console.run()
+    try:
+        console.run()
+    finally:
+        # Threads are not waited for: what they have started would run on.
+        end_programs()
     return console.return_code or ExitCode.DONE
 
 

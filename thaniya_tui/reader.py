@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from textual.dom import DOMNode
 from textual.worker import Worker
 
 from thaniya_tui.threads import begin, in_thread
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from thaniya_tui.app import Console
 
-_TELL_AGAIN_S = 60.0
-"""A failure that goes on is told again after this, however often it is met meanwhile."""
+T = TypeVar("T")
 
 
 class Reader(Generic[T]):
@@ -36,7 +35,7 @@ class Reader(Generic[T]):
             name: what is read, for whoever debugs.
             ask: called in a thread; may take long.
             show: called with each answer, in the event loop.
-            fail: called when asking or showing failed; the next try comes in its time.
+            fail: called when asking or showing failed in another way than the last time; the next try comes in its time.
             every_s: from an answer to the next question; None asks only when `ask_soon` is called.
         """
         self._node = node
@@ -45,10 +44,9 @@ class Reader(Generic[T]):
         self._show = show
         self._fail = fail
         self._every_s = every_s
+        self._failure = ""
         self._wake = asyncio.Event()
         self._worker: Worker[None] | None = None
-        self._told: tuple[str, float] | None = None
-        """The failure that was told last, and when; None since there was an answer."""
 
     def start(self) -> None:
         """Begin to read, at once."""
@@ -75,16 +73,19 @@ class Reader(Generic[T]):
             try:
                 self._show(await in_thread(self._ask, self._name))
             except Exception as error:  # noqa: BLE001 - told on the screen, whatever it is
-                self._tell(error)
+                self._note(str(error) or type(error).__name__, error)
             else:
-                self._told = None
+                self._note("")
             try:
                 await asyncio.wait_for(self._wake.wait(), self._every_s)
             except TimeoutError:
                 pass  # it is time to ask again
 
-    def _tell(self, error: Exception) -> None:
-        now, what = time.monotonic(), repr(error)
-        if self._told is None or self._told[0] != what or now - self._told[1] >= _TELL_AGAIN_S:
-            self._told = what, now
+    def _note(self, failure: str, error: Exception | None = None) -> None:
+        """Tell a failure once, and have the status line show for as long as it lasts that what is shown is old."""
+        before, self._failure = self._failure, failure
+        if failure == before:
+            return
+        cast("Console", self._node.app).note_reading(self._node, self._name, is_failing=bool(failure))
+        if error is not None:
             self._fail(error)

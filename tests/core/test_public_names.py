@@ -7,7 +7,23 @@ import importlib
 import pytest
 
 PUBLIC = {
-    "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "SlotLog", "Users", "parse_public_key"},
+    "accounts": {
+        "UNLIMITED",
+        "EmbeddedAccounts",
+        "Entrance",
+        "HostKey",
+        "Instructions",
+        "OpensshAccounts",
+        "SlotLog",
+        "Unlimited",
+        "Users",
+        "instruct",
+        "parse_max_uploads",
+        "parse_public_key",
+        "parse_quota",
+        "read_key_file",
+        "split_key_lines",
+    },
     "archive": {
         "Backups",
         "Catalog",

@@ -142,6 +142,42 @@ def test_what_cannot_be_read_is_told_with_its_cause_and_not_again_and_again(visi
     visit(break_it)
 
 
+def test_what_fails_again_and_again_is_told_once_and_is_stale_for_as_long(visit, server, root):
+    log, away = root / "state" / "log", root / "away"
+    failures = 0
+
+    async def break_it(person):
+        nonlocal failures
+        await person.go("log")
+        reader = person.console.screen._reader
+        real = reader._ask
+
+        def ask():
+            nonlocal failures
+            try:
+                return real()
+            except Exception:
+                failures += 1
+                raise
+
+        reader._ask, reader._every_s = ask, 0.01
+        log.rename(away)
+        log.write_text("")
+        reader.ask_soon()
+        await person.wait(lambda: failures >= 3, "the log fails three times")
+        assert "STALE: the log" in person.text
+        assert len([toast for toast in person.toasts if "cannot read" in toast]) == 1
+        await person.go("jobs")
+        assert "STALE: the log" not in person.text
+        await person.go("log")
+        assert "STALE: the log" in person.text
+        log.unlink()
+        away.rename(log)
+        await person.wait(lambda: "STALE" not in person.text)
+
+    visit(break_it)
+
+
 def test_reading_goes_on_after_what_was_read_could_not_be_shown(visit):
     shown, failed = [], []
 

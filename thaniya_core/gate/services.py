@@ -48,6 +48,10 @@ class Services(Protocol):
         """Write a login or a refused one to the audit log."""
         ...
 
+    def note_key_use(self, fingerprint: str) -> None:
+        """Remember that a key has let a client in just now."""
+        ...
+
     def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
         """Write to the audit log that a caller was refused what it asked for."""
         ...

@@ -16,7 +16,8 @@ from thaniya_core.store.cache import ContentCache
 from thaniya_core.store.events import EventLog, LoggedEvent, LogPlace
 from thaniya_core.store.history import History
 from thaniya_core.store.jsonfile import Identity, JsonFile
-from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, records_of
+from thaniya_core.store.key_uses import KeyUses
+from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, Content, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of
 from thaniya_core.store.tiny import TinyFile
 from thaniya_core.store.views import CATALOG_KINDS, STATE_KINDS, CatalogDraft, StateDraft, StateSnapshot
@@ -24,7 +25,7 @@ from thaniya_core.system.files import locked, make_directories, os_errors
 
 
 class TinyStore:
-    """A `Store` in a directory: `state.json`, `catalog/`, `history/`, `log/`. Safe between threads and processes."""
+    """A `Store` in a directory: `state.json` and directories beside it. Safe between threads and processes."""
 
     def __init__(self, directory: Path) -> None:
         """Do nothing yet; the directory is made when something is written."""
@@ -32,18 +33,30 @@ class TinyStore:
         self._cache = ContentCache()
         self._sums: dict[Path, tuple[Identity, int]] = {}
         """What the backups of a catalog file take together, and which state of the file says so."""
+        self._has_state = False
+        """Whether this process has seen a state."""
         self._guard = TransactionGuard()
         self._history = History(directory / "history", self._cache)
         self._events = EventLog(directory / "log")
+        self._key_uses = KeyUses(directory / "keys")
 
     def read(self) -> StateSnapshot:
-        return StateSnapshot(self._state().read())
+        return StateSnapshot(self._read_state(self._state()))
+
+    def _read_state(self, file: TinyFile) -> Content:
+        content = file.read()
+        if content:
+            self._has_state = True
+        elif self._has_state:
+            # The directory may be a disk that is not mounted any more; what is written now would lie below it.
+            raise file.unreadable("it was there and is gone", hint="see whether its disk is mounted")
+        return content
 
     @contextmanager
     def transaction(self) -> Iterator[StateDraft]:
         with self._guard.entered(), self._locked("state"):
             file = self._state()
-            content = file.read()
+            content = self._read_state(file)
             draft = StateDraft(content)
             try:
                 yield draft
@@ -148,6 +161,15 @@ class TinyStore:
     def drop_history(self, before: datetime) -> list[str]:
         with self._locked("history"):
             return self._history.drop(before)
+
+    def note_key_use(self, fingerprint: str, at: datetime) -> None:
+        self._key_uses.note(fingerprint, at)
+
+    def key_uses(self) -> dict[str, datetime]:
+        return self._key_uses.read()
+
+    def forget_key_use(self, fingerprint: str) -> None:
+        self._key_uses.forget(fingerprint)
 
     def add_event(self, event: Event) -> None:
         self._events.add(event)

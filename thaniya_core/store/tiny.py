@@ -17,6 +17,7 @@ from tinydb import TinyDB
 from tinydb.storages import Storage
 from tinydb.table import Document, Table
 
+from thaniya_core.errors import StateUnreadable
 from thaniya_core.store.cache import ContentCache
 from thaniya_core.store.jsonfile import Identity, JsonFile, RawTables, Tables
 from thaniya_core.store.records import AnyDraft, AnyKind, Content, merge
@@ -76,8 +77,12 @@ class TinyFile:
         """Of the file that was parsed; None while none was."""
         return self._storage.identity
 
+    def unreadable(self, what: str, hint: str = "") -> StateUnreadable:
+        """The error for what is wrong with the file."""
+        return self._file.unreadable(what, hint)
+
     def read(self) -> Content:
-        """All records; the file is parsed only when it has changed."""
+        """All records, none where there is no file; it is parsed only when it has changed."""
         identity = self._file.identity()
         content = self._cache.get(self._file.path, identity) if identity else {}
         if content is None:

@@ -25,6 +25,52 @@ _GRACE_S = 2.0
 """How long a program that is asked to end may take."""
 
 
+class _Started:
+    """The programs that this process has started and that have not ended: its own, as its memory is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._killing: dict[int, Callable[[], None]] = {}
+        self._is_closed = False
+
+    def add(self, process_id: int, kill: Callable[[], None]) -> None:
+        with self._lock:
+            self._killing[process_id] = kill
+            is_late = self._is_closed
+        if is_late:
+            _kill_if_allowed(kill)
+
+    def discard(self, process_id: int) -> None:
+        with self._lock:
+            self._killing.pop(process_id, None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            killing = list(self._killing.values())
+        for kill in killing:
+            _kill_if_allowed(kill)
+
+
+def _kill_if_allowed(kill: Callable[[], None]) -> None:
+    try:
+        kill()
+    except PermissionError:
+        pass  # it belongs to another user
+
+
+_started = _Started()
+
+
+def end_programs() -> None:
+    """Kill every program that was started and runs still, and from now on each as soon as it is started.
+
+    For a process that ends without waiting for its threads: what they have started would run on without it. What
+    belongs to another user, as behind sudo, may run on.
+    """
+    _started.close()
+
+
 class Completed(Struct, frozen=True):
     """A process that has ended."""
 
@@ -62,6 +108,7 @@ def run(
         process = subprocess.Popen(list(argv), stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=_environment(env))
     except OSError as exc:
         raise _cannot_start(argv, exc) from exc
+    _started.add(process.pid, process.kill)
     try:
         stdout, stderr = process.communicate(stdin, timeout_s)
     except BaseException as exc:
@@ -71,6 +118,8 @@ def run(
                 f"`{shlex.join(argv)}` did not end within {timeout_s:g} s and {how}", exit_code=None
             ) from exc
         raise
+    finally:
+        _started.discard(process.pid)
     completed = Completed(tuple(argv), process.returncode, stdout, stderr)
     if check and completed.exit_code != 0:
         raise command_failed(argv, completed.exit_code, completed.stderr.decode("utf-8", "replace").splitlines())
@@ -190,6 +239,7 @@ class Process:
                 self._deadline = threading.Timer(timeout_s, self._run_out)
                 self._deadline.daemon = True
                 self._deadline.start()
+                _started.add(self._popen.pid, self.kill)
         except OSError as exc:
             raise _cannot_start(argv, exc) from exc
         except BaseException:
@@ -237,6 +287,7 @@ class Process:
             pass  # it ended without reading everything: its exit code tells why
         exit_code = self._popen.wait()
         self._drain.join()
+        _started.discard(self._popen.pid)
         self._deadline.cancel()
         if self._popen.stdout is not None:
             self._popen.stdout.close()

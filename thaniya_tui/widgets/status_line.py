@@ -49,6 +49,7 @@ class StatusLine(Horizontal):
         self._survey: Survey | None = None
         self._read_at = time.monotonic()
         self._failure = ""
+        self._unread = ""
         self.is_paused = False
         self.is_read_only = False
 
@@ -76,6 +77,11 @@ class StatusLine(Horizontal):
         self._failure = failure
         self.draw()
 
+    def note_unread(self, name: str) -> None:
+        """Something of what is shown cannot be read now; empty when all of it can."""
+        self._unread = name
+        self.draw()
+
     def note_paused(self) -> None:
         """What is shown stays as it is."""
         self.is_paused = True
@@ -84,6 +90,10 @@ class StatusLine(Horizontal):
     @property
     def is_stale(self) -> bool:
         """Whether what is shown is not of now: reading fails, or there is no answer."""
+        return bool(self._unread) or self._is_live_stale
+
+    @property
+    def _is_live_stale(self) -> bool:
         return bool(self._failure) or time.monotonic() - self._read_at > self._stale_after_s
 
     def draw(self) -> None:
@@ -99,7 +109,9 @@ class StatusLine(Horizontal):
             parts.append(Text("read-only", "accent"))
         if self.is_paused:
             parts.append(Text("⏸ paused", "caution"))
-        if self.is_stale:
+        if self._unread and not self._is_live_stale:
+            parts.append(Text(f"✗ STALE: {self._unread}", "bad"))
+        elif self.is_stale:
             parts.append(Text(f"✗ STALE {_age(time.monotonic() - self._read_at)}", "bad"))
         elif self._live is not None and not self._live.service_runs:
             parts.append(Text("✗ no service", "bad"))

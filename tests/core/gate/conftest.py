@@ -100,6 +100,7 @@ class MemoryServices:
         self.slot = slot
         self.keys: dict[str, list[PublicKey]] = {}
         self.logins: list[tuple[str, str, bool, str]] = []
+        self.key_uses: list[str] = []
         self.refusals: list[tuple[str, str, str]] = []
         self.found: dict[str, Upload] = {}
         self.manifests: dict[str, Manifest | None] = {}
@@ -119,6 +120,9 @@ class MemoryServices:
 
     def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
         self.logins.append((account, user, ok, detail))
+
+    def note_key_use(self, fingerprint: str) -> None:
+        self.key_uses.append(fingerprint)
 
     def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
         self.refusals.append((caller.user, command, detail))

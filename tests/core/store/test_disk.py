@@ -242,6 +242,18 @@ def test_a_state_that_vanished_is_not_taken_for_a_fresh_one(tiny, directory):
     assert tiny.read().slots.get("thaniya_01").reason == "a"
 
 
+def test_a_state_whose_disk_is_gone_is_not_taken_for_a_fresh_one(tiny, directory):
+    put_slot(tiny)
+    assert tiny.read().slots.all()
+    directory.rename(directory.with_name("away"))
+    directory.mkdir()
+    with pytest.raises(StateUnreadable, match="it was there and is gone"):
+        tiny.read()
+    with pytest.raises(StateUnreadable, match="it was there and is gone"):
+        put_slot(tiny, "thaniya_02")
+    assert not (directory / "state.json").exists()
+
+
 def test_a_state_that_cannot_be_opened_is_reported(tiny, directory):
     (directory / "state.json").mkdir(parents=True)
     with pytest.raises(StateUnreadable, match=r"state\.json: Is a directory") as caught:

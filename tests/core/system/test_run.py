@@ -213,3 +213,31 @@ def test_pipe_that_was_not_asked_for_is_an_error():
             process.stdin  # noqa: B018
         with pytest.raises(ValueError, match="without a pipe"):
             process.stdout  # noqa: B018
+
+
+_ENDS_WITHOUT_WAITING = """
+import sys, threading
+from thaniya_core.system.run import Process, end_programs, run
+
+def with_run():
+    run(["sh", "-c", f"echo > {sys.argv[1]}; exec sleep 1000"], timeout_s=1000)
+
+def with_process():
+    with Process(["sh", "-c", f"echo > {sys.argv[1]}; sleep 1000; echo"], timeout_s=1000) as process:
+        process.wait()
+
+for work in (with_run, with_process):
+    threading.Thread(target=work, daemon=True).start()
+    open(sys.argv[1]).read()
+end_programs()
+threading.excepthook = lambda error: None
+with_process()
+"""
+
+
+def test_process_that_ends_without_waiting_takes_along_what_it_has_started(tmp_path):
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    # What still runs holds the pipes open, and this would not end.
+    completed = run([sys.executable, "-c", _ENDS_WITHOUT_WAITING, str(begun)], timeout_s=60, check=False)
+    assert completed.exit_code == 0
