@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -92,6 +93,7 @@ class Console(App[None]):
         self.is_paused = False
         self.live: Live | None = None
         """What was read last of what moves."""
+        self._live_read_at = time.monotonic()
         self.survey: Survey | None = None
         self._stale_after_s = stale_after_s
         self._failed_reading = ""
@@ -128,19 +130,21 @@ class Console(App[None]):
 
     def _take_live(self, live: Live) -> None:
         before, self.live, self._failed_reading = self.live, live, ""
+        self._live_read_at = time.monotonic()
         if before is not None and _has_news(before, live):
             self._surveying.want()
             self._survey_reader.ask_soon()
         area = self.area_in_front()
         if area is None:
             return
-        area.status_line().note_live(live)
+        area.status_line().note_live(live, self._live_read_at)
         if not self.is_paused:
             area.show_live(live)
             area.refresh_footer()
 
     def _fail_live(self, error: Exception) -> None:
         self._failed_reading = str(error)
+        self.fail_reading(error)
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
@@ -188,7 +192,7 @@ class Console(App[None]):
         line = area.status_line()
         line.is_paused, line.is_read_only = self.is_paused, self.is_read_only
         if self.live is not None:
-            line.note_live(self.live)
+            line.note_live(self.live, self._live_read_at)
             area.show_live(self.live)
         if self.survey is not None:
             line.note_survey(self.survey)
@@ -286,7 +290,7 @@ class Console(App[None]):
         """Explain the area at hand."""
         area = self.area_in_front()
         if area is not None and not isinstance(self.screen, Help):
-            self.push_screen(Help(area.NAME, area.WHAT, area.own_bindings()))
+            self.push_screen(Help(area.NAME, area.WHAT, area.known_keys()))
 
     def action_pause(self) -> None:
         """Stop repainting, or go on."""

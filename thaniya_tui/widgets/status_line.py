@@ -62,9 +62,9 @@ class StatusLine(Horizontal):
         self.set_interval(1.0, self.draw)
         self.draw()
 
-    def note_live(self, live: Live) -> None:
-        """What moves was read just now."""
-        self._live, self._failure, self._read_at = live, "", time.monotonic()
+    def note_live(self, live: Live, read_at: float) -> None:
+        """What moves was read, at this time of the monotonic clock."""
+        self._live, self._failure, self._read_at = live, "", read_at
         self.draw()
 
     def note_survey(self, survey: Survey) -> None:
