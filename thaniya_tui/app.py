@@ -95,6 +95,7 @@ class Console(App[None]):
         self.is_paused = False
         self.live: Live | None = None
         """What was read last of what moves."""
+        self._live_read_at = time.monotonic()
         self.survey: Survey | None = None
         self._live_read_at = 0.0
         self._stale_after_s = stale_after_s
@@ -146,6 +147,7 @@ class Console(App[None]):
 
     def _fail_live(self, error: Exception) -> None:
         self._failed_reading = str(error)
+        self.fail_reading(error)
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
@@ -295,7 +297,7 @@ class Console(App[None]):
         """Explain the area at hand."""
         area = self.area_in_front()
         if area is not None and not isinstance(self.screen, Help):
-            self.push_screen(Help(area.NAME, area.WHAT, area.own_bindings()))
+            self.push_screen(Help(area.NAME, area.WHAT, area.known_keys()))
 
     def action_pause(self) -> None:
         """Stop repainting, or go on."""
