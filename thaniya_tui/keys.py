@@ -16,7 +16,7 @@ from thaniya_tui.areas.backups.tree import SeriesTree
 from thaniya_tui.areas.retention.editing import PolicyDialog
 from thaniya_tui.dialogs import Reading
 from thaniya_tui.dialogs.base import Dialog
-from thaniya_tui.widgets import FilterBar, LineList, SyncedTable
+from thaniya_tui.widgets import FilterBar, LineList, OneOf, SyncedTable
 
 OWNERS: tuple[tuple[str, type[DOMNode]], ...] = (
     ("everywhere", Console),
@@ -27,6 +27,7 @@ OWNERS: tuple[tuple[str, type[DOMNode]], ...] = (
     ("the tree", SeriesTree),
     ("the filter", FilterBar),
     ("dialogs", Dialog),
+    ("a choice", OneOf),
     ("texts", Reading),
     ("inside a backup", Browser),
     ("writing a policy", PolicyDialog),

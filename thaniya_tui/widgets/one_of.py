@@ -20,9 +20,9 @@ class OneOf(Widget, can_focus=True):
 
     DEFAULT_CSS = "OneOf { height: 1; padding: 0 1; } OneOf:focus { background: $primary 30%; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Before", show=False),
-        Binding("right,l,space", "move(1)", "Next", show=False),
-        Binding("enter", "agree", "Agree", show=False),
+        Binding("left,h", "move(-1)", "Before", show=False, id="choice.before"),
+        Binding("right,l,space", "move(1)", "Next", show=False, id="choice.next"),
+        Binding("enter", "agree", "Agree", show=False, id="choice.agree"),
     ]
 
     value: reactive[str] = reactive("")
