@@ -88,6 +88,7 @@ class Console(ActingApp):
         self.is_paused = False
         self.live: Live | None = None
         """What was read last of what moves."""
+        self._live_read_at = time.monotonic()
         self.survey: Survey | None = None
         self._live_read_at = 0.0
         self._stale_after_s = stale_after_s
@@ -139,6 +140,7 @@ class Console(ActingApp):
 
     def _fail_live(self, error: Exception) -> None:
         self._failed_reading = str(error)
+        self.fail_reading(error)
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
@@ -220,7 +222,7 @@ class Console(ActingApp):
         """Explain the area at hand."""
         area = self.area_in_front()
         if area is not None and not isinstance(self.screen, Help):
-            self.push_screen(Help(area.NAME, area.WHAT, area.own_bindings()))
+            self.push_screen(Help(area.NAME, area.WHAT, area.known_keys()))
 
     def action_pause(self) -> None:
         """Stop repainting, or go on."""

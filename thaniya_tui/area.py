@@ -149,13 +149,23 @@ class Area(Screen[None]):
         else:
             await self.run_action(action)
 
-    def own_bindings(self) -> list[tuple[str, Binding, str]]:
-        """The keys of this area: the key as it is shown, its binding, and why it is not possible now."""
-        return [
-            (self.console.get_key_display(active.binding), active.binding, self._why_not(active.binding.action))
-            for active in self.active_bindings.values()
-            if active.node is self and active.binding.description
-        ]
+    def known_keys(self) -> list[list[tuple[str, Binding, str]]]:
+        """The keys that work here: the area's own, those of what has the focus, and those that work everywhere.
+
+        Each with the key as it is shown, its binding, and why it is not possible now.
+        """
+        own: list[tuple[str, Binding, str]] = []
+        focused: list[tuple[str, Binding, str]] = []
+        everywhere: list[tuple[str, Binding, str]] = []
+        shared = {binding.id for binding in Binding.make_bindings(Area.BINDINGS)}
+        for node, binding, _, _ in self.active_bindings.values():
+            if binding.id is None:
+                continue  # Textual's own
+            which = focused if node not in (self, self.console) else everywhere
+            if node is self and binding.id not in shared:
+                which = own
+            which.append((self.console.get_key_display(binding), binding, self._why_not(binding.action)))
+        return [group for group in (own, focused, everywhere) if group]
 
     def action_refresh(self) -> None:
         """Read everything anew."""

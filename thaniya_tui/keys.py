@@ -26,6 +26,7 @@ OWNERS: tuple[tuple[str, type[DOMNode]], ...] = (
     ("lists", LineList),
     ("the tree", SeriesTree),
     ("the filter", FilterBar),
+    ("choices", OneOf),
     ("dialogs", Dialog),
     ("a choice", OneOf),
     ("texts", Reading),

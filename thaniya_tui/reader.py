@@ -35,7 +35,7 @@ class Reader(Generic[T]):
             name: what is read, for whoever debugs.
             ask: called in a thread; may take long.
             show: called with each answer, in the event loop.
-            fail: called when asking or showing failed, once for as long as it fails in the same way.
+            fail: called when asking or showing failed in another way than the last time; the next try comes in time.
             every_s: from an answer to the next question; None asks only when `ask_soon` is called.
         """
         self._node = node

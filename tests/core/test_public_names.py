@@ -77,6 +77,7 @@ PUBLIC = {
     "model": {
         "MIN_RSA_BITS",
         "RUN_CLAIM",
+        "Agreement",
         "Alert",
         "Backup",
         "ChannelRecord",
@@ -102,7 +103,11 @@ PUBLIC = {
         "User",
         "Volume",
         "VolumeCondition",
+        "agree_on_parent",
+        "awaited_parents",
         "check_admitted",
+        "increments_on",
+        "mark_broken_chains",
     },
     "monitor": {
         "CALENDAR_DAYS",

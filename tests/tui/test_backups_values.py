@@ -16,7 +16,7 @@ from thaniya_core.formats.contents import ContentsEntry, escape_path
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, SumsBy
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.notes import Notes
-from thaniya_core.model import Backup, Severity
+from thaniya_core.model import Backup, Severity, UploadState
 from thaniya_core.views import Inside, Stopped, SurveyedSeries, make_harmless
 from thaniya_tui.areas.backups import branches as grown
 from thaniya_tui.areas.backups.deeds import Verified, damage_text, tell_verified, verify_each
@@ -28,6 +28,8 @@ from thaniya_tui.areas.backups.searching import Found, Hit, Search
 from thaniya_tui.areas.backups.wishes import changed_tags, confirm_removal, read_tags
 from thaniya_tui.areas.backups.work import Work
 from thaniya_tui.widgets import MOST_ROWS
+
+from .test_uploads import upload
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 HOSTILE = st.text(max_size=400) | st.sampled_from(
@@ -66,6 +68,10 @@ def _seen(*backups: Backup) -> Seen:
 
 
 # The tree.
+
+
+def test_a_failed_upload_is_not_on_its_way():
+    assert grown.coming_in([upload(1), upload(2, state=UploadState.FAILED)]) == {upload(1).series: 1}
 
 
 def test_branches_hold_the_worst_and_the_sums_of_what_is_below():

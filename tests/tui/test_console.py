@@ -55,6 +55,12 @@ def test_help_explains_the_keys_of_the_area_at_hand_and_says_what_is_not_possibl
         await person.press("2", "question_mark")
         assert isinstance(person.console.screen, Help)
         await person.see("Abort")
+        lines = person.text.splitlines()
+        first = {
+            word: next(n for n, line in enumerate(lines) if word in line) for word in ("Abort –", "Mark", "Filter")
+        }
+        assert first["Abort –"] < first["Mark"] < first["Filter"]
+        assert "Focus Next" not in person.text
         await person.see("not now: no open or failed upload is chosen")
         await person.press("escape")
         assert not isinstance(person.console.screen, Help)
@@ -225,6 +231,9 @@ def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_con
     async def hang(person):
         person.console._live_reader._ask = answer.wait
         await person.see("STALE")
+        await person.go("jobs")
+        await person.go("uploads")
+        assert "STALE" in person.text
         await person.press("q")
 
     visit(hang, console=console)

@@ -7,12 +7,14 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from thaniya_core.formats.names import Series
 from thaniya_core.model import Event, Severity, UploadState, VolumeCondition
 from thaniya_core.testing import FixedClock
 from thaniya_core.views import DayState, Finding, Survey, SurveyedSeries, SurveyedVolume
 from thaniya_tui.areas.overview import draw
+from thaniya_tui.widgets import LineList
 
 from .test_uploads import live, upload
 
@@ -88,7 +90,7 @@ def test_the_verdict_comes_first_and_its_reasons_under_it():
 
 def test_more_reasons_than_there_is_room_for_are_counted():
     many = [Finding("c", f"s{number}", Severity.WARNING, "is late", "") for number in range(9)]
-    assert plain(draw.draw_verdict(survey(*many), None, 3, 80))[-1].strip() == "and 6 more (thaniya check)"
+    assert plain(draw.draw_verdict(survey(*many), None, 3, 80))[-1].strip() == "and 6 more: press f"
 
 
 def test_without_a_survey_it_is_said_that_one_is_made():
@@ -139,6 +141,33 @@ def test_no_line_is_wider_than_its_place_whatever_stands_in_it(width, text):
     ]
     assert all(line.cell_len <= width for line in lines)
     assert all("\n" not in line.plain and "\x1b" not in line.plain for line in lines)
+
+
+def test_findings_can_be_read_in_full_with_what_to_do():
+    long = Finding("c", "s", Severity.CRITICAL, "word " * 100, "mend it")
+    text = draw.describe_findings(survey(LATE, long)).plain
+    for finding in (LATE, long):
+        assert finding.text in text
+        assert f"what next  {finding.cure}" in text
+
+
+def test_what_a_line_of_a_scrolled_list_ends_with_is_seen(visit):
+    async def look(person):
+        calendar = person.console.screen.query_one(LineList)
+        calendar.show(100, lambda number, width: Text("x" * (width - 3) + "end"))
+        await person.wait(lambda: calendar.show_vertical_scrollbar)
+        await person.see("xend")
+
+    visit(look)
+
+
+def test_the_age_of_the_verdict_grows(visit, clock):
+    async def look(person):
+        await person.see("seen now")
+        clock.advance(3 * 60)
+        await person.see("seen 3 min ago")
+
+    visit(look)
 
 
 def test_the_overview_of_a_server_tells_what_happens_on_it(visit, give):

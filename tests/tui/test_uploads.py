@@ -65,7 +65,7 @@ def test_an_upload_without_a_slot_has_a_row_of_its_own():
 
 def test_an_ended_upload_shows_its_reason():
     ended = upload(state=UploadState.REJECTED, reason="home.tar: the sum is another", ended_at=NOW)
-    (row,) = ended_rows([ended])
+    (row,) = ended_rows([ended], NOW)
     assert [cell.plain for cell in row.cells[1:6]] == [
         "✗ rejected",
         "alice/web1/nightly",
@@ -141,6 +141,24 @@ def test_each_button_of_the_question_does_what_it_says(visit, server, give, butt
             assert person.console.live.uploads
 
     visit(press)
+
+
+def test_enter_tells_all_about_an_upload_or_a_slot(visit, server, give):
+    one = give(size=1000)
+    server.abort_upload(give(user="bob").id, "no more of [this]", "login:test")
+
+    async def read(person):
+        await person.go("uploads")
+        await person.press("enter")
+        await person.see("Upload of alice/web1/nightly")
+        assert one.id in person.text
+        await person.press("escape", "down", "enter")
+        await person.see("last taken")
+        await person.press("escape", "tab", "enter")
+        await person.see("no more of [this]")
+        assert "Upload of bob/web1/nightly" in person.text
+
+    visit(read)
 
 
 def test_marked_uploads_are_aborted_together(visit, server, give):

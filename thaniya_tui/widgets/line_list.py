@@ -59,12 +59,12 @@ class LineList(ScrollView, can_focus=True):
         """Show so many lines; the cursor stays where it is."""
         self._count, self._draw, self._waits = count, draw, False
         self._cursor = min(self._cursor, max(count - 1, 0))
-        self.virtual_size = Size(self.size.width, max(count, 1))
+        self._lay_out()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The line that is seen at this height."""
-        number, width = y + self.scroll_offset.y, self.size.width
+        number, width = y + self.scroll_offset.y, self._width
         style = self.rich_style
         if number >= self._count:
             words = "looking …" if self._waits else self._empty
@@ -77,7 +77,15 @@ class LineList(ScrollView, can_focus=True):
         return strip.adjust_cell_length(width).apply_style(style)
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, max(self._count, 1))
+        self._lay_out()
+
+    @property
+    def _width(self) -> int:
+        """What the scrollbar leaves."""
+        return self.scrollable_content_region.width
+
+    def _lay_out(self) -> None:
+        self.virtual_size = Size(self._width, max(self._count, 1))
 
     def on_click(self, event: Click) -> None:
         event.stop()
@@ -97,5 +105,5 @@ class LineList(ScrollView, can_focus=True):
         """Put the cursor on a line; a negative number counts from the end."""
         if self._count:
             self._cursor = number % self._count
-            self.scroll_to_region(Region(0, self._cursor, self.size.width, 1), animate=False, force=True)
+            self.scroll_to_region(Region(0, self._cursor, self._width, 1), animate=False, force=True)
             self.refresh()

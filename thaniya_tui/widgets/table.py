@@ -155,6 +155,10 @@ class SyncedTable(DataTable[Text]):
         self.move_cursor(row=self.get_row_index(key), animate=False)
         return True
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without marks there is no key for them."""
+        return self._can_mark if action == "mark" else True
+
     def action_mark(self) -> None:
         """Mark the row under the cursor, or take its mark away, and go on to the next."""
         key = self.cursor_key

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.quantities import format_size
-from thaniya_core.model import Severity, Upload
+from thaniya_core.model import Severity, Upload, UploadState
 from thaniya_core.views import SurveyedSeries
 from thaniya_tui import render
 
@@ -40,6 +40,8 @@ def coming_in(uploads: Iterable[Upload]) -> dict[Series, int]:
     """How many uploads of each series are on their way."""
     coming: dict[Series, int] = {}
     for upload in uploads:
+        if upload.state is UploadState.FAILED:
+            continue  # it waits for an administrator
         coming[upload.series] = coming.get(upload.series, 0) + 1
     return coming
 

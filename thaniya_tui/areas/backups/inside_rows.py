@@ -66,7 +66,8 @@ def told(found: Found, text: str, marked: int) -> Text:
     elif found.has_more:
         words, style = f"! the first {shown:,} that fit; there are more: search for more of the path", "caution"
     elif shown:
-        words, style = f"{shown:,} of {found.looked_at:,} paths" if text.strip() else f"{shown:,} paths", "faint"
+        of = f" of {found.looked_at:,}" if text.strip() else ""
+        words, style = f"{shown:,}{of} path{'s' if shown != 1 or of else ''}", "faint"
     else:
         words, style = "nothing fits" if found.looked_at else "nothing is listed", "caution"
     line = Text.assemble((words, style))

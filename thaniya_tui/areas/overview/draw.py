@@ -10,7 +10,7 @@ from rich.text import Text
 
 from thaniya_core.formats.quantities import format_duration, format_size
 from thaniya_core.model import Event, Severity, Upload, UploadState
-from thaniya_core.views import Live, Survey, SurveyedSeries, SurveyedVolume
+from thaniya_core.views import Finding, Live, Survey, SurveyedSeries, SurveyedVolume
 from thaniya_tui import render
 
 _VERDICTS = {
@@ -31,13 +31,27 @@ def draw_verdict(survey: Survey | None, live: Live | None, limit: int, width: in
         lines[0].append(f"   seen {render.ago(min(survey.made_at, live.at), live.at)}", "faint")
     for finding in survey.findings[:limit]:
         sign, style = render.severity_sign(finding.severity)
-        subject = render.foreign(finding.subject).plain
-        text = render.foreign(finding.text).plain
-        told = text if subject in text else f"{subject}: {text}" if subject else text
-        lines.append(Text.assemble("  ", (sign, style), " ", told))
+        lines.append(Text.assemble("  ", (sign, style), " ", _told_finding(finding)))
     if len(survey.findings) > limit:
-        lines.append(Text(f"    and {len(survey.findings) - limit} more (thaniya check)", "faint"))
+        lines.append(Text(f"    and {len(survey.findings) - limit} more: press f", "faint"))
     return [_cut(line, width) for line in lines]
+
+
+def _told_finding(finding: Finding) -> str:
+    subject, text = render.foreign(finding.subject).plain, render.foreign(finding.text, limit=4000).plain
+    return text if subject in text else f"{subject}: {text}" if subject else text
+
+
+def describe_findings(survey: Survey) -> Text:
+    """The verdict and all its reasons, the worst first, in full."""
+    lines = [Text.assemble((render.foreign(survey.verdict).plain, _VERDICTS[survey.status]))]
+    for finding in survey.findings:
+        sign, style = render.severity_sign(finding.severity)
+        line = Text.assemble("\n", (sign, style), " ", _told_finding(finding))
+        if finding.cure:
+            line.append(f"\n  what next  {render.foreign(finding.cure, limit=4000).plain}", "faint")
+        lines.append(line)
+    return Text("\n").join([*lines, Text.assemble(("\nseen ", "faint"), render.moment(survey.made_at))])
 
 
 def draw_uploads(live: Live | None, width: int) -> list[Text]:

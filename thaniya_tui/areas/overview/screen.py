@@ -16,6 +16,7 @@ from thaniya_core.model import Event
 from thaniya_core.views import Live, Survey, SurveyedSeries
 from thaniya_tui.area import Area
 from thaniya_tui.areas.overview import draw
+from thaniya_tui.dialogs import Reading
 from thaniya_tui.reader import Reader
 from thaniya_tui.widgets import LineList, Lines
 
@@ -32,12 +33,16 @@ class Overview(Area):
     WHAT = "Is every series backed up, is anything wrong, what is coming in right now, how full are the disks."
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "look_closer", "Backups", id="overview.backups", show=False),
+        Binding("enter", "look_closer", "Backups", id="overview.backups", tooltip="of the series under the cursor"),
+        Binding("f", "findings", "Findings", id="overview.findings", tooltip="all that is wrong, in full"),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self._series: list[SurveyedSeries] = []
+        self._survey: Survey | None = None
+        self._aged_at: datetime | None = None
+        """The minute of the server for which ages were drawn."""
         self._events = Reader(self, "events", self._read_events, self._show_events, self.console.fail_reading, 2.0)
 
     def compose_area(self) -> ComposeResult:
@@ -64,12 +69,16 @@ class Overview(Area):
         self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, None, None, 0))
 
     def show_live(self, live: Live) -> None:
-        """Draw what moves."""
+        """Draw what moves, and now and then what only grows older."""
         self.query_one("#uploads", Lines).show(partial(draw.draw_uploads, live))
+        if self._survey is not None and live.at.replace(second=0, microsecond=0) != self._aged_at:
+            self.show_survey(self._survey)
 
     def show_survey(self, survey: Survey) -> None:
         """Draw the verdict, volumes and calendars."""
+        self._survey = survey
         live = self.console.live
+        self._aged_at = live.at.replace(second=0, microsecond=0) if live is not None else None
         reasons = max(self.size.height // _ROWS_A_REASON, 2)
         self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, survey, live, reasons))
         self.query_one("#volumes", Lines).show(partial(draw.draw_volumes, survey.volumes))
@@ -90,6 +99,15 @@ class Overview(Area):
     def _show_events(self, events: tuple[Event, ...]) -> None:
         if self.is_current and not self.console.is_paused:
             self.query_one("#events", Lines).show(partial(draw.draw_events, events))
+
+    def why_not(self, action: str) -> str:
+        """Why there is nothing to read yet."""
+        return "the verdict has not come yet" if action == "findings" and self._survey is None else ""
+
+    def action_findings(self) -> None:
+        """Show all findings in full."""
+        if self._survey is not None:
+            self.console.push_screen(Reading("What is wrong", draw.describe_findings(self._survey)))
 
     async def action_look_closer(self) -> None:
         """Go to the backups of the series under the cursor."""

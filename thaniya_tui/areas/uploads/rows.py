@@ -32,7 +32,7 @@ SLOT_COLUMNS = (
 )
 
 ENDED_COLUMNS = (
-    Column("ended", "ended", 19, from_width=76),
+    Column("ended", "ended", 10, is_right=True),
     Column("state", "state", 10),
     Column("series", "series", 12, grows=True),
     Column("stored", "stored", 10, is_right=True),
@@ -84,14 +84,14 @@ def _upload_cells(upload: Upload, tracks: Tracks, now: datetime) -> tuple[Text, 
     )
 
 
-def ended_rows(uploads: Iterable[Upload]) -> Iterator[Row]:
+def ended_rows(uploads: Iterable[Upload], now: datetime) -> Iterator[Row]:
     """A row an upload, the newest first."""
     for upload in uploads:
         took = render.lasting(upload.ended_at - upload.created_at) if upload.ended_at else Text("-")
         yield Row(
             upload.id,
             (
-                render.moment(upload.ended_at),
+                render.ago(upload.ended_at, now),
                 render.upload_state(upload.state),
                 render.foreign(upload.series),
                 render.size(upload.stored_bytes),

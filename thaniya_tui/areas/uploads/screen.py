@@ -12,9 +12,10 @@ from textual.containers import Vertical
 from thaniya_core.model import Slot, SlotState, Upload, UploadState
 from thaniya_core.views import Live
 from thaniya_tui.area import Area
+from thaniya_tui.areas.uploads.details import describe_slot, describe_upload
 from thaniya_tui.areas.uploads.rates import Tracks, follow
 from thaniya_tui.areas.uploads.rows import ENDED_COLUMNS, SLOT_COLUMNS, ended_rows, slot_rows
-from thaniya_tui.dialogs import Ask, Confirm, Field
+from thaniya_tui.dialogs import Ask, Confirm, Field, Reading
 from thaniya_tui.reader import Reader
 from thaniya_tui.widgets import SyncedTable
 
@@ -31,6 +32,7 @@ class UploadsArea(Area):
     CHANGES = frozenset({"abort", "reset_slot", "disable_slot", "enable_slot"})
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "read", "Read", id="uploads.read", tooltip="all about an upload or a slot", show=False),
         Binding("a", "abort", "Abort", id="uploads.abort", tooltip="end an upload without a backup"),
         Binding("s", "reset_slot", "Reset slot", id="uploads.reset", tooltip="clean a degraded slot, make it ready"),
         Binding("d", "disable_slot", "Disable slot", id="uploads.disable", tooltip="take it out of use"),
@@ -75,7 +77,7 @@ class UploadsArea(Area):
         if self._live is not None:
             rows = slot_rows(self._live, self._tracks)
             self.query_one("#slots", SyncedTable).show_rows(row for row in rows if self.fits_filter(*row.cells))
-        rows = ended_rows(self._ended)
+        rows = ended_rows(self._ended, self.console.now)
         self.query_one("#ended", SyncedTable).show_rows(row for row in rows if self.fits_filter(*row.cells))
 
     def _read_ended(self) -> tuple[Upload, ...]:
@@ -115,7 +117,25 @@ class UploadsArea(Area):
                 return "" if SlotState.DISABLED in states else "only a disabled slot can be enabled"
         return ""
 
+    def on_data_table_row_selected(self) -> None:
+        """Enter on a row."""
+        self.action_read()
+
     # What is done.
+
+    def action_read(self) -> None:
+        """Show all about the upload under the cursor, or the slot where there is none."""
+        table = self.focused
+        if self._live is None or not isinstance(table, SyncedTable):
+            return
+        key, now = table.cursor_key, self._live.at
+        slot = next((each for each in self._live.slots if each.name == key), None)
+        upload_id = key if slot is None else slot.upload_id
+        upload = next((each for each in (*self._live.uploads, *self._ended) if each.id == upload_id), None)
+        if upload is not None:
+            self.console.push_screen(Reading(f"Upload of {upload.series}", describe_upload(upload, now)))
+        elif slot is not None:
+            self.console.push_screen(Reading(f"Slot {slot.name}", describe_slot(slot, now)))
 
     def action_abort(self) -> None:
         """Ask for a reason, and end the chosen uploads."""
