@@ -28,7 +28,6 @@ OWNERS: tuple[tuple[str, type[DOMNode]], ...] = (
     ("the filter", FilterBar),
     ("choices", OneOf),
     ("dialogs", Dialog),
-    ("a choice", OneOf),
     ("texts", Reading),
     ("inside a backup", Browser),
     ("writing a policy", PolicyDialog),
