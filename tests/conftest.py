@@ -9,19 +9,21 @@ import pytest
 
 
 def pytest_configure() -> None:
-    """Heed SIGINT, as programs that a test starts and interrupts do then.
+    """Heed SIGINT and SIGHUP, as programs that a test starts and interrupts do then.
 
-    A shell that is no terminal's starts `pytest &` with SIGINT ignored, and what is ignored stays so in children.
+    A shell that is no terminal's starts `pytest &` with SIGINT ignored, nohup with SIGHUP; what is ignored stays so in
+    children.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the home directory, the agent or the configuration of the person who runs it."""
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-    for name in ("SSH_AUTH_SOCK", "THANIYA_CONFIG", "THANIYA_CLIENT_CONFIG", "XDG_CONFIG_HOME"):
+    for name in ("SSH_AUTH_SOCK", "THANIYA_CONFIG", "THANIYA_CLIENT_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -12,11 +12,25 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
     server.restore(report.id, into="/tmp/restored", paths=["alice/notes.txt"])
 """
 
+from thaniya_client.incremental.policy import Incremental
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
 from thaniya_client.target import Target
+from thaniya_client.tasks.block_device import BlockDevice
+from thaniya_client.tasks.command import Command
 from thaniya_client.tasks.directory import Directory
+from thaniya_client.tasks.files import Files
+from thaniya_client.tasks.git_repository import GitRepository
 from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.ldap import LDAP
+from thaniya_client.tasks.mediawiki import MediaWiki
+from thaniya_client.tasks.mysql import MySQL
+from thaniya_client.tasks.postgresql import PostgreSQL
+from thaniya_client.tasks.sqlite import SQLite
+from thaniya_client.tasks.system_state import SystemState
+from thaniya_client.tasks.tools import Tool
+from thaniya_client.tasks.typo3 import Typo3
+from thaniya_client.tasks.wordpress import WordPress
 from thaniya_client.thaniya_server import ServerCheck, ThaniyaServer
 from thaniya_client.values import Phase, Progress, Report, Restored
 from thaniya_core.errors import (
@@ -49,11 +63,27 @@ from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.protocol import BackupSummary, UploadState
+from thaniya_core.formats.recipes import Recipe
 
 __all__ = [
     "Directory",
+    "Incremental",
+    "Files",
+    "Command",
+    "MySQL",
+    "PostgreSQL",
+    "SQLite",
+    "LDAP",
+    "WordPress",
+    "MediaWiki",
+    "Typo3",
+    "GitRepository",
+    "BlockDevice",
+    "SystemState",
     "Task",
+    "Tool",
     "Packer",
+    "Recipe",
     "Compression",
     "FileKind",
     "ThaniyaServer",

@@ -11,10 +11,11 @@ from time import monotonic, sleep
 
 import thaniya_core
 from thaniya_client.connectors.interface import Connector, Upload
+from thaniya_client.incremental.run import Increments, KeepsIncrements
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
-from thaniya_client.tasks.interface import Task
+from thaniya_client.tasks.interface import Task, check_tools, describe_task, prepared
 from thaniya_client.values import OnProgress, Phase, Report
 from thaniya_core.errors import NoFreeSlot, ThaniyaError, TooManyUploads, WrongUsage
 from thaniya_core.formats.manifest import FileKind, Manifest
@@ -46,14 +47,18 @@ def make_backup(
     try:
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
-        expected_bytes = _estimate(tasks)
-        meter.expect(expected_bytes)
-        upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
-        try:
-            return _fill(upload, tasks, log, meter, wait, started)
-        except BaseException as exc:
-            _abort(upload, exc)
-            raise
+        check_tools(tasks)
+        with prepared(tasks), Increments(tasks, connector, host, name) as increments:
+            # An increment is smaller than what it is of, and nobody knows by how much.
+            expected_bytes = None if increments.parents else _estimate(tasks)
+            meter.expect(expected_bytes)
+            upload = _begin(connector, host, name, expected_bytes, increments.parents, patience_s, meter)
+            try:
+                increments.agree(upload)
+                return _fill(upload, tasks, increments, log, meter, wait, started)
+            except BaseException as exc:
+                _abort(upload, exc)
+                raise
     finally:
         log.close()
 
@@ -65,12 +70,20 @@ def default_host() -> str:
 
 
 def _begin(
-    connector: Connector, host: str, name: str, expected_bytes: int | None, patience_s: float, meter: Meter
+    connector: Connector,
+    host: str,
+    name: str,
+    expected_bytes: int | None,
+    parents: Sequence[str],
+    patience_s: float,
+    meter: Meter,
 ) -> Upload:
     """Open an upload; while no slot is free for it, ask again at random intervals, so that many clients take turns."""
     deadline = monotonic() + patience_s
     while True:
         try:
+            if parents and isinstance(connector, KeepsIncrements):
+                return connector.begin_on(parents, host, name, expected_bytes)
             return connector.begin(host, name, expected_bytes)
         except (NoFreeSlot, TooManyUploads) as busy:
             pause_s = min(random.uniform(*_BUSY_PAUSE_S), deadline - monotonic())
@@ -90,17 +103,31 @@ def _estimate(tasks: Sequence[Task]) -> int | None:
     return total
 
 
-def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, wait: bool, started: float) -> Report:
+def _fill(
+    upload: Upload,
+    tasks: Sequence[Task],
+    increments: Increments,
+    log: ClientLog,
+    meter: Meter,
+    wait: bool,
+    started: float,
+) -> Report:
     started_at = log.now()
     log.note(f"backup {upload.id} of {upload.series}")
-    packer = Packer(upload, log, meter)
+    if increments.parent is not None:
+        log.note(f"an increment on {increments.parent}")
+    elif increments.full_because:
+        log.note(f"a full backup: {increments.full_because}")
+    packer = Packer(upload, log, meter, increments)
     meter.enter(Phase.PACKING)
     for task in tasks:
-        log.note(f"packing {task!r}")
+        log.note(f"packing {describe_task(task)}")
         task.pack(packer)
     packed = packer.files
     for file in packed:
         log.note(f"{file.sha256}  {file.name}  {file.size_bytes} bytes")
+    for hindrance in increments.remember(upload.id, packed):
+        log.warn(hindrance)
     log.note(f"packed in {monotonic() - started:.1f} s, {log.warning_count} warnings")
     warnings, warning_count = log.warnings, log.warning_count
     packer.store(LOG_FILE, log.rewound(), kind=FileKind.LOG)
@@ -111,9 +138,12 @@ def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, w
         started_at=started_at,
         ended_at=log.now(),
         client=CLIENT,
+        parent=increments.parent,
+        recipes=packer.recipes,
     )
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))
+    increments.settle(upload.id, outcome.state)
     meter.enter(Phase.DONE)
     stored_bytes = sum(file.size_bytes or 0 for file in manifest.files)
     return Report(
@@ -124,6 +154,8 @@ def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, w
         stored_bytes=outcome.stored_bytes or stored_bytes,
         original_bytes=sum(file.original_bytes or file.size_bytes or 0 for file in manifest.files),
         entries=sum(file.entries or 0 for file in manifest.files if file.kind is FileKind.TAR),
+        parent=increments.parent,
+        full_because=increments.full_because,
         warnings=warnings,
         warning_count=warning_count,
         seconds=round(monotonic() - started, 3),

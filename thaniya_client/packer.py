@@ -9,12 +9,14 @@ from typing import IO, cast
 import msgspec
 
 from thaniya_client.connectors.interface import FileWriter, Upload
+from thaniya_client.incremental.run import Increments, WorkingSnapshot
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.names import check_file
+from thaniya_core.formats.recipes import Recipe, check_recipes
 from thaniya_core.system.streams import HashingWriter
 
 _READ_BYTES = 1024 * 1024
@@ -23,12 +25,19 @@ _READ_BYTES = 1024 * 1024
 class Packer:
     """Takes the files of one backup from its tasks."""
 
-    def __init__(self, upload: Upload, log: ClientLog, meter: Meter) -> None:
+    def __init__(self, upload: Upload, log: ClientLog, meter: Meter, increments: Increments | None = None) -> None:
         self._upload = upload
+        self._increments = increments
         self._log = log
         self._meter = meter
         self._names: set[str] = set()
         self._files: list[BackupFile] = []
+        self._recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """What has been said of how to restore so far."""
+        return self._recipes
 
     @property
     def files(self) -> tuple[BackupFile, ...]:
@@ -44,6 +53,7 @@ class Packer:
         level: int | None = None,
         xattrs: bool = False,
         acls: bool = False,
+        incremental: bool = False,
     ) -> PackedFile:
         """Begin a file of the backup. Use it in a `with` block: leaving that by an exception gives the file up.
 
@@ -54,13 +64,22 @@ class Packer:
             level: the compressor's level; None: fast rather than small.
             xattrs: a tar archive holds extended attributes.
             acls: a tar archive holds access control lists.
+            incremental: a tar archive is an increment on that of the backup's parent.
 
         Raises:
             IllegalName: no uploaded file may bear that name.
             WrongUsage: another task wrote a file of that name.
         """
         stored_name = self._claim(name + compression.suffix)
-        described = BackupFile(stored_name, "", kind=kind, compression=compression, xattrs=xattrs, acls=acls)
+        described = BackupFile(
+            stored_name,
+            "",
+            kind=kind,
+            compression=compression,
+            xattrs=xattrs,
+            acls=acls,
+            incremental=incremental,
+        )
         return PackedFile(described, self._upload.open(stored_name), level, self._meter, self._files.append)
 
     def store(
@@ -99,9 +118,30 @@ class Packer:
         """Note that something is not backed up as it should be. The backup goes on and ends with exit code 3."""
         self._log.warn(text)
 
+    def add_recipe(self, title: str, *lines: str) -> None:
+        """Say what is to be done with the restored files; RESTORE.txt shows it after its own commands.
+
+        Args:
+            title: what it is for: `MySQL database shop`.
+            lines: commands for sh and `# comments`, one line each, to be run by a person in the directory that was
+                restored into. No passwords: whoever reads the backup's RESTORE.txt sees them.
+
+        Raises:
+            WrongUsage: a line with a control character or of more than 500 characters, or too many of them.
+        """
+        self._recipes = check_recipes((*self._recipes, Recipe(title, lines)))
+
     def note(self, text: str) -> None:
         """Write a line to client.log."""
         self._log.note(text)
+
+    def working_snapshot(self, name: str) -> WorkingSnapshot | None:
+        """The snapshot file that an archive is made with; None where no increments are wanted or possible.
+
+        Args:
+            name: of the archive, without suffixes.
+        """
+        return None if self._increments is None else self._increments.working_snapshot(name)
 
     def count_entries(self, number: int = 1) -> None:
         """Tell that members were packed, for the progress only."""
@@ -149,6 +189,11 @@ class PackedFile:
     def name(self) -> str:
         """As it is stored: `home.tar.gz`."""
         return self._described.name
+
+    @property
+    def read_command(self) -> str:
+        """For a recipe: the shell command that writes the restored file, decompressed, to its output."""
+        return f"{self._described.compression.decompress_command} ./{self.name}"
 
     def write(self, data: bytes) -> int:
         """Write the next bytes; they are compressed and sent on the way."""

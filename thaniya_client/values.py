@@ -11,6 +11,7 @@ from msgspec import Struct
 from thaniya_core.formats.manifest import BackupFile
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.protocol import UploadState
+from thaniya_core.formats.recipes import Recipe
 
 
 class Phase(StrEnum):
@@ -69,6 +70,10 @@ class Report(Struct, frozen=True, kw_only=True):
     """All files together before compression."""
     entries: int
     """Members of the tar archives: files, directories, links."""
+    parent: str | None = None
+    """The backup that an increment builds on; None for a full one."""
+    full_because: str = ""
+    """Why it is a full one, where an increment was wanted."""
     warnings: tuple[str, ...] = ()
     """What could not be backed up as it should; at most the first 200. All are in client.log."""
     warning_count: int = 0
@@ -88,4 +93,6 @@ class Restored(Struct, frozen=True, kw_only=True):
     """The same after decompression."""
     warnings: tuple[str, ...] = ()
     """What only root could restore and was left out."""
+    recipes: tuple[Recipe, ...] = ()
+    """What is left to be done with the restored files, as the client wrote it that made the backup."""
     seconds: float

@@ -26,6 +26,8 @@ slots = "slots"
 # The embedded SSH server.
 listen = "{listen}"
 port = {port}
+# What users are told to call, where it is not `listen`.
+# address = "backup.example.org"
 # control_account = "thaniya"
 
 [slots]

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thaniya_core.accounts import EmbeddedAccounts, OpensshAccounts, SlotLog, Users
+from thaniya_core.accounts import EmbeddedAccounts, Instructions, OpensshAccounts, SlotLog, Users, instruct
 from thaniya_core.archive import (
     Backups,
     Catalog,
@@ -27,6 +27,7 @@ from thaniya_core.archive import (
 )
 from thaniya_core.archiving import Archiving
 from thaniya_core.config import Config, GateKind, find_config, load_config
+from thaniya_core.entrance import find_entrance
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.jobs import JobQueue, Schedule, Worker
 from thaniya_core.model import Event, Job, JobKind, Slot, SlotState, Upload, UploadState, User, Volume
@@ -255,18 +256,33 @@ class Server:
         self.jobs.drop(upload_id)
         return self.settle(upload)
 
+    def count_inherited_backups(self, name: str) -> int:
+        """How many backups a new user of this name would get to see, made by an earlier one; 0 where there is one."""
+        if self.store.read().users.get(name) is not None:
+            return 0
+        return sum(1 for _ in self.store.find_backups("", name))
+
     def refuse_inherited_backups(self, name: str) -> None:
         """Make sure that a new user does not get to see what an earlier one of the same name has archived.
 
         Raises:
             AlreadyExists: there are backups of that name.
         """
-        inherited = sum(1 for _ in self.store.find_backups("", name))
-        if inherited and self.store.read().users.get(name) is None:
+        inherited = self.count_inherited_backups(name)
+        if inherited:
             raise AlreadyExists(
                 f"the archive holds {inherited} backups of an earlier user {name}",
                 hint="choose another name, or say --adopt-backups when it is the same person",
             )
+
+    def instruct_user(self, name: str) -> Instructions:
+        """What to send to a user so that the first backup can be made.
+
+        Raises:
+            NotFound: there is none of this name.
+            NotAllowed: a host key cannot be read.
+        """
+        return instruct(self.users.get(name), find_entrance(self.config))
 
     def disable_user(self, name: str, actor: str) -> User:
         """Keep a user out, and end the uploads that are open.

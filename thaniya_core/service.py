@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from thaniya_core.callers import CallerServices
+from thaniya_core.entrance import EMBEDDED_HOST_KEY
 from thaniya_core.errors import Busy
 from thaniya_core.model import Refusal
 from thaniya_core.server import Server
@@ -173,5 +174,5 @@ def _make_gate(server: Server) -> EmbeddedServer | None:
     # Imported here: where sshd lets clients in, the service needs no SSH of its own.
     from thaniya_core.gate.embedded import EmbeddedServer
 
-    host_key = server.config.paths.state / "ssh_host_ed25519_key"
+    host_key = server.config.paths.state / EMBEDDED_HOST_KEY
     return EmbeddedServer(CallerServices(server), server.embedded, server.config.gate, host_key)

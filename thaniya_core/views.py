@@ -3,6 +3,7 @@
 Values only, and the pure functions that read and write them.
 """
 
+from thaniya_core.accounts import UNLIMITED, Instructions, Unlimited, parse_max_uploads, parse_quota
 from thaniya_core.archive import Inside, Rescanned, VolumeStatus, unlisted_archives
 from thaniya_core.config import ConsoleTheme
 from thaniya_core.jobs import ScheduledTask, TaskState
@@ -43,6 +44,8 @@ __all__ = [
     # Retention.
     "Applied", "Candidate", "Decision", "Period", "Plan", "PlanSums", "Policy", "ScopeStatus", "SeriesPlan",
     "NotPruned", "Pruned", "check_scope", "parse_policy", "ALL_BACKUPS", "DEFAULT_SCOPE", "POLICY_KEYS",
+    # Users.
+    "Instructions", "UNLIMITED", "Unlimited", "parse_max_uploads", "parse_quota",
     # Leaving without waiting for threads.
     "end_programs",
     # People and foreign text.

@@ -18,7 +18,9 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
+from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
+from thaniya_core.model import JobState, SlotState
 from thaniya_core.server import Server
 from thaniya_core.views import Live, Survey
 from thaniya_tui import themes
@@ -95,6 +97,7 @@ class Console(App[None]):
         """What was read last of what moves."""
         self._live_read_at = time.monotonic()
         self.survey: Survey | None = None
+        self._live_read_at = 0.0
         self._stale_after_s = stale_after_s
         self._failed_reading = ""
         self._unread: set[tuple[DOMNode, str]] = set()
@@ -148,6 +151,7 @@ class Console(App[None]):
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
+        self.fail_reading(error)
 
     def _take_survey(self, survey: Survey) -> None:
         is_new = self.survey is None or survey.made_at != self.survey.made_at
@@ -163,9 +167,12 @@ class Console(App[None]):
         self.notify(f"{failure.title}: {failure.cause}", markup=False, severity="error", title="no verdict")
 
     def fail_reading(self, error: Exception) -> None:
-        """What an area alone shows could not be read; what was read before stays, and it is said."""
-        failure = describe_failure("read", error)
-        self.notify(f"{failure.cause}", markup=False, severity="error", title=failure.title)
+        """Something could not be read or shown; what was read before stays, and it is said."""
+        failure = describe_failure("show what was read", error)
+        if isinstance(error, ThaniyaError | OSError):
+            self.notify(failure.cause, markup=False, severity="error", title=failure.title)
+        else:
+            self.fail(failure)
 
     def note_reading(self, node: DOMNode, name: str, *, is_failing: bool) -> None:
         """A reading began to fail, or succeeds again: the status line says so where what it gives is shown."""
@@ -265,7 +272,7 @@ class Console(App[None]):
             work: reads it.
             then: called with the result, in the event loop.
         """
-        self.run_worker(self._look(what, work, then), name=what, group="look", description=what, exit_on_error=False)
+        begin(self, partial(self._look, what, work, then), group="look", description=what)
 
     async def _look(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
         try:
@@ -325,7 +332,17 @@ class Console(App[None]):
 def _has_news(before: Live, now: Live) -> bool:
     """Whether what happened between two looks may change the verdict."""
 
-    def ways(live: Live) -> list[tuple[str, str]]:
-        return [(upload.id, upload.state) for upload in live.uploads]
+    def states(live: Live) -> list[tuple[str, str]]:
+        return [
+            *((upload.id, upload.state) for upload in live.uploads),
+            *((slot.name, slot.state) for slot in live.slots if slot.state is SlotState.DEGRADED),
+            *((job.id, job.state) for job in live.jobs if job.state is JobState.FAILED),
+            *((task.name, task.failure) for task in live.schedule if task.failure),
+        ]
 
-    return ways(before) != ways(now) or before.volumes != now.volumes or before.users != now.users
+    return (
+        states(before) != states(now)
+        or before.volumes != now.volumes
+        or before.users != now.users
+        or before.service_runs != now.service_runs
+    )

@@ -66,7 +66,7 @@ class Area(Screen[None]):
     # What is shown.
 
     def show_live(self, live: Live) -> None:
-        """Show what moves; called about once a second while the area is in front and not paused."""
+        """Show what moves; called after each look while the area is in front and not paused."""
 
     def show_survey(self, survey: Survey) -> None:
         """Show what takes longer to gather; called when there is news, and when the area comes to the front."""
@@ -93,6 +93,8 @@ class Area(Screen[None]):
     def on_filter_bar_wanted(self, event: FilterBar.Wanted) -> None:
         event.stop()
         self.filter_text = event.text.strip().lower()
+        for table in self.query(SyncedTable):
+            table.is_filtered = bool(self.filter_text)
         self.show_filtered()
 
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
@@ -186,6 +188,8 @@ class Area(Screen[None]):
         if text:
             self.console.copy_to_clipboard(text)
             self.tell(f"copied: {text}")
+        else:
+            self.tell("there is nothing under the cursor to copy", is_warning=True)
 
     def copied_text(self, focused: Widget | None) -> str:
         """What `y` copies: the id or name of what the cursor is on."""

@@ -5,23 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from textual.binding import Binding
+from textual.dom import DOMNode
 
 from thaniya_core.errors import ConfigInvalid
 from thaniya_tui.app import Console
+from thaniya_tui.area import Area
 from thaniya_tui.areas import AREAS
+from thaniya_tui.areas.backups.browser import Browser
 from thaniya_tui.areas.backups.tree import SeriesTree
-from thaniya_tui.widgets import SyncedTable
+from thaniya_tui.areas.retention.editing import PolicyDialog
+from thaniya_tui.dialogs import Reading
+from thaniya_tui.dialogs.base import Dialog
+from thaniya_tui.widgets import FilterBar, LineList, OneOf, SyncedTable
+
+OWNERS: tuple[tuple[str, type[DOMNode]], ...] = (
+    ("everywhere", Console),
+    ("all areas", Area),
+    *((area.NAME, area) for area in AREAS),
+    ("tables", SyncedTable),
+    ("lists", LineList),
+    ("the tree", SeriesTree),
+    ("the filter", FilterBar),
+    ("choices", OneOf),
+    ("dialogs", Dialog),
+    ("texts", Reading),
+    ("inside a backup", Browser),
+    ("writing a policy", PolicyDialog),
+)
+"""What has bindings of its own, and where its keys work."""
 
 
 def known_bindings() -> Iterator[tuple[str, Binding]]:
-    """Each binding that has an id, with what it belongs to: `Uploads`, or empty for what works everywhere."""
-    from thaniya_tui.area import Area
-
-    shared = (("", Console), ("", Area), ("Tables", SyncedTable), ("Trees", SeriesTree))
-    for name, owner in (*shared, *((area.NAME, area) for area in AREAS)):
-        for binding in Binding.make_bindings(owner.__dict__.get("BINDINGS", ())):
-            if binding.id:
-                yield name, binding
+    """Each binding that can be given another key, with where it works."""
+    for where, owner in OWNERS:
+        for binding in owner.__dict__.get("BINDINGS", ()):
+            if isinstance(binding, Binding) and binding.id:
+                yield where, binding
 
 
 def check_keys(keys: Mapping[str, str], where: str) -> dict[str, str]:

@@ -35,7 +35,7 @@ class Reader(Generic[T]):
             name: what is read, for whoever debugs.
             ask: called in a thread; may take long.
             show: called with each answer, in the event loop.
-            fail: called when asking failed in another way than the last time; the next try comes in its time.
+            fail: called when asking or showing failed in another way than the last time; the next try comes in time.
             every_s: from an answer to the next question; None asks only when `ask_soon` is called.
         """
         self._node = node
@@ -71,12 +71,11 @@ class Reader(Generic[T]):
         while True:
             self._wake.clear()
             try:
-                answer = await in_thread(self._ask, self._name)
+                self._show(await in_thread(self._ask, self._name))
             except Exception as error:  # noqa: BLE001 - told on the screen, whatever it is
                 self._note(str(error) or type(error).__name__, error)
             else:
                 self._note("")
-                self._show(answer)
             try:
                 await asyncio.wait_for(self._wake.wait(), self._every_s)
             except TimeoutError:

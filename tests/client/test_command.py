@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import pytest
 
+from thaniya_client import Command
 from thaniya_client.cli import options
 from thaniya_client.cli.backup import archive_names
 from thaniya_client.cli.main import run
@@ -240,3 +241,12 @@ def test_signal_aborts_and_leaves_no_process(
     deadline = monotonic() + 10
     while process.exists() and process.read_bytes():
         assert monotonic() < deadline, "tar still runs"
+
+
+@pytest.mark.usefixtures("configured")
+def test_restore_says_what_is_left_to_do(tmp_path: Path, capsys: Capture) -> None:
+    with options.connect(options.load(None), False) as target:
+        report = target.backup(Command(["date"], name="date.txt", restore=["cat ./date.txt.gz"]), name="nightly")
+    assert run(["restore", report.id, str(tmp_path / "restored")]) == 0
+    printed = capsys.readouterr().out
+    assert f"thaniya-client fetch {report.id} RESTORE.txt\n  the output of date (date.txt.gz)\n" in printed

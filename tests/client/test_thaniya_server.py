@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from thaniya_client import Directory, Phase, Progress, Target, ThaniyaServer, driver
+from thaniya_client import Command, Directory, Packer, Phase, Progress, Target, ThaniyaServer, driver
 from thaniya_client.connectors.ssh import retry
 from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_core.errors import (
@@ -30,6 +30,7 @@ from thaniya_core.errors import (
     NotAllowed,
     NotFound,
     WrongState,
+    WrongUsage,
 )
 from thaniya_core.initialise import initialise
 from thaniya_core.server import Server, open_server
@@ -155,6 +156,34 @@ def large_source(tmp_path: Path) -> Path:
     for index in range(6):
         (tmp_path / f"large/{index}").write_bytes(os.urandom(10_000_000))
     return tmp_path / "large"
+
+
+def test_a_recipe_travels_to_the_server_and_into_restore_txt(connect: Callable[..., ThaniyaServer]) -> None:
+    client = connect()
+    report = client.backup(Command(["date"], name="date.txt", restore=["gzip -dc ./date.txt.gz"]), name="nightly")
+    text = io.BytesIO()
+    client.fetch(report.id, "RESTORE.txt", text)
+    assert b"\n#     gzip -dc ./date.txt.gz\n" in text.getvalue()
+    assert client.show(report.id).recipes[0].lines == ("gzip -dc ./date.txt.gz",)
+
+
+def test_a_recipe_that_would_leave_its_comment_is_refused_by_the_server(
+    connect: Callable[..., ThaniyaServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hostile:
+        def estimate_bytes(self) -> int | None:
+            return None
+
+        def pack(self, out: Packer) -> None:
+            with out.open("file") as file:
+                file.write(b"data")
+            out.add_recipe("harmless", "true\nreboot")
+
+    monkeypatch.setattr("thaniya_client.packer.check_recipes", tuple)
+    client = connect()
+    with pytest.raises(WrongUsage, match="control character"):
+        client.backup(Hostile(), name="nightly")
+    assert list(client.backups()) == []
 
 
 def test_backup_travels_the_whole_way(

@@ -59,6 +59,11 @@ def test_absolute_path_stays_as_it_is(file):
         ("[jobs]\nworkers = 0\n", ["$.jobs.workers", ">= 1"]),
         ('[jobs]\nworkers = "2"\n', ["$.jobs.workers", "int"]),
         ("[gate]\nport = 70000\n", ["$.gate.port", "65535"]),
+        ('[gate]\naddress = "a b"\n', ["$.gate.address", "backup.example.org"]),
+        ('[gate]\naddress = "host:0"\n', ["$.gate.address"]),
+        ('[gate]\naddress = "host:99999"\n', ["$.gate.address"]),
+        ('[gate]\naddress = "-oProxyCommand=x"\n', ["$.gate.address"]),
+        ("[gate]\naddress = 5\n", ["$.gate.address", "5"]),
         ('[gate]\ncontrol_account = "Root; rm"\n', ["$.gate.control_account"]),
         ("[paths]\nstate = 5\n", ["$.paths.state", "path"]),
         ("[paths]\nstat = 'x'\n", ["stat", "$.paths"]),
@@ -230,3 +235,21 @@ def test_examples_of_the_documents_are_understood(document, file):
         config = _load(file, textwrap.dedent(example.lstrip("\n")))
         assert read_rules(config.compression, document) or not config.compression
         assert read_configured(config.retention, document) or not config.retention
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", ("", None)),
+        ("backup.example.org", ("backup.example.org", None)),
+        ("backup.example.org:2222", ("backup.example.org", 2222)),
+        ("203.0.113.5:22", ("203.0.113.5", 22)),
+        ("2001:db8::1", ("2001:db8::1", None)),
+        ("[2001:db8::1]:2222", ("2001:db8::1", 2222)),
+        ("[2001:db8::1]", ("2001:db8::1", None)),
+    ],
+)
+def test_address_for_clients_is_a_name_and_maybe_a_port(tmp_path, text, parts):
+    file = tmp_path / "thaniya.toml"
+    file.write_text(f'[gate]\naddress = "{text}"\n')
+    assert load_config(file).gate.address.parts() == parts

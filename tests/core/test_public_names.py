@@ -7,7 +7,23 @@ import importlib
 import pytest
 
 PUBLIC = {
-    "accounts": {"UNLIMITED", "EmbeddedAccounts", "OpensshAccounts", "SlotLog", "Users", "parse_public_key"},
+    "accounts": {
+        "UNLIMITED",
+        "EmbeddedAccounts",
+        "Entrance",
+        "HostKey",
+        "Instructions",
+        "OpensshAccounts",
+        "SlotLog",
+        "Unlimited",
+        "Users",
+        "instruct",
+        "parse_max_uploads",
+        "parse_public_key",
+        "parse_quota",
+        "read_key_file",
+        "split_key_lines",
+    },
     "archive": {
         "Backups",
         "Catalog",
@@ -61,6 +77,7 @@ PUBLIC = {
     "model": {
         "MIN_RSA_BITS",
         "RUN_CLAIM",
+        "Agreement",
         "Alert",
         "Backup",
         "ChannelRecord",
@@ -86,7 +103,11 @@ PUBLIC = {
         "User",
         "Volume",
         "VolumeCondition",
+        "agree_on_parent",
+        "awaited_parents",
         "check_admitted",
+        "increments_on",
+        "mark_broken_chains",
     },
     "monitor": {
         "CALENDAR_DAYS",

@@ -16,6 +16,8 @@ from thaniya_core.cli.forced_command import ForcedCommand, parse_forced_command
 from thaniya_core.cli.process import log_to_system
 
 SLOW = {"asyncio", "cryptography", "multiprocessing", "paramiko", "pydantic", "rich", "typer", "unittest", "xopen"}
+KEY = "SHA256:" + "A" * 43
+KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDR42mUIODuZu+H7KOANoMyjObyc0Dtt6Lyocz1m8yYl alice@laptop"
 LOADED = re.compile(r"^import time: .*\| +(\w+)", re.MULTILINE)
 
 
@@ -73,6 +75,11 @@ def test_forced_command_acts_as_its_user_and_notes_where_it_came_from(alice, ser
     [
         (["broker", "alice"], ForcedCommand("alice")),
         (["--config", "/etc/thaniya.toml", "broker", "alice"], ForcedCommand("alice", Path("/etc/thaniya.toml"))),
+        (["broker", "alice", "--key", KEY], ForcedCommand("alice", None, KEY)),
+        (["--config", "x", "broker", "alice", "--key", KEY], ForcedCommand("alice", Path("x"), KEY)),
+        (["broker", "alice", "--key", KEY[:-1]], None),
+        (["broker", "alice", "--key"], None),
+        (["broker", "--probe", "--key", KEY], None),
         (["broker"], None),
         (["broker", "--probe"], ForcedCommand(None)),
         (["broker", "--help"], None),
@@ -101,6 +108,27 @@ def test_broker_answers_alike_with_and_without_the_command_line(alice, run_modul
 
     assert ("typer" in loaded) == (form == "-c")
     assert (lean.returncode, lean.stdout, _said(lean)) == (other.returncode, other.stdout, _said(other))
+
+
+@pytest.mark.parametrize("form", ["--config", "-c"])
+def test_broker_notes_that_the_key_was_used(alice, server, clock, run_module, root, form):
+    server.users.add_key("alice", KEY_LINE, "login:test")
+    (key,) = server.users.get("alice").keys
+
+    done, loaded = run_module(form, str(root / "thaniya.toml"), "broker", "alice", "--key", key.fingerprint)
+
+    assert done.returncode == 0, done.stderr
+    assert list(server.store.key_uses()) == [key.fingerprint]
+    assert form == "-c" or not loaded & SLOW
+
+
+def test_key_use_that_cannot_be_noted_keeps_nobody_out(alice, run_module, root):
+    (root / "state" / "keys").write_text("in the way")
+
+    done, _ = run_module("--config", str(root / "thaniya.toml"), "broker", "alice", "--key", KEY, command="help")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("Hello alice")
 
 
 @pytest.mark.parametrize("form", ["--config", "-c"])

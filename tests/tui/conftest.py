@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -84,6 +85,13 @@ class Person:
 
     async def type(self, text: str) -> None:
         await self.pilot.press(*text)
+        await self.pilot.pause()
+
+    async def paste(self, text: str) -> None:
+        """Paste into what has the keys."""
+        focused = self.console.screen.focused
+        assert focused is not None
+        focused.post_message(Paste(text))
         await self.pilot.pause()
 
     async def wait(self, condition: Callable[[], Any], what: str = "") -> Any:
@@ -205,6 +213,7 @@ def archived(give: Callable[..., Any], complete: Callable[[Any], None], work: Ca
     return make
 
 
+@pytest.fixture
 def same_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids are the same in every run: pictures show them."""
     numbers = iter(range(0x10000))

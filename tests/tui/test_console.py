@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from rich.text import Text
+from textual.dom import DOMNode
 
 from thaniya_core.errors import ConfigInvalid, StateUnreadable
-from thaniya_core.model import SlotState
+from thaniya_core.model import Job, JobKind, JobState, Slot, SlotState
+from thaniya_core.testing import FixedClock
+from thaniya_core.views import Live
+from thaniya_tui import render
+from thaniya_tui.app import _has_news
 from thaniya_tui.areas import AREAS
-from thaniya_tui.dialogs import Failure, Help
+from thaniya_tui.dialogs import Failure, Help, Reading
 from thaniya_tui.keys import check_keys, known_bindings
+from thaniya_tui.reader import Reader
+from thaniya_tui.surveying import Surveying
+
+NOW = FixedClock().now()
 
 
 def test_number_keys_lead_to_the_areas(visit):
@@ -136,6 +148,22 @@ def test_state_that_cannot_be_read_is_told_and_nothing_looks_live(visit, server,
     visit(break_it)
 
 
+def test_what_cannot_be_read_is_told_with_its_cause_and_not_again_and_again(visit):
+    failures = []
+
+    def fail():
+        failures.append("")
+        raise StateUnreadable("cannot read state.json: it is broken")
+
+    async def break_it(person):
+        person.console._live_reader._ask = fail
+        person.console._live_reader._every_s = 0.01
+        await person.wait(lambda: len(failures) > 3, "some failures")
+        assert person.toasts == ["cannot read state.json: it is broken"]
+
+    visit(break_it)
+
+
 def test_what_fails_again_and_again_is_told_once_and_is_stale_for_as_long(visit, server, root):
     log, away = root / "state" / "log", root / "away"
     failures = 0
@@ -172,6 +200,45 @@ def test_what_fails_again_and_again_is_told_once_and_is_stale_for_as_long(visit,
     visit(break_it)
 
 
+def test_reading_goes_on_after_what_was_read_could_not_be_shown(visit):
+    shown, failed = [], []
+
+    def show(answer):
+        if not failed:
+            raise ZeroDivisionError(answer)
+        shown.append(answer)
+
+    async def read(person):
+        Reader(person.console, "something", lambda: "answer", show, failed.append, 0.01).start()
+        await person.wait(lambda: shown)
+        assert len(failed) == 1
+
+    visit(read)
+
+
+def test_a_mistake_in_showing_is_told_in_full(visit):
+    async def show(person):
+        person.console.fail_reading(ZeroDivisionError("of the program"))
+        await person.see("Unexpected failure")
+
+    visit(show)
+
+
+def test_a_survey_that_fails_is_not_tried_at_each_look(server, monkeypatch):
+    tried = []
+
+    def fail(timeout_s):
+        tried.append(timeout_s)
+        raise StateUnreadable("cannot read state.json: it is broken")
+
+    monkeypatch.setattr(server.surveys, "make_elsewhere", fail)
+    surveying = Surveying(server)
+    for _ in range(3):
+        with pytest.raises(StateUnreadable):
+            surveying.ask()
+    assert len(tried) == 1
+
+
 def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_console, visit):
     answer = threading.Event()
     console = open_console()
@@ -188,6 +255,46 @@ def test_a_server_that_does_not_answer_is_stale_and_can_be_left(server, open_con
     visit(hang, console=console)
     answer.set()
     assert console.return_code == 0
+
+
+def test_what_was_read_long_ago_does_not_look_new_in_another_area(open_console, visit):
+    answer = threading.Event()
+    console = open_console()
+    console._stale_after_s = 0.2
+
+    async def hang(person):
+        person.console._live_reader._ask = answer.wait
+        await person.go("uploads")
+        await person.see("STALE")
+        since = person.console.screen.status_line()._read_at
+        await person.press("1")
+        line = person.console.screen.status_line()
+        assert line.is_stale and line._read_at == since
+
+    visit(hang, console=console)
+    answer.set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slots": (Slot("thaniya_01", SlotState.DEGRADED),)},
+        {"jobs": (Job("20261123T210001Z-7f3a2c", JobKind.ARCHIVE, "x", NOW, NOW, state=JobState.FAILED),)},
+        {"service_runs": False},
+    ],
+)
+def test_what_may_change_the_verdict_asks_for_a_new_one(change):
+    before = Live(NOW, True, NOW, slots=(Slot("thaniya_01"),))
+    assert _has_news(before, replace(before, **change))
+    assert not _has_news(before, replace(before, slots=(Slot("thaniya_01", SlotState.TAKEN),)))
+
+
+def test_copying_says_so_where_there_is_nothing_to_copy(visit):
+    async def copy(person):
+        await person.press("1", "y")
+        assert "there is nothing under the cursor to copy" in person.toasts
+
+    visit(copy)
 
 
 def test_a_mistake_in_the_program_is_told_and_the_console_goes_on(visit):
@@ -218,6 +325,66 @@ def test_each_binding_has_an_id_of_its_own_and_takes_no_key_of_a_multiplexer():
     found = [(binding.id, key) for _, binding in known_bindings() for key in binding.key.split(",")]
     assert len({binding_id for binding_id, _ in found}) == len(list(known_bindings()))
     assert not {key for _, key in found} & {"ctrl+j", "ctrl+s", "ctrl+b", "ctrl+a"}
+
+
+def test_every_binding_of_the_console_can_be_given_another_key():
+    known = {id(binding) for _, binding in known_bindings()}
+    for owner in _all_below(DOMNode):
+        if owner.__module__.startswith("thaniya_tui"):
+            missing = [each for each in owner.__dict__.get("BINDINGS", ()) if id(each) not in known]
+            assert not missing, f"{owner.__name__}: give these an id, and thaniya_tui.keys their owner: {missing}"
+
+
+def _all_below(owner):
+    for each in owner.__subclasses__():
+        yield each
+        yield from _all_below(each)
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_no_key_means_two_things_in_an_area(area):
+    here = (area.NAME, "everywhere", "all areas", "tables")
+    keys = [key for where, binding in known_bindings() if where in here for key in binding.key.split(",")]
+    assert sorted(keys) == sorted(set(keys))
+
+
+def test_the_documentation_lists_every_key_with_its_id():
+    text = (Path(__file__).parents[2] / "docs" / "console.md").read_text()
+    listed = [line for line in text.partition("\n## Keys\n")[2].splitlines() if line.startswith("| `")]
+    assert listed == [
+        f"| `{each.id}` | {' '.join(f'`{key}`' for key in each.key.split(','))} | {where} | {each.description} |"
+        for where, each in known_bindings()
+    ]
+
+
+def test_other_keys_come_from_the_configuration_also_in_dialogs(visit):
+    async def press(person):
+        await person.press("2", "question_mark")
+        await person.see("what the keys do")
+        await person.press("z")
+        assert not isinstance(person.console.screen, Help)
+
+    visit(press, keys=check_keys({"dialog.leave": "z"}, "thaniya.toml"))
+
+
+def test_q_leaves_a_question_and_not_the_console(visit, server):
+    async def ask(person):
+        await person.press("2", "d")
+        await person.see("Take out of use?")
+        await person.press("q")
+        await person.see("Slots")
+        assert person.console.is_running and isinstance(person.console.screen, AREAS[1])
+
+    visit(ask)
+
+
+@pytest.mark.parametrize("title", ["[red]", "[/x]", "\x1b[2J", "\u202egnp.exe"])
+def test_the_title_of_a_dialog_stands_there_letter_by_letter(visit, title):
+    async def look(person):
+        person.console.push_screen(Reading(title, Text("")))
+        await person.see(render.foreign(title).plain)
+
+    visit(look)
 
 
 def test_other_keys_come_from_the_configuration(visit, give):

@@ -345,6 +345,7 @@ def test_one_who_may_only_look_can_try_a_policy_but_not_save_it(visit, two):
         await person.press("e")
         dialog = await write(person, "keep-last=1")
         assert dialog.query_one("#save", Button).disabled
+        await person.see("to be tried only")
         await person.press("enter")
         await person.see("tried, not saved: keep-last=1")
 

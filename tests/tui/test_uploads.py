@@ -100,6 +100,8 @@ def test_an_upload_appears_moves_and_can_be_aborted(visit, server, give):
         await person.see("1000 B of 3.9 KiB")
         await person.press("a")
         await person.see("Abort this upload?")
+        assert person.console.focused.id == "leave"
+        await person.press("shift+tab")
         await person.type("the disk is needed")
         await person.press("enter")
         await person.see("is aborted")
@@ -110,6 +112,18 @@ def test_an_upload_appears_moves_and_can_be_aborted(visit, server, give):
     visit(abort)
     event = next(event for event in server.newest_events() if event.action == "upload.aborted")
     assert event.actor == "login:test"
+
+
+def test_tables_without_rows_say_why_and_what_to_do(visit):
+    async def look(person):
+        await person.go("uploads")
+        await person.see("no upload has ended yet")
+        await person.press("slash", *"nobody", "enter")
+        await person.see("nothing fits: esc takes the filter away")
+        await person.go("jobs")
+        await person.see("no job yet: each upload that is complete makes one")
+
+    visit(look)
 
 
 @pytest.mark.parametrize("button", ["#leave", "#agree"])

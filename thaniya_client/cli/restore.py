@@ -45,6 +45,12 @@ def restore(
         )
         for warning in restored.warnings:
             print_line(f"warning: {warning}")
+        if restored.recipes:
+            print_line(
+                f"what is left to do is at the end of RESTORE.txt: thaniya-client fetch {restored.id} RESTORE.txt"
+            )
+        for recipe in restored.recipes:
+            print_line(f"  {recipe.title}")
     if restored.warnings:
         raise typer.Exit(ExitCode.WARNINGS)
 

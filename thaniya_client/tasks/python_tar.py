@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, cast
@@ -27,24 +27,36 @@ def pack_with_python(
     warn: Callable[[str], None],
 ) -> None:
     """Write a tar archive of a directory; what cannot be read is a warning. Holes are written as zeros."""
+    found = walk_tree(root, exclude, one_file_system, lambda path, error: _warn_unreadable(warn, path, error))
+    pack_found(root, found, archive, contents, warn)
 
-    def note_unreadable(path: bytes, error: OSError) -> None:
-        warn(f'"./{escape_path(path)}": Cannot read: {error.strerror}')
 
+def pack_found(
+    root: Path,
+    everything: Iterable[Found],
+    archive: PackedFile,
+    contents: ContentsList,
+    warn: Callable[[str], None],
+) -> None:
+    """Write a tar archive of what was found below a directory; what cannot be read is a warning."""
     links: dict[tuple[int, int], bytes] = {}
     with tarfile.open(
         mode="w|", fileobj=cast(IO[bytes], archive), format=tarfile.PAX_FORMAT, bufsize=_BLOCK_BYTES
     ) as tar:
-        for found in walk_tree(root, exclude, one_file_system, note_unreadable):
+        for found in everything:
             if stat.S_ISSOCK(found.status.st_mode):
                 continue
             try:
                 entry = _add_member(tar, os.fsencode(root), found, links, warn)
             except OSError as exc:
-                note_unreadable(found.path, exc)
+                _warn_unreadable(warn, found.path, exc)
                 continue
             contents.add(entry)
             tar.getmembers().clear()  # tarfile would keep every member in memory
+
+
+def _warn_unreadable(warn: Callable[[str], None], path: bytes, error: OSError) -> None:
+    warn(f'"./{escape_path(path)}": Cannot read: {error.strerror}')
 
 
 def _add_member(

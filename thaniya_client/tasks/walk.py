@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -67,9 +67,14 @@ def _list_below(root: Path, directory: bytes, on_error: Callable[[bytes, OSError
 
 def estimate_tar_bytes(root: Path, exclude: Sequence[str], one_file_system: bool) -> int:
     """How large a tar archive of a directory will be at the most, with its contents list; holes are left out."""
+    return estimate_found_bytes(root, walk_tree(root, exclude, one_file_system, lambda _path, _error: None))
+
+
+def estimate_found_bytes(root: Path, everything: Iterable[Found]) -> int:
+    """How large a tar archive of what was found below a directory will be at the most."""
     total = _FIXED_OVERHEAD_BYTES
     linked: set[tuple[int, int]] = set()
-    for found in walk_tree(root, exclude, one_file_system, lambda _path, _error: None):
+    for found in everything:
         total += _ENTRY_OVERHEAD_BYTES
         status = found.status
         if not stat.S_ISREG(status.st_mode):

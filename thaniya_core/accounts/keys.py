@@ -7,9 +7,11 @@ import binascii
 import hashlib
 import re
 from datetime import datetime
+from pathlib import Path
 
 from thaniya_core.errors import IllegalKey
 from thaniya_core.model import MIN_RSA_BITS, PublicKey
+from thaniya_core.system.files import os_errors
 
 ALGORITHMS = (
     "ssh-ed25519",
@@ -18,6 +20,8 @@ ALGORITHMS = (
     "ecdsa-sha2-nistp521",
     "ssh-rsa",
 )
+
+_LARGEST_FILE = 256 * 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -50,6 +54,48 @@ def parse_public_key(line: str, added_at: datetime) -> PublicKey:
         fingerprint="SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("="),
         added_at=added_at,
     )
+
+
+def find_keys(given: str, added_at: datetime) -> tuple[PublicKey, ...]:
+    """The keys of what a person types or pastes: the line of a `.pub` file, or the path of such a file.
+
+    A path begins with `/`, `~` or `.`; no public key does.
+
+    Raises:
+        IllegalKey: there is no key in it, or one that is not taken.
+        NotFound, NotAllowed: the file cannot be read.
+    """
+    text = given.strip()
+    lines = read_key_file(Path(text).expanduser()) if text.startswith(("/", "~", ".")) else [text]
+    return tuple(parse_public_key(line, added_at) for line in lines)
+
+
+def read_key_file(file: Path) -> list[str]:
+    """The lines of a `.pub` file; what is empty or a comment is passed over.
+
+    Raises:
+        IllegalKey: it is no file of public keys.
+        NotFound, NotAllowed: it cannot be read.
+    """
+    hint = "give the file that ends in .pub"
+    with os_errors(f"read the key file {file}"):
+        if file.is_dir():
+            raise IllegalKey(f"{file} is a directory", hint=hint)
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST_FILE + 1)
+    try:
+        lines = split_key_lines(content.decode())
+    except UnicodeDecodeError as exc:
+        raise IllegalKey(f"{file} is not a public key file", hint=hint) from exc
+    if len(content) > _LARGEST_FILE or not lines:
+        what = "holds no key" if len(content) <= _LARGEST_FILE else "is too large for a public key file"
+        raise IllegalKey(f"{file} {what}", hint=hint)
+    return lines
+
+
+def split_key_lines(text: str) -> list[str]:
+    """The keys of a text, a line each; empty lines and comments are passed over."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def _check_blob(algorithm: str, blob: str) -> bytes:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from enum import Enum
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from thaniya_core.accounts.keys import parse_public_key
-from thaniya_core.errors import AlreadyExists, NotFound, WrongState, WrongUsage
+from thaniya_core.accounts.keys import find_keys, parse_public_key
+from thaniya_core.accounts.limits import Unlimited, check_limits
+from thaniya_core.errors import AlreadyExists, NotFound, ThaniyaError, WrongState, WrongUsage
 from thaniya_core.formats.names import check_user
 from thaniya_core.model import Event, PublicKey, Role, User
 from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
 
-
-class Unlimited(Enum):
-    """The word for no limit, where None already means: leave it as it is."""
-
-    UNLIMITED = "unlimited"
-
-
-UNLIMITED = Unlimited.UNLIMITED
+logger = logging.getLogger(__name__)
 
 
 class Users:
@@ -60,7 +55,7 @@ class Users:
             AlreadyExists: the name, or a key with another user, is there already.
         """
         check_user(name)
-        _check_limits(quota_bytes, max_uploads)
+        check_limits(quota_bytes, max_uploads)
         now = self._clock.now()
         keys = [parse_public_key(line, now) for line in key_lines]
         user = User(name, now, role=role, quota_bytes=quota_bytes, max_uploads=max_uploads)
@@ -68,10 +63,35 @@ class Users:
             if state.users.get(name) is not None:
                 raise AlreadyExists(f"the user {name} exists already", hint=f"see `thaniya user show {name}`")
             for key in keys:
-                user = _with_key(state, user, key)
+                user = _with_key(state.users.all(), user, key)
             state.users.put(user)
         self._log(actor, "user.add", name, ", ".join(key.fingerprint for key in user.keys))
         return user
+
+    def look_at_keys(self, given: str) -> tuple[PublicKey, ...]:
+        """The keys that somebody gives, a line of a `.pub` file or the path of one, when they may be added to a user.
+
+        Raises:
+            IllegalKey, NotFound, NotAllowed: there is none, or one that is not taken; the file cannot be read.
+            AlreadyExists: some user has one already.
+        """
+        keys = find_keys(given, self._clock.now())
+        holder = User("", self._clock.now())
+        with_them = self._store.read().users.all()
+        for key in keys:
+            holder = _with_key(with_them, holder, key)
+        return holder.keys
+
+    def key_uses(self) -> dict[str, datetime]:
+        """When each key of a user last let a client in, by its fingerprint; one that never did since it was added is
+        not in it."""
+        uses = self._store.key_uses()
+        return {
+            key.fingerprint: uses[key.fingerprint]
+            for user in self.all()
+            for key in user.keys
+            if key.fingerprint in uses and uses[key.fingerprint] >= key.added_at
+        }
 
     def add_key(self, name: str, key_line: str, actor: str) -> PublicKey:
         """Let one more key in.
@@ -81,7 +101,7 @@ class Users:
             AlreadyExists: some user has the key already.
         """
         key = parse_public_key(key_line, self._clock.now())
-        self._change(name, lambda state, user: _with_key(state, user, key))
+        self._change(name, lambda state, user: _with_key(state.users.all(), user, key))
         self._log(actor, "user.key_add", name, key.fingerprint)
         return key
 
@@ -104,6 +124,7 @@ class Users:
             return replace(user, keys=tuple(key for key in user.keys if key not in removed))
 
         user = self._change(name, without_key)
+        self._forget_use(removed[0])
         self._log(actor, "user.key_remove", name, removed[0].fingerprint)
         return user
 
@@ -130,7 +151,7 @@ class Users:
                 quota_bytes=None if isinstance(quota, Unlimited) else quota,
                 max_uploads=max_uploads if max_uploads is not None else user.max_uploads,
             )
-            _check_limits(new.quota_bytes, new.max_uploads)
+            check_limits(new.quota_bytes, new.max_uploads)
             return new
 
         user = self._change(name, changed)
@@ -154,7 +175,7 @@ class Users:
             WrongState: an upload of the user is on its way.
         """
         with self._store.transaction() as state:
-            _found(state.users.get(name), name)
+            user = _found(state.users.get(name), name)
             busy = [upload.id for upload in state.uploads.all() if upload.user == name]
             if busy:
                 raise WrongState(
@@ -162,7 +183,15 @@ class Users:
                     hint="wait for them, or end them with `thaniya upload abort ID`",
                 )
             state.users.remove(name)
+        for key in user.keys:
+            self._forget_use(key)
         self._log(actor, "user.remove", name)
+
+    def _forget_use(self, key: PublicKey) -> None:
+        try:
+            self._store.forget_key_use(key.fingerprint)
+        except ThaniyaError as error:
+            logger.warning("the last use of the key %s stays on record: %s", key.fingerprint, error)
 
     def _set_enabled(self, name: str, enabled: bool, actor: str) -> User:
         user = self._change(name, lambda _, user: replace(user, enabled=enabled))
@@ -185,18 +214,10 @@ def _found(user: User | None, name: str) -> User:
     return user
 
 
-def _with_key(state: StateTransaction, user: User, key: PublicKey) -> User:
+def _with_key(users: Iterable[User], user: User, key: PublicKey) -> User:
     """The user with one more key. A key tells who calls, so it belongs to one user only."""
-    for other in [*state.users.all(), user]:
+    for other in [*users, user]:
         if any(known.blob == key.blob for known in other.keys):
-            raise AlreadyExists(
-                f"the key {key.fingerprint} belongs to {other.name} already", hint="each user needs a key of its own"
-            )
+            whose = f"belongs to {other.name} already" if other.name else "is given twice"
+            raise AlreadyExists(f"the key {key.fingerprint} {whose}", hint="each user needs a key of its own")
     return replace(user, keys=(*user.keys, key))
-
-
-def _check_limits(quota_bytes: int | None, max_uploads: int) -> None:
-    if quota_bytes is not None and quota_bytes < 0:
-        raise WrongUsage("a quota cannot be negative")
-    if max_uploads < 1:
-        raise WrongUsage("a user needs at least one upload at the same time", hint="disable the user to keep it out")

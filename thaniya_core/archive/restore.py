@@ -7,11 +7,21 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.archive.reading import OnChunk
 from thaniya_core.errors import CommandFailed, IntegrityFailed
+from thaniya_core.formats.chains import Step, restore_steps
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
-from thaniya_core.formats.restoring import Part, not_in_backup, select_parts
+from thaniya_core.formats.restoring import (
+    Part,
+    absent_paths,
+    archives_come_first,
+    check_overwrite,
+    not_in_backup,
+    select_parts,
+)
 from thaniya_core.formats.tar import (
     absent_members,
     compression_options,
@@ -21,7 +31,7 @@ from thaniya_core.formats.tar import (
     needs_root,
 )
 from thaniya_core.system.files import CHUNK_BYTES, hash_file, make_directories, os_errors
-from thaniya_core.system.marked_directory import check_target, marked_directory
+from thaniya_core.system.marked_directory import check_target, make_writable, marked_directory
 from thaniya_core.system.run import Process, run
 
 RESTORE_TIMEOUT_S = 7 * 86400.0
@@ -42,13 +52,19 @@ def extract_command(part: Part, archive: Path, target: Path) -> list[str]:
         f"--file={archive}",
         *compression_options(part.file.compression),
         f"--directory={target}",
-        *member_arguments(part.members),
+        *member_arguments(part.members, incremental=part.file.incremental),
     ]
 
 
+class Stored(Struct, frozen=True):
+    """A backup, and where it lies."""
+
+    document: BackupDocument
+    directory: Path
+
+
 def restore_backup(
-    document: BackupDocument,
-    directory: Path,
+    chain: Sequence[Stored],
     target: Path,
     paths: Sequence[str] = (),
     *,
@@ -58,8 +74,7 @@ def restore_backup(
     """Check the sums of a backup and restore it, or some paths of it, into a directory.
 
     Args:
-        document: what is known of the backup.
-        directory: where it lies.
+        chain: the backup; of an increment also what it builds on, down to the full one.
         target: where to restore; made when missing.
         paths: see `select_parts`; empty for all.
         overwrite: restore into a directory that is not empty, over files of the same names.
@@ -69,24 +84,26 @@ def restore_backup(
         How many files came, directories not counted; None with `overwrite`, where others lie among them.
 
     Raises:
-        WrongUsage: a path leads out of the backup, or the target is no directory.
+        WrongUsage: a path leads out of the backup, the target is no directory, or an increment is to overwrite one.
         AlreadyExists: the target is not empty.
         IntegrityFailed: a sum is wrong; nothing was restored.
         NotFound: a path is not in the backup; the others are restored.
         CommandFailed: tar failed.
     """
+    document = chain[0].document
     parts = select_parts(document, paths)
+    check_overwrite(parts, target, overwrite=overwrite)
     check_target(target, document.id, overwrite=overwrite)
     with os_errors(f"restore into {target}"):
-        for part in parts:
-            sha256, _ = hash_file(directory / part.file.name, on_chunk)
-            if sha256 != part.file.sha256:
+        for step, stored in _find_stored(chain, parts):
+            sha256, _ = hash_file(stored, on_chunk)
+            if sha256 != step.part.file.sha256:
                 raise IntegrityFailed(
-                    f"{part.file.name} of {document.id} is damaged; nothing was restored",
+                    f"{step.part.file.name} of {step.document.id} is damaged; nothing was restored",
                     hint="restore the backup before or after it, or paths that lie in its other files",
                 )
         with marked_directory(target, document.id, overwrite=overwrite) as place:
-            absent = unpack_backup(document, directory, place, parts)
+            absent = unpack_backup(chain, place, parts)
             came = None if overwrite else _count_files(place)
         if absent:
             raise not_in_backup(document.id, absent)
@@ -97,9 +114,15 @@ def _count_files(directory: Path) -> int:
     return sum(len(files) for _, _, files in os.walk(os.fsencode(directory)))
 
 
+def _find_stored(chain: Sequence[Stored], parts: Sequence[Part]) -> list[tuple[Step, Path]]:
+    """What is unpacked, in this order, and where it lies."""
+    directories = {stored.document.id: stored.directory for stored in chain}
+    steps = restore_steps([stored.document for stored in chain], parts)
+    return [(step, directories[step.document.id] / step.part.file.name) for step in steps]
+
+
 def unpack_backup(
-    document: BackupDocument,
-    directory: Path,
+    chain: Sequence[Stored],
     target: Path,
     parts: Sequence[Part],
     *,
@@ -108,8 +131,7 @@ def unpack_backup(
     """Restore parts of a backup into a directory that is there. Their sums are taken to be checked.
 
     Args:
-        document: what is known of the backup.
-        directory: where it lies.
+        chain: the backup; of an increment also what it builds on, down to the full one.
         target: where to restore.
         parts: what of it.
         as_far_as_allowed: let pass what only root may restore: owners, devices, some attributes.
@@ -121,7 +143,17 @@ def unpack_backup(
         CommandFailed: tar or a decompressor failed.
     """
     may_pass = needs_root if as_far_as_allowed else _nothing
-    return [path for part in parts for path in _restore_part(part, directory / part.file.name, target, may_pass)]
+    absent: list[str] = []
+    status = None
+    for step, stored in _find_stored(chain, parts):
+        if step.part.file.kind is FileKind.FILE and status is None and archives_come_first(chain[0].document.files):
+            status = target.stat()
+        missing = _restore_part(step.part, stored, target, may_pass)
+        if step.document.id == chain[0].document.id:
+            absent += absent_paths(step.part, target) if step.part.file.incremental else missing
+    if status is not None:
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return absent
 
 
 def _nothing(_: str) -> bool:
@@ -135,6 +167,8 @@ def _restore_part(part: Part, stored: Path, target: Path, may_pass: Callable[[st
         return []
     into = target / part.directory
     make_directories(into)
+    if part.file.incremental:
+        make_writable(into)  # tar sets all modes again, which may shut out who is not root
     missing = _extract(extract_command(part, stored, into), part.file.name, may_pass)
     return [part.outer(member) for member in absent_members(part.members, missing)]
 

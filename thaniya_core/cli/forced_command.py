@@ -7,6 +7,7 @@ such as `--help`, is left to the command line in `main.py`, whose `broker` does 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from thaniya_core.gate.broker import run_command
 from thaniya_core.gate.services import Caller
 from thaniya_core.server import Server, open_server
 
-PROBE = "--probe"
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 
 
 class ForcedCommand(Struct, frozen=True):
@@ -30,20 +31,25 @@ class ForcedCommand(Struct, frozen=True):
     user: str | None
     """None: `thaniya doctor` asks whether the broker runs."""
     config: Path | None = None
+    key: str = ""
+    """The fingerprint of the key that let it in; empty where the key look-up is of an earlier version."""
 
 
 def parse_forced_command(arguments: Sequence[str]) -> ForcedCommand | None:
-    """The calls that the key look-up prescribes, `[--config FILE] broker USER|--probe`; None for any other."""
+    """The calls that the key look-up prescribes, `[--config FILE] broker USER [--key FINGERPRINT]` or `--probe`; None
+    for any other."""
+    config = None
     match arguments:
-        case ["broker", user]:
-            config = None
-        case ["--config", file, "broker", user] if file:
-            config = Path(file)
-        case _:
-            return None
-    if user == PROBE:
-        return ForcedCommand(None, config)
-    return None if user.startswith("-") else ForcedCommand(user, config)
+        case ["--config", file, "broker", *_] if file:
+            config, arguments = Path(file), arguments[2:]
+    match arguments:
+        case ["broker", "--probe"]:
+            return ForcedCommand(None, config)
+        case ["broker", user] if not user.startswith("-"):
+            return ForcedCommand(user, config)
+        case ["broker", user, "--key", key] if not user.startswith("-") and _FINGERPRINT.fullmatch(key):
+            return ForcedCommand(user, config, key)
+    return None
 
 
 def run_forced_command(command: ForcedCommand, arguments: Sequence[str]) -> int:
@@ -53,7 +59,7 @@ def run_forced_command(command: ForcedCommand, arguments: Sequence[str]) -> int:
         server = open_server(command.config)
         if command.user is None:
             return answer_probe(server)
-        return serve_caller(server, command.user)
+        return serve_caller(server, command.user, command.key)
     except (ThaniyaError, OSError) as error:
         return tell_failure(error, arguments)
     except KeyboardInterrupt:
@@ -67,11 +73,14 @@ def answer_probe(server: Server) -> int:
     return ExitCode.DONE
 
 
-def serve_caller(server: Server, user: str) -> int:
-    """Carry out what sshd was asked for, in SSH_ORIGINAL_COMMAND, for a user that it has let in."""
+def serve_caller(server: Server, user: str, key: str) -> int:
+    """Carry out what sshd was asked for, in SSH_ORIGINAL_COMMAND, for a user that it has let in by a key."""
     peer = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    services = CallerServices(server)
+    if key:
+        services.note_key_use(key)
     return run_command(
-        CallerServices(server),
+        services,
         Caller(user, peer),
         os.environ.get("SSH_ORIGINAL_COMMAND", ""),
         sys.stdin.buffer,

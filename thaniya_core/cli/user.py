@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from thaniya_core.accounts import UNLIMITED
+from thaniya_core.accounts import Unlimited, parse_quota, read_key_file, split_key_lines
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
 from thaniya_core.errors import ThaniyaError, WrongUsage
-from thaniya_core.formats.quantities import format_size, parse_size
+from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Role, User
 from thaniya_core.server import Server
-from thaniya_core.system.files import os_errors
+from thaniya_core.system.harmless import make_harmless
+from thaniya_core.system.terminal import show_json
 
 app = typer.Typer(no_args_is_help=True, help="Who may back up.")
 key_app = typer.Typer(no_args_is_help=True, help="The SSH public keys of a user.")
@@ -50,6 +51,7 @@ def add(
     """
     lines = _key_lines(key, key_file)  # before root becomes the service user, who may not read them
     server = server_of(context)
+    limit = parse_quota(quota) if quota else None
     if not adopt_backups:
         server.refuse_inherited_backups(name)
     user = server.users.add(
@@ -57,7 +59,7 @@ def add(
         lines,
         actor(),
         role=role,
-        quota_bytes=parse_size(quota) if quota else None,
+        quota_bytes=None if isinstance(limit, Unlimited) else limit,
         max_uploads=max_uploads,
     )
     _show(server, user, as_json)
@@ -102,7 +104,7 @@ def change(
     context: typer.Context,
     name: Name,
     role: Annotated[Role | None, typer.Option(help="For the console; over SSH all may do the same.")] = None,
-    quota: Annotated[str | None, typer.Option(help="Bytes of all backups together: 500G, or `none`.")] = None,
+    quota: Annotated[str | None, typer.Option(help="Bytes of all backups together: 500G, or `unlimited`.")] = None,
     max_uploads: Annotated[int | None, typer.Option(min=1, help="Uploads at the same time.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,9 +113,24 @@ def change(
     Example: thaniya user set alice --quota 1T
     """
     server = server_of(context)
-    wanted = None if quota is None else UNLIMITED if quota == "none" else parse_size(quota)
+    wanted = None if quota is None else parse_quota(quota)
     user = server.users.change(name, actor(), role=role, quota_bytes=wanted, max_uploads=max_uploads)
     _show(server, user, as_json)
+
+
+@app.command("instructions")
+def instructions(context: typer.Context, name: Name, as_json: JsonOption = False) -> None:
+    """Print what to send to a user: server, host key, and the commands of a first backup.
+
+    Example: thaniya user instructions alice | mail -s "Your backups" alice@example.org
+    """
+    made = server_of(context).instruct_user(name)
+    if as_json:
+        show_json(made)
+        return
+    for doubt in made.doubts:
+        print(f"thaniya: note: {make_harmless(doubt)}", file=sys.stderr)
+    print(made.text, end="")
 
 
 @app.command("enable")
@@ -194,15 +211,10 @@ def remove_key(
 
 
 def _key_lines(keys: list[str] | None, files: list[Path] | None) -> list[str]:
-    """The keys given as text and in files; empty lines and comments of a file are passed over."""
+    """The keys given as text and in files."""
     lines = list(keys or [])
     for file in files or []:
-        with os_errors(f"read the key file {file}"):
-            try:
-                text = sys.stdin.read() if str(file) == "-" else file.read_text()
-            except UnicodeDecodeError as exc:
-                raise WrongUsage(f"{file} is not a public key file", hint="give the file that ends in .pub") from exc
-        lines += [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        lines += split_key_lines(sys.stdin.read()) if str(file) == "-" else read_key_file(file)
     return lines
 
 
@@ -220,7 +232,11 @@ def _show(server: Server, user: User, as_json: bool) -> None:
         ("uploads", f"{user.max_uploads} at the same time"),
         ("created", format_time(user.created_at)),
     ]
-    facts += [("key", f"{key.fingerprint} {key.algorithm} {key.comment}") for key in user.keys]
+    uses = server.users.key_uses()
+    for key in user.keys:
+        used_at = uses.get(key.fingerprint)
+        last = f"last used {format_time(used_at)}" if used_at else "never used"
+        facts.append(("key", f"{key.fingerprint} {key.algorithm} {key.comment}, {last}"))
     if not user.keys:
         facts.append(("key", f"none: add one with `thaniya user key add {user.name} --key-file FILE`"))
     print_facts(user, facts, as_json)

@@ -1,6 +1,15 @@
 """thaniya.toml -> Config."""
 
-from thaniya_core.config.kinds import Account, Level, MailAddress, Seconds, Size, Url, UrlTemplate, fill_template
+from thaniya_core.config.kinds import (
+    Account,
+    Level,
+    MailAddress,
+    Seconds,
+    Size,
+    Url,
+    UrlTemplate,
+    fill_template,
+)
 from thaniya_core.config.reading import find_config, load_config
 from thaniya_core.config.settings import (
     CheckLimits,

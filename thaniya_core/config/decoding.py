@@ -10,6 +10,7 @@ from thaniya_core.config.kinds import (
     Account,
     Level,
     MailAddress,
+    PublicAddress,
     Seconds,
     Size,
     Timeout,
@@ -24,6 +25,7 @@ from thaniya_core.formats.quantities import parse_duration, parse_level, parse_s
 _LONGEST_S = 3653 * 86400
 
 _MAIL_ADDRESS = re.compile(r"[A-Za-z0-9._+=&'#~-]+(@[A-Za-z0-9.-]+)?")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s\x00-\x1f\x7f]*")
 
 
@@ -35,6 +37,8 @@ def decode_special(kind: type, value: object) -> object:
         return Path(value)
     if kind is Account:
         return _decode_account(value)
+    if kind is PublicAddress:
+        return _decode_public_address(value)
     if kind is MailAddress or kind is Url or kind is UrlTemplate:
         return _decode_address(kind, value)
     if kind is Level:
@@ -71,6 +75,14 @@ def _decode_account(value: object) -> Account:
         return Account(check_user(value))
     except IllegalName as exc:
         raise ValueError(str(exc)) from exc
+
+
+def _decode_public_address(value: object) -> PublicAddress:
+    address = PublicAddress(value) if isinstance(value, str) else None
+    name, port = address.parts() if address is not None else ("", None)
+    if address is None or (address and not _NAME.fullmatch(name)) or not 1 <= (22 if port is None else port) <= 65535:
+        raise ValueError(f'expected text such as "backup.example.org" or "backup.example.org:2222", got {value!r}')
+    return address
 
 
 def _decode_address(kind: type[str], value: object) -> str:

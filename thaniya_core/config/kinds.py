@@ -19,6 +19,17 @@ class Account(str):
     """An account's name; the rule is that of users' names."""
 
 
+class PublicAddress(str):
+    """What clients call: `backup.example.org`, `backup.example.org:2222`, `[2001:db8::1]:22`; or empty."""
+
+    def parts(self) -> tuple[str, int | None]:
+        """Name or address, and port; None where none is given."""
+        name, colon, port = self.rpartition(":")
+        if colon and port.isdigit() and (":" not in name or name.endswith("]")):
+            return name.strip("[]"), int(port)
+        return self.strip("[]"), None
+
+
 class Level(str):
     """Free space; in TOML `"5%"` of a disk, or a size."""
 

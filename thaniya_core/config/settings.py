@@ -15,6 +15,7 @@ from thaniya_core.config.kinds import (
     Level,
     MailAddress,
     Port,
+    PublicAddress,
     Seconds,
     Share,
     Size,
@@ -50,6 +51,8 @@ class Gate(Struct, frozen=True, forbid_unknown_fields=True):
     """The program that does what needs root, for the openssh kind."""
     legacy_scp: bool = False
     """With the openssh kind: slots take the old SCP protocol too, confined by bwrap instead of sshd's chroot."""
+    address: PublicAddress = PublicAddress("")
+    """What clients call, as users are told it; empty: the name of this machine."""
     listen: str = "127.0.0.1"
     """Address of the embedded server."""
     port: Port = 2222

@@ -59,6 +59,7 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         self.started_at = time.monotonic()
         self.key: bytes = b""
         """The key that the client logged in with."""
+        self._fingerprint = ""
 
     @property
     def is_alive(self) -> bool:
@@ -105,7 +106,8 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
         """Whether a key may log in. paramiko checks the signature afterwards, so nothing is entered here."""
         account = make_harmless(username, 64)
         self._login = None
-        why_not = f"no accepted key: {make_harmless(str(key.fingerprint), 80)}"
+        self._fingerprint = make_harmless(str(key.fingerprint), 80)
+        why_not = f"no accepted key: {self._fingerprint}"
         try:
             self.key = key.asbytes() if isinstance(key, paramiko.PKey) else b""
             self._login = find_login(self._services, self._sessions, self._control_account, username, key)
@@ -156,7 +158,8 @@ class Connection(paramiko.ServerInterface):  # type: ignore[misc]
             if login.upload_id is not None:
                 self._slot_session = self._sessions.begin(login.account, login.upload_id, self.close)
             self._entered = True
-            self._services.note_login(login.account, login.user, self._peer, True)
+            self._services.note_login(login.account, login.user, self._peer, True, self._fingerprint)
+            self._services.note_key_use(self._fingerprint)
         except ThaniyaError as exc:
             logger.info("login of %s to %s refused: %s", login.user, login.account, exc)
             return False

@@ -26,6 +26,7 @@ PROBE_LIFE_S = 60
 _USER = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _SLOT = re.compile(r"thaniya_[0-9]{2,3}")
 _KEY_LINE = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,16384}={0,2}")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -36,7 +37,7 @@ def format_authorized_keys(state, account, *, control_account, broker):
         state: state.json as `json.load` gives it; a table that never held anything is not in it.
         account: the account that someone wants to log in to.
         control_account: the account whose keys run the broker; all others are slots.
-        broker: the command line of the broker, as a list; the user's name is put behind it.
+        broker: the command line of the broker, as a list; behind it come the user's name, and by which key he came.
     """
     lines = [
         _control_line(name, key, broker) if account == control_account else _slot_line(name, key)
@@ -77,7 +78,9 @@ def _is_ready(state, account):
 
 
 def _control_line(user, key, broker):
-    command = shlex.join([*broker, user])
+    fingerprint = key.get("fingerprint", "")
+    by_key = ["--key", fingerprint] if _FINGERPRINT.fullmatch(fingerprint) else []
+    command = shlex.join([*broker, user, *by_key])
     if not _is_plain(user, key) or _UNPRINTABLE.search(command):
         return ""
     return f'restrict,command="{_quote(command)}" {key["algorithm"]} {key["blob"]}'

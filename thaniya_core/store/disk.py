@@ -16,6 +16,7 @@ from thaniya_core.store.cache import ContentCache
 from thaniya_core.store.events import EventLog, LoggedEvent, LogPlace
 from thaniya_core.store.history import History
 from thaniya_core.store.jsonfile import Identity, JsonFile
+from thaniya_core.store.key_uses import KeyUses
 from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, Content, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of
 from thaniya_core.store.tiny import TinyFile
@@ -24,7 +25,7 @@ from thaniya_core.system.files import locked, make_directories, os_errors
 
 
 class TinyStore:
-    """A `Store` in a directory: `state.json`, `catalog/`, `history/`, `log/`. Safe between threads and processes."""
+    """A `Store` in a directory: `state.json` and directories beside it. Safe between threads and processes."""
 
     def __init__(self, directory: Path) -> None:
         """Do nothing yet; the directory is made when something is written."""
@@ -37,6 +38,7 @@ class TinyStore:
         self._guard = TransactionGuard()
         self._history = History(directory / "history", self._cache)
         self._events = EventLog(directory / "log")
+        self._key_uses = KeyUses(directory / "keys")
 
     def read(self) -> StateSnapshot:
         return StateSnapshot(self._read_state(self._state()))
@@ -159,6 +161,15 @@ class TinyStore:
     def drop_history(self, before: datetime) -> list[str]:
         with self._locked("history"):
             return self._history.drop(before)
+
+    def note_key_use(self, fingerprint: str, at: datetime) -> None:
+        self._key_uses.note(fingerprint, at)
+
+    def key_uses(self) -> dict[str, datetime]:
+        return self._key_uses.read()
+
+    def forget_key_use(self, fingerprint: str) -> None:
+        self._key_uses.forget(fingerprint)
 
     def add_event(self, event: Event) -> None:
         self._events.add(event)

@@ -190,6 +190,22 @@ class Store(Protocol):
         """Forget the history of the days before that of an instant, as whole files; gives their names, oldest first."""
         ...
 
+    def note_key_use(self, fingerprint: str, at: datetime) -> None:
+        """Remember when a key, `SHA256:…`, let a client in; the last time counts. Takes no lock, and is not durable.
+
+        Raises:
+            WrongUsage: it is no fingerprint.
+        """
+        ...
+
+    def key_uses(self) -> dict[str, datetime]:
+        """When each key last let a client in, by its fingerprint."""
+        ...
+
+    def forget_key_use(self, fingerprint: str) -> None:
+        """Forget when a key was used; nothing happens when that is not known."""
+        ...
+
     def add_event(self, event: Event) -> None:
         """Append to the audit log. Safe between processes; a torn last line harms nothing."""
         ...

@@ -10,6 +10,7 @@ from datetime import datetime
 from thaniya_core.formats.names import Series, check_id, check_user
 from thaniya_core.model import Backup, EndedUpload, Event, Job, Upload
 from thaniya_core.store.events import LoggedEvent, LogPlace, decode_event, encode_event
+from thaniya_core.store.key_uses import check_fingerprint
 from thaniya_core.store.records import BACKUPS, JOBS, UPLOADS, Content, merge, records_of
 from thaniya_core.store.rules import TransactionGuard, check_series, day_of, end_of, month_of, newest_last
 from thaniya_core.store.views import CatalogDraft, StateDraft, StateSnapshot
@@ -28,6 +29,7 @@ class MemoryStore:
         self._uploads: dict[str, Upload] = {}
         self._jobs: dict[str, Job] = {}
         self._events: list[bytes] = []
+        self._key_uses: dict[str, datetime] = {}
 
     def read(self) -> StateSnapshot:
         return StateSnapshot(self._state)
@@ -121,6 +123,16 @@ class MemoryStore:
             self._uploads = {key: each for key, each in self._uploads.items() if day_of(end_of(each)) not in dropped}
             self._jobs = {key: each for key, each in self._jobs.items() if day_of(end_of(each)) not in dropped}
         return sorted(dropped)
+
+    def note_key_use(self, fingerprint: str, at: datetime) -> None:
+        check_fingerprint(fingerprint)
+        self._key_uses[fingerprint] = at
+
+    def key_uses(self) -> dict[str, datetime]:
+        return dict(self._key_uses)
+
+    def forget_key_use(self, fingerprint: str) -> None:
+        self._key_uses.pop(check_fingerprint(fingerprint), None)
 
     def add_event(self, event: Event) -> None:
         line = encode_event(event)

@@ -7,6 +7,7 @@ from thaniya_tui.areas.log import LogArea
 from thaniya_tui.areas.overview import Overview
 from thaniya_tui.areas.retention import RetentionArea
 from thaniya_tui.areas.uploads import UploadsArea
+from thaniya_tui.areas.users import UsersArea
 from thaniya_tui.areas.volumes import VolumesArea
 
 AREAS: tuple[type[Area], ...] = (
@@ -14,6 +15,7 @@ AREAS: tuple[type[Area], ...] = (
     UploadsArea,
     BackupsArea,
     RetentionArea,
+    UsersArea,
     VolumesArea,
     JobsArea,
     LogArea,

@@ -4,6 +4,7 @@ from thaniya_tui.dialogs.ask import TICKED, Ask, Choice, Field
 from thaniya_tui.dialogs.confirm import Confirm
 from thaniya_tui.dialogs.failure import Failure, FailureText, describe_failure
 from thaniya_tui.dialogs.help import Help
+from thaniya_tui.dialogs.pick import Pick
 from thaniya_tui.dialogs.reading import Reading
 from thaniya_tui.dialogs.tick import Tick
 
@@ -16,6 +17,7 @@ __all__ = [
     "FailureText",
     "Field",
     "Help",
+    "Pick",
     "Reading",
     "Tick",
     "describe_failure",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec import Struct
 from rich.text import Text
@@ -14,6 +15,8 @@ from thaniya_core.errors import ThaniyaError
 from thaniya_tui import render
 from thaniya_tui.dialogs.base import Dialog
 from thaniya_tui.dialogs.tick import Tick
+from thaniya_tui.threads import in_thread
+from thaniya_tui.widgets import OneOf
 
 
 def _take_all(_: str) -> None:
@@ -28,7 +31,11 @@ class Field(Struct, frozen=True):
     value: str = ""
     placeholder: str = ""
     check: Callable[[str], object] = _take_all
-    """Raises ThaniyaError for what is not legal."""
+    """Raises ThaniyaError for what is not legal; called at each letter."""
+    look: Callable[[str], str] | None = None
+    """Checks what takes longer: called in a thread for what is not empty. Gives what is told of it, or raises."""
+    words: tuple[str, ...] = ()
+    """It is one of these words, and nothing is typed."""
 
 
 class Choice(Struct, frozen=True):
@@ -53,6 +60,8 @@ class Ask(Dialog[dict[str, str]]):
         agree: str,
         text: str | Text = "",
         choices: Sequence[Choice] = (),
+        *,
+        destroys: bool = False,
     ) -> None:
         """
         Args:
@@ -61,58 +70,118 @@ class Ask(Dialog[dict[str, str]]):
             agree: the button that does it.
             text: said before the fields.
             choices: what can be ticked, below the fields.
+            destroys: something is gone then: Cancel has the focus.
         """
         super().__init__(title)
         self._fields = {field.name: field for field in fields}
         self._choices = tuple(choices)
         self._agree = agree
+        self._destroys = destroys
         self._text = text if isinstance(text, Text) else render.paragraph(text)
+        self._looked: dict[str, str] = {}
+        """What of each field was looked at last, and found right."""
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(id="dialog-scroll", can_focus=False):
             if self._text:
                 yield Static(self._text, id="dialog-text")
-            for field in self._fields.values():
-                yield Label(Text(field.label))
+            for number, field in enumerate(self._fields.values()):
+                yield Label(Text(field.label), classes="label" if number else "label -first")
+                if field.words:
+                    yield OneOf(field.words, field.value, id=f"field-{field.name}")
+                    continue
                 yield Input(field.value, placeholder=field.placeholder, id=f"field-{field.name}", compact=True)
                 yield Static(id=f"wrong-{field.name}", classes="wrong")
             for choice in self._choices:
                 yield Tick(choice.label, id=f"choice-{choice.name}", value=choice.value)
 
     def compose_buttons(self) -> ComposeResult:
-        yield Button("Cancel", id="leave")
-        yield Button(self._agree, id="agree", variant="primary")
+        yield Button("Cancel", id="leave", variant="primary" if self._destroys else "default")
+        yield Button(self._agree, id="agree", variant="error" if self._destroys else "primary")
 
     def on_mount(self) -> None:
-        self.query(Input).first().focus()
+        for line in self.query(".wrong"):
+            line.display = False
+        if self._destroys:
+            self.query_one("#leave").focus()
+        else:
+            self._focus(next(iter(self._fields.values())))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._check(self._fields[(event.input.id or "").removeprefix("field-")])
+        field = self._fields[(event.input.id or "").removeprefix("field-")]
+        if self._check(field) and field.look is not None:
+            self.run_worker(self._look(field), group=f"look at {field.name}", exclusive=True, exit_on_error=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.press("agree")
+
+    def on_one_of_agreed(self, event: OneOf.Agreed) -> None:
         event.stop()
         self.press("agree")
 
     def press(self, button: str) -> None:
         wrong = [field for field in self._fields.values() if not self._check(field)]
         if wrong:
-            self._input(wrong[0]).focus()
+            self._focus(wrong[0])
             return
-        typed = {name: self._input(field).value.strip() for name, field in self._fields.items()}
+        unseen = [each for each in self._fields.values() if each.look and not self._is_looked_at(each)]
+        if unseen:
+            self.run_worker(self._look_and_agree(unseen), group="agree", exclusive=True, exit_on_error=False)
+            return
+        typed = {name: self._typed(field) for name, field in self._fields.items()}
         ticked = [each.name for each in self._choices if self.query_one(f"#choice-{each.name}", Tick).value]
         self.dismiss(typed | {each.name: TICKED if each.name in ticked else "" for each in self._choices})
 
-    def _input(self, field: Field) -> Input:
-        return self.query_one(f"#field-{field.name}", Input)
+    async def _look_and_agree(self, fields: list[Field]) -> None:
+        for field in fields:
+            if not await self._look(field):
+                self._focus(field)
+                return
+        self.press("agree")
+
+    def _focus(self, field: Field) -> None:
+        self.query_one(f"#field-{field.name}").focus()
+
+    def _typed(self, field: Field) -> str:
+        if field.words:
+            return self.query_one(f"#field-{field.name}", OneOf).value
+        return self.query_one(f"#field-{field.name}", Input).value.strip()
 
     def _check(self, field: Field) -> bool:
-        """Tell what is wrong with a field; True when it is legal."""
-        told = self.query_one(f"#wrong-{field.name}", Static)
+        """Tell what is wrong with a field; True when it is legal, as far as can be said at once."""
+        if field.words:
+            return True
         try:
-            field.check(self._input(field).value.strip())
+            field.check(self._typed(field))
         except ThaniyaError as error:
-            told.update(render.paragraph(str(error), "bad"))
+            self._tell(field, str(error), "bad")
             return False
-        told.update("")
+        if field.look is None or not self._is_looked_at(field):
+            self._tell(field, "", "")
         return True
+
+    def _is_looked_at(self, field: Field) -> bool:
+        return self._looked.get(field.name) == self._typed(field)
+
+    async def _look(self, field: Field) -> bool:
+        """Look closer at what was typed, and tell what it is or what is wrong with it."""
+        typed = self._typed(field)
+        told, is_right = "", True
+        if typed and field.look is not None:
+            try:
+                told = await in_thread(partial(field.look, typed), f"look at {field.name}")
+            except (ThaniyaError, OSError) as error:
+                told, is_right = str(error), False
+        if typed != self._typed(field):
+            return False  # something else was typed meanwhile, and is looked at
+        if is_right:
+            self._looked[field.name] = typed
+        self._tell(field, told, "good" if is_right else "bad")
+        return is_right
+
+    def _tell(self, field: Field, text: str, style: str) -> None:
+        line = self.query_one(f"#wrong-{field.name}", Static)
+        line.update(Text.assemble((render.paragraph(text).plain, style)))
+        line.display = bool(text)

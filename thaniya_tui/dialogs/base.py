@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import ClassVar, Generic, TypeVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from thaniya_tui import render
+
 T = TypeVar("T")
 
 
 class Dialog(ModalScreen[T | None], Generic[T]):
-    """A window with a title, something in it and buttons; `esc` gives None."""
+    """A window with a title, something in it and buttons; `esc` and `q` give None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", id="dialog.leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "leave", "Back", id="dialog.leave")]
 
     def __init__(self, title: str) -> None:
         super().__init__()
@@ -25,7 +26,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog"):
-            yield Static(Text.assemble((self._title, "strong")), id="dialog-title")
+            yield Static(render.paragraph(self._title, "strong"), id="dialog-title")
             yield from self.compose_body()
             with Horizontal(id="dialog-buttons"):
                 yield from self.compose_buttons()

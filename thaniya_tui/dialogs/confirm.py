@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.widgets import Button, Input, Static
 
 from thaniya_tui import render
@@ -27,10 +28,11 @@ class Confirm(Dialog[bool]):
         self._typed = typed
 
     def compose_body(self) -> ComposeResult:
-        yield Static(self._text)
-        if self._typed:
-            yield Static(Text.assemble("\nType ", (render.foreign(self._typed).plain, "accent"), " to go on:"))
-            yield Input(id="typed", compact=True)
+        with VerticalScroll(id="dialog-scroll", can_focus=False):
+            yield Static(self._text)
+            if self._typed:
+                yield Static(Text.assemble("\nType ", (render.foreign(self._typed).plain, "accent"), " to go on:"))
+                yield Input(id="typed", compact=True)
 
     def compose_buttons(self) -> ComposeResult:
         yield Button("Cancel", id="leave", variant="primary")

@@ -18,9 +18,8 @@ class Reading(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy", id="dialog.copy"),
-        Binding("q", "leave", "Back", show=False),
-        Binding("j", "scroll('down')", "Down", show=False),
-        Binding("k", "scroll('up')", "Up", show=False),
+        Binding("j", "scroll('down')", "Down", show=False, id="text.down"),
+        Binding("k", "scroll('up')", "Up", show=False, id="text.up"),
     ]
 
     def __init__(self, title: str, text: Text) -> None:

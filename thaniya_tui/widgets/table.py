@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import DataTable
 from textual.widgets.data_table import RowKey
 
@@ -55,12 +56,24 @@ class SyncedTable(DataTable[Text]):
     class Marked(Message):
         """Which rows are marked has changed."""
 
-    def __init__(self, columns: Sequence[Column], *, id: str | None = None, can_mark: bool = False) -> None:
+    def __init__(
+        self, columns: Sequence[Column], *, id: str | None = None, can_mark: bool = False, empty: str = ""
+    ) -> None:
+        """
+        Args:
+            columns: from left to right.
+            can_mark: whether rows can be marked.
+            empty: said where there is no row: why, and what to do next.
+        """
         super().__init__(id=id, cursor_type="row", zebra_stripes=False, cell_padding=1)
         self._all_columns = tuple(columns)
         self._widths: tuple[int, ...] = ()
         """Of each column; 0 where it is left out."""
         self._can_mark = can_mark
+        self._empty = empty
+        self._is_filled = False
+        self.is_filtered = False
+        """Whether rows are missing because somebody filters."""
         self._shown: dict[str, tuple[Text, ...]] = {}
         self.marked: set[str] = set()
         """Keys of the marked rows."""
@@ -91,6 +104,14 @@ class SyncedTable(DataTable[Text]):
             self.move_to(key)
         self.scroll_to(0, scroll.y, animate=False)
 
+    def render_line(self, y: int) -> Strip:
+        """A line of the table; the first without rows says why there are none."""
+        if y != self.header_height or self._shown or not (self._empty and self._is_filled):
+            return super().render_line(y)
+        words = "nothing fits: esc takes the filter away" if self.is_filtered else self._empty
+        strip = Strip(list(Text.assemble((f" {words}", "faint")).render(self.app.console)))
+        return strip.adjust_cell_length(self.size.width).apply_style(self.rich_style)
+
     @property
     def cursor_key(self) -> str | None:
         """The key of the row under the cursor; None while there is no row."""
@@ -114,6 +135,9 @@ class SyncedTable(DataTable[Text]):
     def show_rows(self, rows: Iterable[Row]) -> None:
         """Show these rows in this order, at most MOST_ROWS of them; what has not changed is left alone."""
         new = {row.key: row.cells for row, _ in zip(rows, range(MOST_ROWS), strict=False)}
+        self._is_filled = True
+        if not new:
+            self.refresh()  # for the words in their place
         self._forget_marks(new)
         if not self._widths:
             self._shown = new  # rows come with the columns, when the width is known

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from thaniya_core.errors import AlreadyExists, IllegalName, NotFound, WrongState, WrongUsage
+from thaniya_core.accounts import UNLIMITED, parse_max_uploads, parse_quota
+from thaniya_core.errors import (
+    AlreadyExists,
+    IllegalKey,
+    IllegalName,
+    NotFound,
+    ThaniyaError,
+    WrongState,
+    WrongUsage,
+)
 from thaniya_core.model import Role
+
+KEY_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDR42mUIODuZu+H7KOANoMyjObyc0Dtt6Lyocz1m8yYl alice@laptop"
+OTHER_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPylyyFJTZG99mwaN1mDWWxlxqtjdxJDMj4Jj2hGSVMQ bob"
+TAKEN_LINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINVGBynf7wtSFvLiInn8GhyCZD4TgbK19idqAvX0YcDB carol"
+FINGERPRINT = "SHA256:t65ygcyb9r4t4raBvMIfWKVaxVxACns/5u0MgYLMg/M"
 
 
 def _actions(server) -> list[tuple[str, str, str]]:
@@ -67,3 +83,84 @@ def test_removed_user_leaves_its_backups(server, archived):
 
     assert server.users.all() == []
     assert server.catalog.get(backup.id) == backup
+
+
+def test_last_use_of_a_key_goes_with_the_key(server, clock):
+    alice = server.users.add("alice", [KEY_LINE], "login:root")
+    fingerprint = alice.keys[0].fingerprint
+    server.store.note_key_use(fingerprint, clock.now() - timedelta(days=1))
+    assert server.users.key_uses() == {}  # that was before it was added
+
+    server.store.note_key_use(fingerprint, clock.now())
+    assert server.users.key_uses() == {fingerprint: clock.now()}
+
+    server.users.remove_key("alice", fingerprint, "login:root")
+    assert server.store.key_uses() == {}
+
+    server.users.add_key("alice", KEY_LINE, "login:root")
+    server.store.note_key_use(fingerprint, clock.now())
+    server.users.remove("alice", "login:root")
+    assert server.store.key_uses() == {}
+
+
+def test_keys_are_looked_at_before_they_are_taken(server, tmp_path):
+    file = tmp_path / "alice.pub"
+    file.write_text(f"# two of them\n{KEY_LINE}\n\n{OTHER_LINE}\n")
+
+    (pasted,) = server.users.look_at_keys(f" {KEY_LINE}\n")
+    assert (pasted.fingerprint, pasted.comment) == (FINGERPRINT, "alice@laptop")
+    assert [key.comment for key in server.users.look_at_keys(str(file))] == ["alice@laptop", "bob"]
+    assert server.users.all() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "no such file"),
+        (b"", "holds no key"),
+        (b"\xff\xfe", "is not a public key file"),
+        (b"#too long\n" * 30_000, "is too large"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\n", "this is a private key"),
+        (f"{KEY_LINE}\n{KEY_LINE}".encode(), "is given twice"),
+        (f"{TAKEN_LINE}".encode(), "belongs to carol already"),
+    ],
+    ids=["none", "empty", "binary", "large", "private", "twice", "taken"],
+)
+def test_file_whose_keys_cannot_be_added_says_why(server, tmp_path, content, told):
+    server.users.add("carol", [TAKEN_LINE], "login:root")
+    file = tmp_path / "key.pub"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(ThaniyaError, match=f"(?i){told}"):
+        server.users.look_at_keys(str(file))
+
+
+def test_directory_is_no_key_file(server, tmp_path):
+    with pytest.raises(IllegalKey, match="is a directory"):
+        server.users.look_at_keys(str(tmp_path))
+
+
+@pytest.mark.parametrize(("text", "quota"), [("10G", 10 * 2**30), ("unlimited", UNLIMITED), (" None ", UNLIMITED)])
+def test_quota_is_read_as_people_write_it(text, quota):
+    assert parse_quota(text) == quota
+
+
+@pytest.mark.parametrize("text", ["", "-1", "lots", "10 X", "1e9"])
+def test_what_is_no_quota_is_told(text):
+    with pytest.raises(WrongUsage, match="no quota"):
+        parse_quota(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "2.5", "two", "²", "1" * 10])
+def test_what_is_no_number_of_uploads_is_told(text):
+    with pytest.raises(WrongUsage):
+        parse_max_uploads(text)
+
+
+def test_inherited_backups_are_counted_for_a_name_that_is_free(server, alice, archived):
+    archived()
+    assert server.count_inherited_backups("alice") == 0
+
+    server.users.remove("alice", "login:root")
+    assert server.count_inherited_backups("alice") == 1

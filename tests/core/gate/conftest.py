@@ -6,7 +6,7 @@ import hashlib
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +100,7 @@ class MemoryServices:
         self.slot = slot
         self.keys: dict[str, list[PublicKey]] = {}
         self.logins: list[tuple[str, str, bool, str]] = []
+        self.key_uses: list[str] = []
         self.refusals: list[tuple[str, str, str]] = []
         self.found: dict[str, Upload] = {}
         self.manifests: dict[str, Manifest | None] = {}
@@ -120,10 +121,15 @@ class MemoryServices:
     def note_login(self, account: str, user: str, peer: str, ok: bool, detail: str = "") -> None:
         self.logins.append((account, user, ok, detail))
 
+    def note_key_use(self, fingerprint: str) -> None:
+        self.key_uses.append(fingerprint)
+
     def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
         self.refusals.append((caller.user, command, detail))
 
-    def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
+    def allocate(
+        self, caller: Caller, host: str, name: str, expected_bytes: int | None, parents: Sequence[str] = ()
+    ) -> Upload:
         if self.fails is not None:
             raise self.fails
         if self.slot.upload_id is not None:

@@ -45,6 +45,17 @@ def test_a_control_key_runs_the_broker_for_its_user():
     )
 
 
+@pytest.mark.parametrize("fingerprint", ["", "MD5:00", "SHA256:" + "A" * 42, "SHA256:" + "A" * 42 + '"', "\n"])
+def test_the_broker_is_told_by_which_key_its_user_comes(fingerprint):
+    user = make_user()
+    user["keys"][0]["fingerprint"] = "SHA256:" + "A" * 42 + "/"
+    assert lines("thaniya", user) == (
+        f'restrict,command="/usr/bin/thaniya broker alice --key SHA256:{"A" * 42}/" ssh-ed25519 AAAA\n'
+    )
+    user["keys"][0]["fingerprint"] = fingerprint
+    assert lines("thaniya", user) == lines("thaniya", make_user())
+
+
 def test_a_slot_key_is_restricted_and_runs_nothing():
     assert lines("thaniya_03", make_user()) == "restrict ssh-ed25519 AAAA\n"
 

@@ -1,5 +1,6 @@
 """The embedded server as the programs of OpenSSH see it."""
 
+import base64
 import hashlib
 import os
 
@@ -179,9 +180,12 @@ def test_a_slot_that_is_not_taken_lets_nobody_in(client):
     assert client.sftp("ls").exit_code == 255
 
 
-def test_a_login_is_noted(client, services):
+def test_a_login_is_noted_and_by_which_key(client, services):
     client.ssh("help")
-    assert services.logins == [("thaniya", "alice", True, "")]
+    (fingerprint,) = services.key_uses
+    raw = base64.b64decode(services.keys["alice"][0].blob)
+    assert fingerprint == "SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
+    assert services.logins == [("thaniya", "alice", True, fingerprint)]
 
 
 @pytest.mark.parametrize(("key", "exit_code"), [("ecdsa", 0), ("rsa", 0), ("short_rsa", 255)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ from thaniya_core.model import (
 )
 from thaniya_core.store import LogPlace, MemoryStore
 
+NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 SERIES = Series("alice", "web1", "nightly")
 
 
@@ -50,6 +51,27 @@ def test_the_package_names_what_is_public():
         "Table",
         "TinyStore",
     }
+
+
+def test_the_last_use_of_a_key_is_remembered_until_it_is_forgotten(store):
+    one, other = "SHA256:" + "a+/" * 14 + "A", "SHA256:" + "b" * 43
+    assert store.key_uses() == {}
+    store.forget_key_use(one)
+
+    store.note_key_use(one, NOW)
+    store.note_key_use(other, NOW)
+    store.note_key_use(one, NOW + timedelta(seconds=90))
+    assert store.key_uses() == {one: NOW + timedelta(seconds=90), other: NOW}
+
+    store.forget_key_use(one)
+    assert store.key_uses() == {other: NOW}
+
+
+@pytest.mark.parametrize("text", ["", "SHA256:", "../state.json", "SHA256:../" + "a" * 40, "SHA256:" + "a" * 42 + "\n"])
+def test_what_is_no_fingerprint_is_no_key_that_was_used(store, text):
+    with pytest.raises(WrongUsage):
+        store.note_key_use(text, NOW)
+    assert store.key_uses() == {}
 
 
 def test_a_fresh_store_is_empty(store):

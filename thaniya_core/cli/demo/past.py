@@ -123,12 +123,24 @@ class _Past:
         for series in every:
             server.store.replace_catalog(series.habit.series, self._write(series))
         self._note_mishaps(server, every)
+        self._note_key_uses(server, every)
         deeds.decide(self._marked(server, every))
         deeds.find_broken(self._find_broken(server))
         deeds.run_schedule(self._freed_bytes, sum(event.at > last_verification(self._now) for event in self._verified))
         fill_history(server.config.paths.state, self._uploads, self._jobs)
         fill_log(server.config.paths.state, [*server.events(), *self._events, *self._verified])
         return self._directory / CONFIG_FILE
+
+    def _note_key_uses(self, server: Server, every: list[_Series]) -> None:
+        """Note when each key was used last: that of a host for its series, and that of a laptop for the other hosts."""
+        for user in server.users.all():
+            of_host = {key.comment.partition("@")[2]: key for key in user.keys}
+            for series in every:
+                name, host = series.habit.series.user, series.habit.series.host
+                if name == user.name and series.runs:
+                    key = of_host.get(host, user.keys[-1])
+                    known = server.store.key_uses().get(key.fingerprint, series.runs[-1].at)
+                    server.store.note_key_use(key.fingerprint, max(known, series.runs[-1].at))
 
     def _gather(self, habit: Habit) -> _Series:
         runs = all_runs(habit, self._now)

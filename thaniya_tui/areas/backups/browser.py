@@ -63,7 +63,7 @@ class Browser(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="-full"):
-            yield Static(Text.assemble((self._title, "strong")), id="inside-title")
+            yield Static(render.paragraph(self._title, "strong"), id="inside-title")
             yield Input(placeholder="/ search: words that the path contains", id="inside-search", compact=True)
             yield SyncedTable(COLUMNS, id="inside", can_mark=True)
             yield Static(id="inside-path")

@@ -89,7 +89,7 @@ class SeriesPanes(Vertical):
         self.table.clear_marks()
         self.table.show_rows(())
         pane = self.query_one("#backups-pane")
-        pane.border_title = f"Backups of {render.foreign(series).plain}" if series is not None else "Backups"
+        pane.border_title = render.foreign("Backups" if series is None else f"Backups of {series}")
         pane.border_subtitle = "reading …" if series is not None else ""
         if branch is not None and series is None:
             self._show_lines(branch.name, partial(draw_summary, branch))
@@ -174,7 +174,7 @@ class SeriesPanes(Vertical):
         return Facts(backup, self.seen, self.place, volumes.get(backup.volume), self._thaniya.now)
 
     def _show_lines(self, title: str, draw: Callable[[int], Sequence[Text]]) -> None:
-        self.query_one("#details-pane").border_title = title
+        self.query_one("#details-pane").border_title = render.foreign(title)
         self.query_one("#details", Lines).show(draw)
 
 

@@ -31,7 +31,7 @@ class Wish(Struct, frozen=True):
 
     target: Path
     paths: tuple[str, ...]
-    """None for the whole backup."""
+    """Empty for the whole backup."""
 
 
 class RestoreQuestion(Dialog[Wish]):

@@ -31,6 +31,7 @@ from thaniya_tui.threads import in_thread
 from thaniya_tui.widgets import SyncedTable
 
 _ENDED = 200
+_NO_JOB = "no job yet: each upload that is complete makes one"
 _LEAVE_S = 0.5
 """So long the parts of the schedule that were started here may take to stop when the console is left."""
 
@@ -65,7 +66,7 @@ class JobsArea(Area):
 
     def compose_area(self) -> ComposeResult:
         with Vertical(classes="pane", id="jobs-pane"):
-            yield SyncedTable(JOB_COLUMNS, id="jobs", can_mark=True)
+            yield SyncedTable(JOB_COLUMNS, id="jobs", can_mark=True, empty=_NO_JOB)
         with Vertical(classes="pane", id="schedule-pane") as pane:
             pane.border_title = "Schedule"
             yield SyncedTable(TASK_COLUMNS, id="schedule")

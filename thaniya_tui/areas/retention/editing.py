@@ -48,9 +48,9 @@ class PolicyDialog(Dialog[Edited]):
     """Gives a policy to be saved or tried; what is wrong with it is told while one types."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "other(-1)", "Series before", show=False),
-        Binding("down", "other(1)", "Next series", show=False),
-        Binding("f2", "try", "Try", show=False),
+        Binding("up", "other(-1)", "Series before", show=False, id="policy.before"),
+        Binding("down", "other(1)", "Next series", show=False, id="policy.next"),
+        Binding("f2", "try", "Try", show=False, id="policy.try"),
     ]
 
     def __init__(
@@ -106,6 +106,8 @@ class PolicyDialog(Dialog[Edited]):
         text = Text.assemble(("now: ", "faint"), (told, "faint"))
         if not status.is_series:
             text.append(f" · holds for {words.count_series(status.held)}", "faint")
+        if not self._can_save:
+            text.append(" · to be tried only: the console may only look (--read-only)", "caution")
         return text
 
     # What is typed.

@@ -20,6 +20,7 @@ from thaniya_tui.reader import Reader
 from thaniya_tui.widgets import SyncedTable
 
 _ENDED = 200
+_NO_SLOT = "no slot, so nothing can come in: make some with `thaniya slot add 1`"
 
 
 class UploadsArea(Area):
@@ -50,10 +51,10 @@ class UploadsArea(Area):
     def compose_area(self) -> ComposeResult:
         with Vertical(classes="pane", id="slots-pane") as pane:
             pane.border_title = "Slots"
-            yield SyncedTable(SLOT_COLUMNS, id="slots", can_mark=True)
+            yield SyncedTable(SLOT_COLUMNS, id="slots", can_mark=True, empty=_NO_SLOT)
         with Vertical(classes="pane", id="ended-pane") as pane:
             pane.border_title = "Ended"
-            yield SyncedTable(ENDED_COLUMNS, id="ended")
+            yield SyncedTable(ENDED_COLUMNS, id="ended", empty="no upload has ended yet")
 
     def on_mount(self) -> None:
         self._ended_reader.start()
@@ -145,6 +146,7 @@ class UploadsArea(Area):
             [Field("reason", "Reason, told to the client and kept", "by the administrator")],
             "Abort",
             f"{named}\n\nWhat has come so far is thrown away. Archived backups stay.",
+            destroys=True,
         )
         self.console.push_screen(question, partial(self._abort, uploads))
 
