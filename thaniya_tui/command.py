@@ -86,6 +86,25 @@ def check_terminal() -> None:
         return  # it is drawn elsewhere, as in a browser
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise WrongUsage("the console needs a terminal", hint="in scripts and pipes use `thaniya overview`")
+    check_encoding(sys.__stderr__.encoding if sys.__stderr__ is not None else "")
+
+
+def check_encoding(encoding: str) -> None:
+    """Make sure that what is drawn arrives as signs: elsewhere the whole screen would be escapes.
+
+    Args:
+        encoding: of what is drawn on, as the locale says.
+
+    Raises:
+        WrongUsage: it has no boxes, bars and ticks.
+    """
+    try:
+        "╭─✓✗█▏".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        raise WrongUsage(
+            f"the locale of this terminal ({encoding or 'none'}) has not the signs that the console draws",
+            hint="set one with UTF-8, as in `LC_ALL=C.UTF-8 thaniya-tui`, or use `thaniya overview`",
+        ) from None
 
 
 def main() -> NoReturn:

@@ -50,6 +50,22 @@ def test_what_is_read_while_an_area_is_being_laid_out_is_shown_when_it_is(visit,
     visit(go)
 
 
+@pytest.mark.parametrize("mode", [area.MODE for area in AREAS])
+def test_a_window_of_one_cell_is_told_and_survived(visit, server, give, archived, mode):
+    archived("alice/web1/site")
+    server.abort_upload(give(user="bob").id, "no more", "login:test")
+    give()
+
+    async def make_small(person):
+        await person.go(mode)
+        for size in ((1, 1), (3, 2), (59, 19), (1, 40), (200, 1), (80, 24)):
+            await person.pilot.resize_terminal(*size)
+            await person.press("down", "r")
+        await person.see("Quit")
+
+    visit(make_small)
+
+
 def test_help_explains_the_keys_of_the_area_at_hand_and_says_what_is_not_possible(visit):
     async def ask(person):
         await person.press("2", "question_mark")

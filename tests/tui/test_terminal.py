@@ -10,6 +10,8 @@ from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.drivers.web_driver import WebDriver
 
+from thaniya_core.errors import WrongUsage
+from thaniya_tui.command import check_encoding
 from thaniya_tui.terminal import LastingDriver, LastingFile, lasting
 
 DEADLINE_S = 30.0
@@ -48,3 +50,11 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("chosen", "taken"), [(LinuxDriver, LastingDriver), (WebDriver, WebDriver)])
 def test_only_the_driver_of_a_terminal_is_replaced(chosen: type, taken: type) -> None:
     assert lasting(chosen) is taken
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "no such", ""])
+def test_a_terminal_without_the_signs_is_told_before_anything_is_drawn(encoding: str) -> None:
+    with pytest.raises(WrongUsage, match="has not the signs") as caught:
+        check_encoding(encoding)
+    assert "UTF-8" in caught.value.hint
+    check_encoding("utf-8")

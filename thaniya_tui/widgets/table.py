@@ -115,7 +115,8 @@ class SyncedTable(DataTable[Text]):
     @property
     def cursor_key(self) -> str | None:
         """The key of the row under the cursor; None while there is no row."""
-        if not self.row_count or not self.is_valid_row_index(self.cursor_row):
+        # In a window of one cell no column has room.
+        if not self.is_valid_coordinate(self.cursor_coordinate):
             return None
         return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
