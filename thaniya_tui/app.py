@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App
@@ -28,7 +29,7 @@ from thaniya_tui.palette import AreaCommands
 from thaniya_tui.reader import Reader
 from thaniya_tui.surveying import LOOK_S, Surveying
 from thaniya_tui.terminal import lasting
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 from thaniya_tui.widgets import StatusLine
 
 T = TypeVar("T")
@@ -215,9 +216,7 @@ class Console(App[None]):
         if self.is_read_only:
             self.fail(FailureText("Not allowed", what, "the console may only look (--read-only)", "", ""))
             return
-        self.run_worker(
-            self._act(what, work, done, then), name=what, group="act", description=what, exit_on_error=False
-        )
+        begin(self, partial(self._act, what, work, done, then), group="act", description=what)
 
     async def _act(
         self, what: str, work: Callable[[], T], done: Callable[[T], str], then: Callable[[T], None] | None

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from textual.dom import DOMNode
 from textual.worker import Worker
 
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 
 T = TypeVar("T")
 
@@ -46,13 +46,12 @@ class Reader(Generic[T]):
 
     def start(self) -> None:
         """Begin to read, at once."""
-        self._worker = self._node.run_worker(
-            self._read_for_ever(),
-            name=self._name,
+        self._worker = begin(
+            self._node,
+            self._read_for_ever,
             group=f"read {self._name}",
-            description=f"reading {self._name}",
+            description=f"read {self._name}",
             exclusive=True,
-            exit_on_error=False,
         )
 
     def ask_soon(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+
+from textual.dom import DOMNode
+from textual.worker import Worker
 
 T = TypeVar("T")
 
@@ -38,3 +41,24 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
 
     threading.Thread(target=call, name=name, daemon=True).start()
     return await future
+
+
+def begin(
+    node: DOMNode, work: Callable[[], Awaitable[None]], *, group: str, description: str, exclusive: bool = False
+) -> Worker[None]:
+    """Run something beside the screen; what it raises is told by the console.
+
+    Args:
+        node: the screen or application that it ends with.
+        work: called when its turn comes. One that is dropped before leaves no coroutine that nobody awaited.
+        group: of the workers, of which an exclusive one ends the others.
+        description: completes "could not …".
+        exclusive: the others of the group end.
+    """
+
+    async def run() -> None:
+        await work()
+
+    return node.run_worker(
+        run, name=description, group=group, description=description, exclusive=exclusive, exit_on_error=False
+    )

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -71,13 +72,12 @@ def config(tmp_path):
 def test_archive_is_whole_whenever_its_work_is_killed(config, seed):
     told: list[str] = []
     waits = random.Random(seed)
+    longest_s = 6 * seconds_a_backup(config)
     for number in range(KILLS):
-        command = [sys.executable, "-c", WORK, str(config), str(seed * 1000 + number)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as worker:
+        with start_work(config, seed * 1000 + number) as worker:
             assert worker.stdout is not None and worker.stderr is not None
-            assert worker.stdout.readline() == "ready\n", worker.stderr.read()
             try:
-                worker.wait(waits.uniform(0.0, 0.6))
+                worker.wait(waits.uniform(0.0, longest_s))
             except subprocess.TimeoutExpired:
                 worker.kill()
             said = worker.stdout.read()
@@ -85,6 +85,26 @@ def test_archive_is_whole_whenever_its_work_is_killed(config, seed):
         told += [line.split()[1] for line in said.splitlines() if line.startswith("archived ") and line.count("-")]
         look_at(config, told)
     assert len(told) > KILLS // 4
+
+
+def start_work(config, seed):
+    """Let it work; gives the process as soon as it has begun."""
+    command = [sys.executable, "-c", WORK, str(config), str(seed)]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert worker.stdout is not None and worker.stderr is not None
+    assert worker.stdout.readline() == "ready\n", worker.stderr.read()
+    return worker
+
+
+def seconds_a_backup(config):
+    """How long a backup takes on this machine now: kills are to come early and late in one, wherever this runs."""
+    with start_work(config, 0) as worker:
+        assert worker.stdout is not None
+        begun = time.monotonic()
+        for _ in range(3):
+            worker.stdout.readline()
+        worker.kill()
+    return (time.monotonic() - begun) / 3
 
 
 def look_at(config, told):

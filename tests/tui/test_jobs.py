@@ -325,6 +325,8 @@ def test_a_part_of_the_schedule_is_run_now(visit, server):
 
     visit(run)
     assert server.schedule.show()[1].last.ran_at is not None
+    event = next(event for event in server.newest_events() if event.action == "schedule.ask")
+    assert (event.actor, event.subject) == ("login:test", "health")
 
 
 def test_a_part_with_nothing_to_do_is_greyed_with_the_reason(visit):

@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from textual.events import MouseScrollUp
 
@@ -90,6 +90,7 @@ def test_older_pages_lead_to_the_beginning_without_a_gap(small):
 
 @settings(deadline=None)
 @given(kinds=st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=60), later=st.integers(0, 60))
+@example(kinds=[(False, 0)] * 13 + [(True, 0)] * 6 + [(False, 0)], later=15)
 def test_a_page_shows_what_is_wanted_in_order_whenever_it_comes(kinds, later):
     wanted = Wanted(failures_only=True)
     events = [event(number, ok=ok, at=NOW + timedelta(days=20 * gap)) for number, (ok, gap) in enumerate(kinds)]

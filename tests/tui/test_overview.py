@@ -108,7 +108,7 @@ def test_a_volume_that_is_gone_says_why():
 
 def test_a_calendar_line_ends_today_and_the_worst_series_is_first():
     late = series("weekly", Severity.WARNING)
-    first, second = [draw.draw_series(each, NOW, 80).plain for each in draw.worst_first([series(), late])]
+    first, second = plain(draw.draw_series(each, NOW, 80) for each in draw.worst_first([series(), late]))
     assert first.startswith("! alice/web1/weekly")
     assert second.startswith("✓ alice/web1/nightly")
     assert second.rstrip().endswith("■■✗-    3 h ago")

@@ -72,7 +72,7 @@ def set_policies(server: Server) -> dict[str, str]:
 async def go_to(person, scope: str) -> RetentionArea:
     """Open the area with the cursor on a scope, and wait until its plan is there."""
     if not isinstance(person.console.screen, RetentionArea):
-        await person.press("3")
+        await person.go("retention")
     area = person.console.screen
     await person.wait(lambda: scope in area.statuses, f"the scope {scope}")
     area.go_to(scope)
@@ -637,7 +637,7 @@ def test_the_plan_of_many_series_stops_when_the_cursor_goes_on(visit, two, monke
     monkeypatch.setattr(two.store, "read_catalog", slowly)
 
     async def look(person):
-        await person.press("3")
+        await person.go("retention")
         await person.wait(begun.is_set)
         await person.see("planning: 2 of 2,001 series …")
         await person.press("j", "j")

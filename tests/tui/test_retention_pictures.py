@@ -53,7 +53,7 @@ def picture(request: pytest.FixtureRequest, past: Server, snap_compare: Callable
         async def prepare(pilot: Pilot[None]) -> None:
             person = Person(console, pilot)
             await person.wait(lambda: console.live is not None and console.survey is not None, "the first picture")
-            await person.press("3")
+            await person.go("retention")
             area = console.screen
             assert isinstance(area, RetentionArea), person.text
             await person.wait(lambda: scope in area.statuses)

@@ -117,7 +117,7 @@ def test_what_the_command_refuses_is_refused_in_its_words_and_what_was_typed_sta
         person.field("path").value = str(tmp_path / "nowhere")
         await person.press("enter")
         await person.see("there is no directory")
-        await person.see("mount its disk, or make the directory first")
+        await person.see("mount its disk, or make it: mkdir")
         await person.press("escape", "a")
         await person.see("Add a volume")
         assert person.field("path").value == str(tmp_path / "nowhere")
@@ -188,6 +188,7 @@ def test_a_search_that_finds_nothing_new_says_so(visit):
 
 
 def test_a_volume_of_another_server_is_taken_up_when_that_is_wanted(visit, server, tmp_path):
+    (tmp_path / "media").mkdir()
     other = server.volumes.add(tmp_path / "media/other", "other", "x")
     server.remove_volume(other, "x", with_backups=False)
 

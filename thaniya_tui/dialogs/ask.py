@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from thaniya_core.errors import ThaniyaError
 from thaniya_tui import render
 from thaniya_tui.dialogs.base import Dialog
 from thaniya_tui.dialogs.tick import Tick
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 from thaniya_tui.widgets import OneOf
 
 
@@ -81,13 +81,13 @@ class Ask(Dialog[dict[str, str]]):
         with VerticalScroll(id="dialog-scroll", can_focus=False):
             if self._text:
                 yield Static(self._text, id="dialog-text")
-            for number, field in enumerate(self._fields.values()):
-                yield Label(Text(field.label), classes="label" if number else "label -first")
+            for field in self._fields.values():
+                yield Label(Text(field.label))
                 if field.words:
                     yield OneOf(field.words, field.value, id=f"field-{field.name}")
                     continue
                 yield Input(field.value, placeholder=field.placeholder, id=f"field-{field.name}", compact=True)
-                yield Static(id=f"wrong-{field.name}", classes="wrong")
+                yield Static(id=f"wrong-{field.name}", classes="wrong -empty")
             for choice in self._choices:
                 yield Tick(choice.label, id=f"choice-{choice.name}", value=choice.value)
 
@@ -96,15 +96,13 @@ class Ask(Dialog[dict[str, str]]):
         yield Button(self._agree, id="agree", variant="primary")
 
     def on_mount(self) -> None:
-        for line in self.query(".wrong"):
-            line.display = False
         self._focus(next(iter(self._fields.values())))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         field = self._fields[(event.input.id or "").removeprefix("field-")]
         if self._check(field) and field.look is not None:
-            self.run_worker(self._look(field), group=f"look at {field.name}", exclusive=True, exit_on_error=False)
+            self._begin(partial(self._look, field), f"look at {field.name}")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -121,11 +119,17 @@ class Ask(Dialog[dict[str, str]]):
             return
         unseen = [each for each in self._fields.values() if each.look and not self._is_looked_at(each)]
         if unseen:
-            self.run_worker(self._look_and_agree(unseen), group="agree", exclusive=True, exit_on_error=False)
+            self._begin(partial(self._look_and_agree, unseen), "agree")
             return
         typed = {name: self._typed(field) for name, field in self._fields.items()}
         ticked = [each.name for each in self._choices if self.query_one(f"#choice-{each.name}", Tick).value]
         self.dismiss(typed | {each.name: TICKED if each.name in ticked else "" for each in self._choices})
+
+    def _begin(self, work: Callable[[], Awaitable[object]], what: str) -> None:
+        async def do() -> None:
+            await work()
+
+        begin(self, do, group=what, description=what, exclusive=True)
 
     async def _look_and_agree(self, fields: list[Field]) -> None:
         for field in fields:
@@ -177,4 +181,4 @@ class Ask(Dialog[dict[str, str]]):
     def _tell(self, field: Field, text: str, style: str) -> None:
         line = self.query_one(f"#wrong-{field.name}", Static)
         line.update(Text.assemble((render.paragraph(text).plain, style)))
-        line.display = bool(text)
+        line.set_class(not text, "-empty")

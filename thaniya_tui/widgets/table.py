@@ -9,9 +9,13 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
+from textual.widgets.data_table import RowKey
 
 MOST_ROWS = 1000
 """More rows than this would hold the screen up; a table that has more says so."""
+
+_MOST_REMOVED = 50
+"""Removing a row takes longer the more there are; beyond this the table is filled anew."""
 
 _MARK = Text("●", style="accent")
 _NO_MARK = Text(" ")
@@ -61,6 +65,11 @@ class SyncedTable(DataTable[Text]):
         self.marked: set[str] = set()
         """Keys of the marked rows."""
 
+    def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
+        # Textual measures every cell of these rows, a fifth of a second for a thousand of them. Here columns have their
+        # widths, and every row is one line high.
+        super()._update_dimensions(())
+
     def on_resize(self) -> None:
         """Let the columns have the width there is."""
         widths = lay_out(self._all_columns, self.size.width - 1 - (3 if self._can_mark else 0))
@@ -109,7 +118,7 @@ class SyncedTable(DataTable[Text]):
             self._shown = new  # rows come with the columns, when the width is known
             return
         with self.app.batch_update():
-            if _continues(tuple(self._shown), tuple(new)):
+            if _continues(tuple(self._shown), tuple(new)) and len(self._shown.keys() - new.keys()) <= _MOST_REMOVED:
                 self._change(new)
             else:
                 self._fill_anew(new)

@@ -75,7 +75,8 @@ def test_service_user_sees_nothing_wrong(examine):
     exit_code, findings = examine(*become("thaniya"))
 
     assert of_level(findings, "fail") == []
-    assert {named(findings, name)["level"] for name in ("sudo", "key look-up", "login", "locked slot")} == {"ok"}
+    assert {named(findings, name)["level"] for name in ("sudo", "login", "locked slot")} == {"ok"}
+    assert named(findings, "key look-up")["level"] in ("ok", "warn")  # it is told when the machine is slow
     assert exit_code == 0
 
 

@@ -199,4 +199,4 @@ class BackupActions(Area):
         if before:
             works = tuple(self._works)
             self.query_one("#works", Lines).show(lambda width: [work.draw(width) for work in works])
-            self.refresh_bindings()
+            self.refresh_footer()

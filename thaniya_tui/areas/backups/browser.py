@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -19,7 +20,7 @@ from thaniya_tui.areas.backups.inside_rows import COLUMNS, inside_rows, path_of,
 from thaniya_tui.areas.backups.searching import Found, Hit, Search
 from thaniya_tui.dialogs import describe_failure
 from thaniya_tui.dialogs.base import Dialog
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 from thaniya_tui.widgets import SyncedTable
 
 
@@ -105,13 +106,12 @@ class Browser(Dialog[None]):
             self._search.stop()
         self._text, self._failure = text, ""
         self._search = Search(self._read, text)
-        self.run_worker(
-            self._look(self._search),
-            name="search",
+        begin(
+            self,
+            partial(self._look, self._search),
             group="search",
             description="look for what is inside",
             exclusive=True,
-            exit_on_error=False,
         )
 
     async def _look(self, search: Search) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,7 +18,7 @@ from thaniya_core.views import make_harmless
 from thaniya_tui import render
 from thaniya_tui.areas.backups.wishes import name_backups, owner_note
 from thaniya_tui.dialogs.base import Dialog
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 
 Check = Callable[[Path, tuple[str, ...]], None]
 """Raises ThaniyaError where a restore of these paths into this directory cannot begin; called in a thread."""
@@ -80,13 +81,12 @@ class RestoreQuestion(Dialog[Wish]):
         self._judge(self._paths if button == "marked" else (), agrees=True)
 
     def _judge(self, paths: tuple[str, ...], *, agrees: bool) -> None:
-        self.run_worker(
-            self._look(paths, agrees),
-            name="look at the target",
+        begin(
+            self,
+            partial(self._look, paths, agrees),
             group="target",
             description="look at the target",
             exclusive=True,
-            exit_on_error=False,
         )
 
     async def _look(self, paths: tuple[str, ...], agrees: bool) -> None:

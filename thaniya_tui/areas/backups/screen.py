@@ -106,7 +106,7 @@ class BackupsArea(BackupActions):
     def _show_branch(self) -> None:
         key = self.tree_of_series.cursor_key
         self.panes.show_branch(grown.find(self._branches, key) if key is not None else None)
-        self.refresh_bindings()
+        self.refresh_footer()
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[str]) -> None:
         event.stop()

@@ -126,6 +126,8 @@ def _read_forward(log: Log, page: Page) -> Page:
 
 def _read_back(log: Log, page: Page) -> Page:
     begin, seen_at, room = page.begin or LogPlace(""), page.seen_at, PAGE - len(page.events)
+    if room <= 0:  # what has come since has filled it
+        return replace(page, is_whole=True)
     found: list[LoggedEvent] = []
     looked = 0
     for logged in islice(log.events_before(begin), BIT):

@@ -187,10 +187,10 @@ class PolicyDialog(Dialog[Edited]):
         if self._failure:
             return [render.foreign(self._failure, "bad")]
         if self._policy is None:
-            return [Text("the preview comes when the policy is understood", "faint")]
+            return [Text.assemble(("the preview comes when the policy is understood", "faint"))]
         lines = [] if self._status.is_series else [self._sums_line()]
         if not self._samples:
-            return [*lines, Text("no series with backups yet: it holds for those that come", "faint")]
+            return [*lines, Text.assemble(("no series with backups yet: it holds for those that come", "faint"))]
         lines.append(self._sample_line())
         if self._sample is not None and self._sample.plan is not None:
             today = self._sample.made_at.astimezone().date()

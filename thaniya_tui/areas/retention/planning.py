@@ -14,7 +14,7 @@ from textual.dom import DOMNode
 from thaniya_core.formats.names import Series, parse_series
 from thaniya_core.server import Server
 from thaniya_core.views import PlanSums, Policy, SeriesPlan
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 
 Progress = tuple[int, int] | None
 """So many series are done, of so many; None when nothing is under way."""
@@ -133,13 +133,12 @@ class Planner:
         """Make a preview of this, and none of anything else."""
         self.stop()
         ticket = self._ticket = Ticket()
-        self._node.run_worker(
-            self._make(target, ticket),
-            name=self._name,
+        begin(
+            self._node,
+            partial(self._make, target, ticket),
             group=f"plan {self._name}",
-            description=f"planning {target.scope}",
+            description=f"plan {target.scope}",
             exclusive=True,
-            exit_on_error=False,
         )
 
     def stop(self) -> None:

@@ -63,7 +63,7 @@ def _policy_line(head: Head) -> Text:
         return Text.assemble(("tried, not saved: ", "caution"), (told, ""), ("   e goes on, esc drops it", "faint"))
     if head.status is None:
         return Text("")
-    return render.foreign(words.tell_applied(head.status.applied, head.status.scope), "faint")
+    return Text.assemble((render.foreign(words.tell_applied(head.status.applied, head.status.scope)).plain, "faint"))
 
 
 def draw_days(preview: Preview | None, width: int) -> list[Text]:

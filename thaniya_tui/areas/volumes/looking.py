@@ -12,7 +12,7 @@ from textual.dom import DOMNode
 
 from thaniya_core.model import Volume
 from thaniya_core.views import VolumeStatus
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 
 DEADLINE_S = 3.0
 """A disk that has not answered after so long is said not to answer."""
@@ -53,12 +53,11 @@ class Looks:
             look = self.of(volume)
             if look.asked_at is None:
                 self._looks[_key(volume)] = replace(look, asked_at=time.monotonic())
-                self._node.run_worker(
-                    self._ask(volume),
-                    name=f"look at {volume.label}",
+                begin(
+                    self._node,
+                    partial(self._ask, volume),
                     group="look",
-                    description=f"looking at {volume.label}",
-                    exit_on_error=False,
+                    description=f"look at {volume.label}",
                 )
 
     def of(self, volume: Volume) -> Look:

@@ -206,5 +206,5 @@ def _contents(each: Shown) -> Text:
 
 def _full_words(surveyed: SurveyedVolume | None) -> str:
     if surveyed is None or surveyed.full_in_days is None:
-        return "it does not fill, or nobody can tell yet"
+        return "never, or nobody can tell yet"
     return f"{_full_in(surveyed)}, if it goes on as in the last weeks"
