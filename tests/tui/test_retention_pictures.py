@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from thaniya_core.cli.demo.past import make_past
@@ -17,14 +17,7 @@ from thaniya_tui import Console
 from thaniya_tui.areas.retention.editing import PolicyDialog
 from thaniya_tui.areas.retention.screen import RetentionArea
 
-from .conftest import ACTOR, Person
-
-LOOKS = [
-    ((60, 20), "thaniya-dark"),
-    ((80, 24), "thaniya-dark"),
-    ((120, 40), "thaniya-dark"),
-    ((120, 40), "thaniya-light"),
-]
+from .conftest import ACTOR, Person, sitting_at
 
 
 @pytest.fixture(scope="module")
@@ -41,32 +34,28 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     time.tzset()
 
 
-@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0][0]}x{look[0][1]}-{look[1].removeprefix('thaniya-')}")
-def picture(request: pytest.FixtureRequest, past: Server, snap_compare: Callable[..., bool]) -> Callable[..., None]:
-    """Compares the area with its picture, at each size and in each theme, after somebody has done something."""
-    size, theme = request.param
+@pytest.fixture
+def picture(past: Server, compare_looks: Callable[[Person], Awaitable[None]]) -> Callable[..., None]:
+    """Compares the area with its pictures after somebody has done something."""
 
     def compare(scope: str, do: Callable[[Person, RetentionArea], Awaitable[None]] | None = None) -> None:
-        console = Console(past, ACTOR, theme=theme, stale_after_s=3600)
+        console = Console(past, ACTOR, stale_after_s=3600)
         console.animation_level = "none"
 
-        async def prepare(pilot: Pilot[None]) -> None:
-            person = Person(console, pilot)
-            await person.wait(lambda: console.live is not None and console.survey is not None, "the first picture")
-            await person.go("retention")
-            area = console.screen
-            assert isinstance(area, RetentionArea), person.text
-            await person.wait(lambda: scope in area.statuses)
-            area.go_to(scope)
-            await person.wait(lambda: area.plans.preview is not None and area.plans.preview.target.scope == scope)
-            if do is not None:
-                await do(person, area)
-            for field in console.screen.query(Input):
-                field.cursor_blink = False
-            await person.wait(lambda: area.plans.progress is None, "the plan")
-            await pilot.pause()
+        async def look() -> None:
+            async with sitting_at(console, (60, 20), notifications=False) as person:
+                await person.go("retention")
+                area = console.screen
+                assert isinstance(area, RetentionArea), person.text
+                await person.wait(lambda: scope in area.statuses)
+                area.go_to(scope)
+                await person.wait(lambda: area.plans.preview and area.plans.preview.target.scope == scope)
+                if do is not None:
+                    await do(person, area)
+                await person.wait(lambda: area.plans.progress is None, "the plan")
+                await compare_looks(person)
 
-        assert snap_compare(console, terminal_size=size, run_before=prepare)
+        asyncio.run(look())
 
     return compare
 

@@ -14,11 +14,8 @@ from thaniya_core.testing import FixedClock
 from thaniya_tui.areas.users.handout import Handout
 from thaniya_tui.dialogs import Ask, Confirm, Pick
 
-SIZES = [(60, 20, "dark"), (80, 24, "dark"), (120, 40, "dark"), (120, 40, "light")]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDR42mUIODuZu"
-
-sizes = pytest.mark.parametrize(("width", "height", "theme"), SIZES, ids=lambda value: str(value))
 
 
 @pytest.fixture(scope="module")
@@ -48,21 +45,18 @@ async def to_users(person, *keys):
     await person.press(*keys)
 
 
-@sizes
-def test_area(picture, width, height, theme):
-    assert picture(to_users, (width, height), theme=f"thaniya-{theme}")
+def test_area(picture):
+    picture(to_users)
 
 
-@sizes
-def test_details_of_the_second(picture, width, height, theme):
+def test_details_of_the_second(picture):
     async def look(person):
         await to_users(person, "j", "enter")
 
-    assert picture(look, (width, height), theme=f"thaniya-{theme}")
+    picture(look)
 
 
-@sizes
-def test_new_user(picture, width, height, theme):
+def test_new_user(picture):
     async def ask(person):
         await to_users(person, "n")
         await person.wait(lambda: isinstance(person.console.screen, Ask))
@@ -72,16 +66,15 @@ def test_new_user(picture, width, height, theme):
         await person.see("exists already")
         await person.see("is damaged")
 
-    assert picture(ask, (width, height), theme=f"thaniya-{theme}")
+    picture(ask)
 
 
-@sizes
 @pytest.mark.parametrize(
     ("keys", "dialog"), [("l", Ask), ("a", Ask), ("x", Pick), ("d", Confirm), ("jX", Confirm), ("i", Handout)]
 )
-def test_dialog(picture, width, height, theme, keys, dialog):
+def test_dialog(picture, keys, dialog):
     async def open_it(person):
         await to_users(person, "j", *keys)
         await person.wait(lambda: isinstance(person.console.screen, dialog))
 
-    assert picture(open_it, (width, height), theme=f"thaniya-{theme}")
+    picture(open_it)
