@@ -1,4 +1,4 @@
-"""The application: areas, what is read for all of them, and what is done for any of them."""
+"""The application: the areas, what is read for all of them, and the keys that work everywhere."""
 
 from __future__ import annotations
 
@@ -7,35 +7,29 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.worker import Worker, WorkerState
 
-from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
 from thaniya_core.model import JobState, SlotState
 from thaniya_core.server import Server
 from thaniya_core.views import Live, Survey
 from thaniya_tui import themes
+from thaniya_tui.acting import ActingApp
 from thaniya_tui.area import Area
 from thaniya_tui.areas import AREAS
 from thaniya_tui.areas.backups import BackupsArea
-from thaniya_tui.dialogs import Failure, FailureText, Help, describe_failure
+from thaniya_tui.dialogs import Help, describe_failure
 from thaniya_tui.palette import AreaCommands
 from thaniya_tui.reader import Reader
 from thaniya_tui.surveying import LOOK_S, Surveying
 from thaniya_tui.terminal import lasting
-from thaniya_tui.threads import begin, in_thread
 from thaniya_tui.widgets import StatusLine
-
-T = TypeVar("T")
 
 LIVE_S = 0.4
 """From one look at what moves to the next."""
@@ -43,7 +37,7 @@ LIVE_S = 0.4
 STALE_AFTER_S = 5.0
 
 
-class Console(App[None]):
+class Console(ActingApp):
     """Shows a server. It decides nothing: what it changes goes through the functions that the commands use."""
 
     TITLE = "Thaniya"
@@ -88,10 +82,9 @@ class Console(App[None]):
             keys: other keys for bindings, by the bindings' ids.
             stale_after_s: what was read longer ago is said not to be of now.
         """
-        super().__init__()
+        super().__init__(is_read_only=is_read_only)
         self.server = server
         self.actor = actor
-        self.is_read_only = is_read_only
         self.is_paused = False
         self.live: Live | None = None
         """What was read last of what moves."""
@@ -171,14 +164,6 @@ class Console(App[None]):
         failure = describe_failure("look at everything", error)
         self.notify(f"{failure.title}: {failure.cause}", markup=False, severity="error", title="no verdict")
 
-    def fail_reading(self, error: Exception) -> None:
-        """Something could not be read or shown; what was read before stays, and it is said."""
-        failure = describe_failure("show what was read", error)
-        if isinstance(error, ThaniyaError | OSError):
-            self.notify(failure.cause, markup=False, severity="error", title=failure.title)
-        else:
-            self.fail(failure)
-
     def note_reading(self, node: DOMNode, name: str, *, is_failing: bool) -> None:
         """A reading began to fail, or succeeds again: the status line says so where what it gives is shown."""
         if is_failing:
@@ -226,75 +211,15 @@ class Console(App[None]):
         self._surveying.want()
         self._survey_reader.ask_soon()
 
-    def make_status_line(self, here: str) -> StatusLine:
-        """The first line of an area."""
-        return StatusLine(tuple((area.MODE, area.NAME) for area in AREAS), here, self._stale_after_s)
-
-    # Doing.
-
-    def act(
-        self,
-        what: str,
-        work: Callable[[], T],
-        done: Callable[[T], str],
-        then: Callable[[T], None] | None = None,
-    ) -> None:
-        """Do something in a thread, and tell how it ended: a toast, or a dialog that can be copied.
-
-        Args:
-            what: completes "could not …".
-            work: does it.
-            done: what is told then; empty for nothing.
-            then: called with the result, in the event loop.
-        """
-        if self.is_read_only:
-            self.fail(FailureText("Not allowed", what, "the console may only look (--read-only)", "", ""))
-            return
-        begin(self, partial(self._act, what, work, done, then), group="act", description=what)
-
-    async def _act(
-        self, what: str, work: Callable[[], T], done: Callable[[T], str], then: Callable[[T], None] | None
-    ) -> None:
-        try:
-            result = await in_thread(work, what)
-        except Exception as error:  # noqa: BLE001 - told in a dialog, whatever it is
-            self.fail(describe_failure(what, error))
-        else:
-            if told := done(result):
-                self.notify(told, markup=False)
-            if then is not None:
-                then(result)
+    def after_deed(self) -> None:
         self.refresh_all()
         area = self.area_in_front()
         if area is not None:
             area.refresh_area()
 
-    def look(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        """Read something in a thread that changes nothing, and show it; a failure is told as of `act`.
-
-        Args:
-            what: completes "could not …".
-            work: reads it.
-            then: called with the result, in the event loop.
-        """
-        begin(self, partial(self._look, what, work, then), group="look", description=what)
-
-    async def _look(self, what: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        try:
-            result = await in_thread(work, what)
-        except Exception as error:  # noqa: BLE001 - told in a dialog, whatever it is
-            self.fail(describe_failure(what, error))
-        else:
-            then(result)
-
-    def fail(self, failure: FailureText) -> None:
-        """Tell a failure in full."""
-        self.push_screen(Failure(failure))
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A worker that fails is a mistake in the program: it is told, and the rest goes on."""
-        if event.state is WorkerState.ERROR and isinstance(event.worker.error, Exception):
-            self.fail(describe_failure(event.worker.description or event.worker.name, event.worker.error))
+    def make_status_line(self, here: str) -> StatusLine:
+        """The first line of an area."""
+        return StatusLine(tuple((area.MODE, area.NAME) for area in AREAS), here, self._stale_after_s)
 
     # Keys.
 

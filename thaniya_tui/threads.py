@@ -44,7 +44,7 @@ async def in_thread(function: Callable[[], T], name: str) -> T:
 
 
 def begin(
-    node: DOMNode, work: Callable[[], Awaitable[None]], *, group: str, description: str, exclusive: bool = False
+    node: DOMNode, work: Callable[[], Awaitable[object]], *, group: str, description: str, exclusive: bool = False
 ) -> Worker[None]:
     """Run something beside the screen; what it raises is told by the console.
 

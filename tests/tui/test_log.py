@@ -419,3 +419,14 @@ def test_a_paused_log_stays_and_shows_all_afterwards(visit, add):
 
 def test_columns_fit_a_narrow_window():
     assert sum(column.width + 2 for column in LOG_COLUMNS if not column.from_width) <= 55
+
+
+def test_a_log_in_which_nothing_stands_yet_does_not_speak_of_a_filter(visit, root):
+    for file in root.rglob("log/*.jsonl"):
+        file.unlink()
+
+    async def look(person):
+        await person.go("log")
+        await person.see("nothing has happened yet")
+
+    visit(look)

@@ -15,7 +15,7 @@ from thaniya_core.errors import ThaniyaError
 from thaniya_tui import render
 from thaniya_tui.dialogs.base import Dialog
 from thaniya_tui.dialogs.tick import Tick
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 from thaniya_tui.widgets import OneOf
 
 
@@ -111,7 +111,8 @@ class Ask(Dialog[dict[str, str]]):
         event.stop()
         field = self._fields[(event.input.id or "").removeprefix("field-")]
         if self._check(field) and field.look is not None:
-            self.run_worker(self._look(field), group=f"look at {field.name}", exclusive=True, exit_on_error=False)
+            what = f"look at {field.name}"
+            begin(self, partial(self._look, field), group=what, description=what, exclusive=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -128,7 +129,8 @@ class Ask(Dialog[dict[str, str]]):
             return
         unseen = [each for each in self._fields.values() if each.look and not self._is_looked_at(each)]
         if unseen:
-            self.run_worker(self._look_and_agree(unseen), group="agree", exclusive=True, exit_on_error=False)
+            look = partial(self._look_and_agree, unseen)
+            begin(self, look, group="agree", description="look at what was typed", exclusive=True)
             return
         typed = {name: self._typed(field) for name, field in self._fields.items()}
         ticked = [each.name for each in self._choices if self.query_one(f"#choice-{each.name}", Tick).value]

@@ -60,7 +60,7 @@ class LogArea(Area):
 
     def compose_area(self) -> ComposeResult:
         with Vertical(classes="pane", id="log-pane"):
-            yield Static("no event fits: press esc to see all", id="log-empty", classes="empty")
+            yield Static(id="log-empty", classes="empty")
             yield FollowTable(LOG_COLUMNS, id="log")
 
     def on_mount(self) -> None:
@@ -103,7 +103,9 @@ class LogArea(Area):
         if page.is_whole and self._goes_to_top:
             self._goes_to_top = False
             table.move_cursor(row=0, animate=False)
-        self.query_one("#log-empty").display = page.is_whole and not page.events
+        empty = self.query_one("#log-empty", Static)
+        empty.display = page.is_whole and not page.events
+        empty.update("no event fits: press esc to see all" if page.wanted != Wanted() else "nothing has happened yet")
         self._show_titles()
         self.refresh_footer()
 
