@@ -372,6 +372,8 @@ def test_a_server_without_users_says_how_to_begin(visit):
     async def look(person):
         await person.go("users")
         await person.see("no users yet: `n` makes one")
+        line = person.console.screen.query_one("#user-about").render_line(0)
+        assert any(segment.style is not None and segment.style.dim for segment in line)
         await person.press("l")
         await person.wait(lambda: any("no user is chosen" in toast for toast in person.toasts))
 

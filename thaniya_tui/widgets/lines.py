@@ -35,7 +35,9 @@ class Lines(Widget):
         lines = self._lines(width)
         if y >= len(lines):
             return Strip.blank(width, style)
-        segments = Segment.apply_style(lines[y].render(self.app.console), style)
+        console, line = self.app.console, lines[y]
+        # Rich leaves the style of the whole text out where no part of it has a style of its own.
+        segments = Segment.apply_style(line.render(console), style + console.get_style(line.style))
         return Strip(segments).adjust_cell_length(width, style)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

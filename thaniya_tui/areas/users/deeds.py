@@ -12,7 +12,7 @@ from thaniya_core.views import Unlimited, parse_max_uploads, parse_quota
 from thaniya_tui.areas.users import questions
 from thaniya_tui.areas.users.handout import Handout
 from thaniya_tui.dialogs import describe_failure
-from thaniya_tui.threads import in_thread
+from thaniya_tui.threads import begin, in_thread
 
 if TYPE_CHECKING:
     from thaniya_tui.areas.users.screen import UsersArea
@@ -22,7 +22,7 @@ def make_user(area: UsersArea, look: questions.KeyLook, given: dict[str, str] | 
     """Make a user; where an earlier one of the name has left backups, ask first."""
     if given is not None:
         keys = look.seen(given["key"])
-        area.run_worker(_ask_and_make(area, given, keys), group="make a user", exclusive=True, exit_on_error=False)
+        begin(area, partial(_ask_and_make, area, given, keys), group="user", description="make a user", exclusive=True)
 
 
 async def _ask_and_make(area: UsersArea, given: dict[str, str], keys: Sequence[PublicKey]) -> None:
@@ -149,7 +149,7 @@ def remove(area: UsersArea, name: str, agreed: bool | None) -> None:
 
 def show_handout(area: UsersArea, name: str) -> None:
     """Show what to send to a user."""
-    area.run_worker(_show_handout(area, name), group="hand out", exclusive=True, exit_on_error=False)
+    begin(area, partial(_show_handout, area, name), group="hand out", description="tell what to send", exclusive=True)
 
 
 async def _show_handout(area: UsersArea, name: str) -> None:

@@ -122,8 +122,11 @@ def draw_about(known: Known | None, now: datetime, width: int) -> list[Text]:
         return []
     lines = [] if known.user is None else _limits(known, width)
     if known.user is None:
-        lines.append(render.paragraph("There is no such user: these backups are of an earlier one.", "caution"))
-        lines.append(render.paragraph("A new user of the name is asked about them.", "faint"))
+        lines += [
+            Text("There is no such user any more:", "caution"),
+            Text("these backups are of an earlier one. `n` makes", "caution"),
+            Text("a user of this name, and asks about them.", "caution"),
+        ]
     if known.uploads:
         lines += [Text(), heading("Coming in", len(known.uploads))]
         lines += [_upload_line(upload, width) for upload in known.uploads]
