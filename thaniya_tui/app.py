@@ -112,10 +112,15 @@ class Console(ActingApp):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, self._note_theme)
+        self.app_resume_signal.subscribe(self, self._draw_all)
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self._live_reader.start()
         self._survey_reader.start()
+
+    def _draw_all(self, _: object) -> None:
+        """After SIGTSTP and SIGCONT: the terminal has forgotten what was on it, and Textual draws what has changed."""
+        self.refresh(layout=True)
 
     def _note_theme(self, theme: Theme) -> None:
         # `console` is rich's, by which every text finds its styles.

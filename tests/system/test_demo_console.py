@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +54,12 @@ class Terminal:
 
     def press(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
+
+    @property
+    def process_id(self) -> int:
+        """Of the command."""
+        shell = self._tmux("list-panes", "-F", "#{pane_pid}").strip()
+        return int(subprocess.run(["ps", "-o", "pid=", "--ppid", shell], capture_output=True, check=True).stdout)
 
     @property
     def screen(self) -> str:
@@ -121,6 +129,18 @@ def test_a_terminal_that_is_closed_leaves_nothing(terminal: Terminal, new_box, t
     terminal.close()
     wait_until(lambda: not new_box.processes_left(), "the end of all processes")
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_who_stops_it_and_goes_on_sees_all_of_it_again(terminal: Terminal) -> None:
+    terminal.open(*demo_command())
+    terminal.see("bob/laptop/home")
+    process_id = terminal.process_id
+    os.kill(process_id, signal.SIGTSTP)
+    terminal.see_no_more("bob/laptop/home")
+    os.kill(process_id, signal.SIGCONT)
+    terminal.see("bob/laptop/home")
+    terminal.press("q")
+    assert terminal.wait_for_end() == 0
 
 
 def test_a_given_directory_stays(terminal: Terminal, tmp_path: Path) -> None:

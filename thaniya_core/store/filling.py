@@ -11,7 +11,7 @@ from thaniya_core.store.cache import ContentCache
 from thaniya_core.store.events import encode_event
 from thaniya_core.store.jsonfile import JsonFile
 from thaniya_core.store.records import JOBS, UPLOADS, Draft
-from thaniya_core.store.rules import end_of, month_of
+from thaniya_core.store.rules import day_of, end_of, month_of
 from thaniya_core.store.tiny import TinyFile
 from thaniya_core.store.views import HISTORY_KINDS
 from thaniya_core.system.files import make_directories, write_atomic
@@ -28,11 +28,11 @@ def fill_history(state: Path, uploads: Iterable[Upload], jobs: Iterable[Job]) ->
         lambda: (Draft(UPLOADS, {}), Draft(JOBS, {}))
     )
     for upload in uploads:
-        drafts[month_of(end_of(upload))][0].put(upload)
+        drafts[day_of(end_of(upload))][0].put(upload)
     for job in jobs:
-        drafts[month_of(end_of(job))][1].put(job)
-    for month, both in sorted(drafts.items()):
-        TinyFile(JsonFile(state / "history" / f"{month}.json"), HISTORY_KINDS, ContentCache()).replace(both)
+        drafts[day_of(end_of(job))][1].put(job)
+    for day, both in sorted(drafts.items()):
+        TinyFile(JsonFile(state / "history" / f"{day}.json"), HISTORY_KINDS, ContentCache()).replace(both)
 
 
 def fill_log(state: Path, events: Iterable[Event]) -> None:
