@@ -35,14 +35,14 @@ def make_backup(
     wait: bool = True,
     patience_s: float,
     on_progress: OnProgress | None = None,
+    log: ClientLog,
 ) -> Report:
-    """Pack all tasks into one backup and send it; see `Target.backup`."""
+    """Pack all tasks into one backup and send it; see `Target.backup`. The log is closed in the end."""
     if not tasks:
         raise WrongUsage("there is nothing to back up", hint='give at least one task, as Directory("/home")')
     check_series_name(name)
     host = default_host() if host is None else check_host(host)
     started = monotonic()
-    log = ClientLog()
     try:
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)

@@ -28,7 +28,8 @@ class LocalDirectory(Target):
             user: the series' first part; by default the login name.
         """
         self.path = Path(path).expanduser().absolute()
-        super().__init__(LocalConnector(self.path, default_user() if user is None else check_user(user)))
+        user = default_user() if user is None else check_user(user)
+        super().__init__(LocalConnector(self.path, user), f"{user} in {self.path.resolve()}")
 
     def __repr__(self) -> str:
         return f"LocalDirectory({str(self.path)!r})"

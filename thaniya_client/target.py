@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from thaniya_client.around.run import run_backup
 from thaniya_client.connectors.interface import Connector
-from thaniya_client.driver import make_backup
 from thaniya_client.restoring.contents import list_contents
 from thaniya_client.restoring.fetching import copy_file_to
 from thaniya_client.restoring.restore import restore_backup
@@ -25,8 +25,14 @@ class Target:
     Use it in a `with` block, or call `close`. All verbs raise children of `ThaniyaError`. A target is for one thread.
     """
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, place: str = "") -> None:
+        """
+        Args:
+            connector: speaks with the place.
+            place: what tells it from others: two runs of a series are kept apart by it and by the series' name.
+        """
         self._connector = connector
+        self._place = place
 
     def backup(
         self,
@@ -50,12 +56,20 @@ class Target:
 
         Raises:
             SourceFailed: a source could not be packed; nothing is archived.
+            Busy: another run of this account makes a backup of the same series now.
             Busy, NoSpace, NotAllowed: the server does not take it, or not now.
             ConnectionLost: the connection was lost and stayed lost.
             UploadRejected: what arrived is not what was sent.
         """
-        return make_backup(
-            self._connector, tasks, name=name, host=host, wait=wait, patience_s=patience_s, on_progress=on_progress
+        return run_backup(
+            self._connector,
+            self._place,
+            tasks,
+            name=name,
+            host=host,
+            wait=wait,
+            patience_s=patience_s,
+            on_progress=on_progress,
         )
 
     def restore(
