@@ -12,6 +12,8 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
     server.restore(report.id, into="/tmp/restored", paths=["alice/notes.txt"])
 """
 
+from thaniya_client.around.services import StoppedService
+from thaniya_client.around.snapshots import BtrfsSnapshot, LvmSnapshot, ZfsSnapshot
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
 from thaniya_client.target import Target
@@ -49,6 +51,7 @@ from thaniya_core.errors import (
     OverQuota,
     ProtocolViolated,
     SourceFailed,
+    StepFailed,
     ThaniyaError,
     TooManyUploads,
     UploadRejected,
@@ -84,6 +87,10 @@ __all__ = [
     "Recipe",
     "Compression",
     "FileKind",
+    "StoppedService",
+    "BtrfsSnapshot",
+    "LvmSnapshot",
+    "ZfsSnapshot",
     "ThaniyaServer",
     "LocalDirectory",
     "Target",
@@ -121,4 +128,5 @@ __all__ = [
     "ConnectionLost",
     "CommandFailed",
     "SourceFailed",
+    "StepFailed",
 ]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from thaniya_client.around.run import run_backup
+from thaniya_client.around.steps import AfterStep, BeforeStep, OnErrorStep, check_steps
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.restoring.contents import list_contents
 from thaniya_client.restoring.fetching import copy_file_to
@@ -42,6 +43,9 @@ class Target:
         wait: bool = True,
         patience_s: float = 600.0,
         on_progress: OnProgress | None = None,
+        before: Iterable[BeforeStep] = (),
+        after: Iterable[AfterStep] = (),
+        on_error: Iterable[OnErrorStep] = (),
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
 
@@ -53,8 +57,17 @@ class Target:
             patience_s: how long to try again while there is no free slot, or there are as many uploads as you may have;
                 0: not at all.
             on_progress: is called with a `Progress` about ten times a second.
+            before: steps before anything else, in this order: a function, a program as `["systemctl", "stop", "shop"]`,
+                or a ready-made step as `StoppedService("shop.service")`, which is taken back by itself. When one fails
+                no backup is made.
+            after: steps that are always done, in this order, when the backup has been made or has failed, after the
+                ready-made steps of `before` were taken back. One that fails keeps no other from being done; when the
+                backup was made, that is a warning of the report.
+            on_error: steps when all that has ended and something failed: a function is called with the error, a program
+                finds it in the variable THANIYA_ERROR.
 
         Raises:
+            StepFailed: a step of `before` failed.
             SourceFailed: a source could not be packed; nothing is archived.
             Busy: another run of this account makes a backup of the same series now.
             Busy, NoSpace, NotAllowed: the server does not take it, or not now.
@@ -70,6 +83,7 @@ class Target:
             wait=wait,
             patience_s=patience_s,
             on_progress=on_progress,
+            steps=check_steps(before, after, on_error),
         )
 
     def restore(

@@ -16,6 +16,7 @@ def test_public_names() -> None:
         "BackupFile",
         "BackupSummary",
         "BlockDevice",
+        "BtrfsSnapshot",
         "Busy",
         "Command",
         "CommandFailed",
@@ -33,6 +34,7 @@ def test_public_names() -> None:
         "IntegrityFailed",
         "LDAP",
         "LocalDirectory",
+        "LvmSnapshot",
         "MediaWiki",
         "MySQL",
         "NoFreeSlot",
@@ -52,6 +54,8 @@ def test_public_names() -> None:
         "Series",
         "ServerCheck",
         "SourceFailed",
+        "StepFailed",
+        "StoppedService",
         "SystemState",
         "Target",
         "Task",
@@ -67,6 +71,7 @@ def test_public_names() -> None:
         "WordPress",
         "WrongState",
         "WrongUsage",
+        "ZfsSnapshot",
     }
     assert all(hasattr(thaniya_client, name) for name in thaniya_client.__all__)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
+import msgspec
+
+from thaniya_client.around.debts import Debts, debts_left
 from thaniya_client.around.run_lock import hold_run_lock
 from thaniya_client.around.state import prepare_runs_directory, run_name
+from thaniya_client.around.steps import Steps, do_before, tell_error
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.driver import default_host, make_backup
-from thaniya_client.log import ClientLog
+from thaniya_client.log import WARNINGS_KEPT, ClientLog
 from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Report
-from thaniya_core.errors import Busy, ThaniyaError
+from thaniya_core.errors import Busy, StepFailed, ThaniyaError
 from thaniya_core.formats.names import check_host, check_series_name
+from thaniya_core.system.signals import ended_by_signals, held_signals
 
 
 def run_backup(
@@ -26,42 +32,104 @@ def run_backup(
     wait: bool,
     patience_s: float,
     on_progress: OnProgress | None,
+    steps: Steps,
 ) -> Report:
     """Make a backup with all that is around it; see `Target.backup`."""
     host = default_host() if host is None else check_host(host)
-    with _series_locked(place, host, check_series_name(name)) as hindrance:
-        log = ClientLog()
+    run = run_name(place, host, check_series_name(name))
+
+    def make(log: ClientLog) -> Report:
+        return make_backup(
+            connector,
+            tasks,
+            name=name,
+            host=host,
+            wait=wait,
+            patience_s=patience_s,
+            on_progress=on_progress,
+            log=log,
+        )
+
+    failures: list[str] = []
+    with ended_by_signals():
         try:
-            if hindrance:
-                log.warn(hindrance)
-            return make_backup(
-                connector,
-                tasks,
-                name=name,
-                host=host,
-                wait=wait,
-                patience_s=patience_s,
-                on_progress=on_progress,
-                log=log,
-            )
-        finally:
-            log.close()
+            with _series_locked(run, f"{host}/{name}") as (runs, hindrance):
+                report = _run_once(steps, runs and runs / f"{run}.json", hindrance, make, failures)
+        except BaseException as exc:
+            for failure in failures:
+                exc.add_note(failure)
+            with held_signals():
+                tell_error(steps, exc)
+            raise
+        if failures:
+            error = StepFailed(f"backup {report.id} is {report.state}, but {'; '.join(failures)}")
+            with held_signals():
+                tell_error(steps, error)
+            failures += getattr(error, "__notes__", ())
+    return _with_warnings(report, failures)
 
 
 @contextmanager
-def _series_locked(place: str, host: str, name: str) -> Iterator[str]:
-    """Hold the lock of the series. Gives why there is none: a state directory that fails must not cost the backup.
+def _series_locked(run: str, series: str) -> Iterator[tuple[Path | None, str]]:
+    """Hold the lock of the series. A state directory that fails must not cost the backup.
+
+    Yields:
+        The state directory; or None, and why there is none.
 
     Raises:
         Busy: another run holds it.
     """
     with ExitStack() as held:
-        hindrance = ""
         try:
-            file = prepare_runs_directory() / f"{run_name(place, host, name)}.lock"
-            held.enter_context(hold_run_lock(file, f"{host}/{name}"))
+            runs = prepare_runs_directory()
+            held.enter_context(hold_run_lock(runs / f"{run}.lock", series))
         except Busy:
             raise
         except ThaniyaError as exc:
-            hindrance = f"another run at the same time would not be noticed: {exc}"
-        yield hindrance
+            held.close()
+            yield None, f"another run at the same time, and what killed runs left, would not be noticed: {exc}"
+            return
+        yield runs, ""
+
+
+def _run_once(
+    steps: Steps, file: Path | None, hindrance: str, make: Callable[[ClientLog], Report], failures: list[str]
+) -> Report:
+    """Make the backup with its steps; what cannot be taken back goes to `failures`."""
+    log = ClientLog()
+    debts = Debts(file, log.note)
+    try:
+        if hindrance:
+            log.warn(hindrance)
+        if file is not None:
+            _settle_left(file, debts, log)
+        do_before(steps, debts, log)
+        return make(log)
+    finally:
+        with held_signals():
+            failures += debts.settle()
+            log.close()
+
+
+def _settle_left(own: Path, debts: Debts, log: ClientLog) -> None:
+    """Take back what killed runs have left, of this and of any other series of this account."""
+    for file in debts_left(own.parent):
+        with held_signals():
+            if file == own:
+                left = debts.settle_left()
+            else:
+                try:
+                    with hold_run_lock(file.with_suffix(".lock"), file.stem):
+                        left = Debts(file, log.note).settle_left()
+                except ThaniyaError:
+                    continue  # that run is at work
+        for failure in left:
+            log.warn(failure)
+
+
+def _with_warnings(report: Report, more: Sequence[str]) -> Report:
+    return msgspec.structs.replace(
+        report,
+        warnings=(*report.warnings, *more)[: WARNINGS_KEPT + len(more)],
+        warning_count=report.warning_count + len(more),
+    )
