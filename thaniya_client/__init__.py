@@ -48,6 +48,7 @@ from thaniya_core.errors import (
     NoSpace,
     NotAllowed,
     NotFound,
+    OutOfTime,
     OverQuota,
     ProtocolViolated,
     SourceFailed,
@@ -129,4 +130,5 @@ __all__ = [
     "CommandFailed",
     "SourceFailed",
     "StepFailed",
+    "OutOfTime",
 ]

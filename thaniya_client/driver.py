@@ -36,6 +36,7 @@ def make_backup(
     patience_s: float,
     on_progress: OnProgress | None = None,
     log: ClientLog,
+    bytes_per_s: int | None = None,
 ) -> Report:
     """Pack all tasks into one backup and send it; see `Target.backup`. The log is closed in the end."""
     if not tasks:
@@ -52,7 +53,7 @@ def make_backup(
             meter.expect(expected_bytes)
             upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
             try:
-                return _fill(upload, tasks, log, meter, wait, started)
+                return _fill(upload, tasks, log, meter, wait, started, bytes_per_s)
             except BaseException as exc:
                 _abort(upload, exc)
                 raise
@@ -92,10 +93,18 @@ def _estimate(tasks: Sequence[Task]) -> int | None:
     return total
 
 
-def _fill(upload: Upload, tasks: Sequence[Task], log: ClientLog, meter: Meter, wait: bool, started: float) -> Report:
+def _fill(
+    upload: Upload,
+    tasks: Sequence[Task],
+    log: ClientLog,
+    meter: Meter,
+    wait: bool,
+    started: float,
+    bytes_per_s: int | None,
+) -> Report:
     started_at = log.now()
     log.note(f"backup {upload.id} of {upload.series}")
-    packer = Packer(upload, log, meter)
+    packer = Packer(upload, log, meter, bytes_per_s)
     meter.enter(Phase.PACKING)
     for task in tasks:
         log.note(f"packing {describe_task(task)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from thaniya_client.around.limits import Limits, check_limits
 from thaniya_client.around.run import run_backup
 from thaniya_client.around.steps import AfterStep, BeforeStep, OnErrorStep, check_steps
 from thaniya_client.connectors.interface import Connector
@@ -46,6 +47,12 @@ class Target:
         before: Iterable[BeforeStep] = (),
         after: Iterable[AfterStep] = (),
         on_error: Iterable[OnErrorStep] = (),
+        retries: int = 0,
+        retry_pause_s: float = 60.0,
+        time_limit_s: float | None = None,
+        bytes_per_s: int | None = None,
+        nice: int | None = None,
+        idle_disk: bool = False,
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
 
@@ -65,8 +72,16 @@ class Target:
                 backup was made, that is a warning of the report.
             on_error: steps when all that has ended and something failed: a function is called with the error, a program
                 finds it in the variable THANIYA_ERROR.
+            retries: how often the whole run, steps included, is tried again when it failed. What waiting does not mend
+                is not: wrong usage, a refused key, the time limit.
+            retry_pause_s: how long to wait before each.
+            time_limit_s: give up after so many seconds, all tries together; steps are taken back all the same.
+            bytes_per_s: send no faster, as stored: after compression.
+            nice: run with at least this niceness, 0 to 19. Without privileges the calling thread keeps it afterwards.
+            idle_disk: use the disk only while nobody else does, as `ionice -c idle` (heeded by the BFQ scheduler).
 
         Raises:
+            OutOfTime: it was not done within `time_limit_s`.
             StepFailed: a step of `before` failed.
             SourceFailed: a source could not be packed; nothing is archived.
             Busy: another run of this account makes a backup of the same series now.
@@ -84,6 +99,16 @@ class Target:
             patience_s=patience_s,
             on_progress=on_progress,
             steps=check_steps(before, after, on_error),
+            limits=check_limits(
+                Limits(
+                    retries=retries,
+                    retry_pause_s=retry_pause_s,
+                    time_limit_s=time_limit_s,
+                    bytes_per_s=bytes_per_s,
+                    nice=nice,
+                    idle_disk=idle_disk,
+                )
+            ),
         )
 
     def restore(

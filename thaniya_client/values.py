@@ -19,7 +19,7 @@ class Phase(StrEnum):
 
     ESTIMATING = "estimating"
     WAITING = "waiting"
-    """For a free slot, or for an upload of the same user to end."""
+    """For a free slot, for an upload of the same user to end, or before another try."""
     PACKING = "packing"
     ARCHIVING = "archiving"
     RESTORING = "restoring"
@@ -74,6 +74,9 @@ class Report(Struct, frozen=True, kw_only=True):
     """What could not be backed up as it should; at most the first 200. All are in client.log."""
     warning_count: int = 0
     seconds: float
+    """The try that succeeded took so long."""
+    tries: int = 1
+    """How many it took."""
 
 
 class Restored(Struct, frozen=True, kw_only=True):

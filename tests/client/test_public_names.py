@@ -41,6 +41,7 @@ def test_public_names() -> None:
         "NoSpace",
         "NotAllowed",
         "NotFound",
+        "OutOfTime",
         "OverQuota",
         "Packer",
         "Phase",

@@ -74,11 +74,9 @@ class Debts:
             return []
         except (OSError, msgspec.MsgspecError) as exc:
             return [f"what an earlier run has left to be taken back cannot be read: {self._file}: {exc}"]
-        self._note("an earlier run was killed: what it has left is taken back")
+        self._note("an earlier run was killed or failed: what it has left is taken back")
         self._open = list(left.debts)
-        return [
-            f"an earlier run was killed, and {failure} ({self._file} says what is left)" for failure in self.settle()
-        ]
+        return [f"what an earlier run has left: {failure} ({self._file} says what it is)" for failure in self.settle()]
 
     def settle(self) -> list[str]:
         """Take all back, the last first. One that fails keeps no other from being tried.

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import sleep
 
 import msgspec
 
 from thaniya_client.around.debts import Debts, debts_left
+from thaniya_client.around.limits import Limits, may_pass
+from thaniya_client.around.priority import lowered_priority
 from thaniya_client.around.run_lock import hold_run_lock
 from thaniya_client.around.state import prepare_runs_directory, run_name
 from thaniya_client.around.steps import Steps, do_before, tell_error
+from thaniya_client.around.time_limit import TimeLimit
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.driver import default_host, make_backup
 from thaniya_client.log import WARNINGS_KEPT, ClientLog
 from thaniya_client.tasks.interface import Task
-from thaniya_client.values import OnProgress, Report
+from thaniya_client.values import OnProgress, Phase, Progress, Report
 from thaniya_core.errors import Busy, StepFailed, ThaniyaError
 from thaniya_core.formats.names import check_host, check_series_name
 from thaniya_core.system.signals import ended_by_signals, held_signals
@@ -33,28 +37,41 @@ def run_backup(
     patience_s: float,
     on_progress: OnProgress | None,
     steps: Steps,
+    limits: Limits,
 ) -> Report:
     """Make a backup with all that is around it; see `Target.backup`."""
     host = default_host() if host is None else check_host(host)
     run = run_name(place, host, check_series_name(name))
+    limit = TimeLimit(limits.time_limit_s)
 
     def make(log: ClientLog) -> Report:
-        return make_backup(
-            connector,
-            tasks,
-            name=name,
-            host=host,
-            wait=wait,
-            patience_s=patience_s,
-            on_progress=on_progress,
-            log=log,
-        )
+        with lowered_priority(limits.nice, limits.idle_disk, log.warn):
+            report = make_backup(
+                connector,
+                tasks,
+                name=name,
+                host=host,
+                wait=wait,
+                patience_s=patience_s,
+                on_progress=limit.watched(on_progress),
+                log=log,
+                bytes_per_s=limits.bytes_per_s,
+            )
+            limit.end()
+        return report
 
     failures: list[str] = []
     with ended_by_signals():
         try:
-            with _series_locked(run, f"{host}/{name}") as (runs, hindrance):
-                report = _run_once(steps, runs and runs / f"{run}.json", hindrance, make, failures)
+            with limit, _series_locked(run, f"{host}/{name}") as (runs, hindrance):
+                report = _try_again(
+                    lambda earlier: _run_once(
+                        steps, runs and runs / f"{run}.json", [hindrance] if hindrance else [], earlier, make, failures
+                    ),
+                    limits,
+                    limit,
+                    on_progress,
+                )
         except BaseException as exc:
             for failure in failures:
                 exc.add_note(failure)
@@ -67,6 +84,25 @@ def run_backup(
                 tell_error(steps, error)
             failures += getattr(error, "__notes__", ())
     return _with_warnings(report, failures)
+
+
+def _try_again(
+    run: Callable[[Sequence[str]], Report], limits: Limits, limit: TimeLimit, on_progress: OnProgress | None
+) -> Report:
+    """Run until it succeeds, as often as allowed. `run` is told how earlier tries failed."""
+    earlier: list[str] = []
+    while True:
+        try:
+            report = run(earlier)
+        except ThaniyaError as exc:
+            if len(earlier) >= limits.retries or not may_pass(exc) or limit.left_s() <= limits.retry_pause_s:
+                raise
+            earlier.append(f"try {len(earlier) + 1} of {limits.retries + 1} failed: {exc}")
+            if on_progress is not None:
+                on_progress(Progress(Phase.WAITING, detail=f"{earlier[-1]}; again in {limits.retry_pause_s:g} s"))
+            sleep(limits.retry_pause_s)
+        else:
+            return msgspec.structs.replace(report, tries=len(earlier) + 1)
 
 
 @contextmanager
@@ -93,14 +129,21 @@ def _series_locked(run: str, series: str) -> Iterator[tuple[Path | None, str]]:
 
 
 def _run_once(
-    steps: Steps, file: Path | None, hindrance: str, make: Callable[[ClientLog], Report], failures: list[str]
+    steps: Steps,
+    file: Path | None,
+    warnings: Sequence[str],
+    notes: Sequence[str],
+    make: Callable[[ClientLog], Report],
+    failures: list[str],
 ) -> Report:
     """Make the backup with its steps; what cannot be taken back goes to `failures`."""
     log = ClientLog()
     debts = Debts(file, log.note)
     try:
-        if hindrance:
-            log.warn(hindrance)
+        for warning in warnings:
+            log.warn(warning)
+        for note in notes:
+            log.note(note)
         if file is not None:
             _settle_left(file, debts, log)
         do_before(steps, debts, log)

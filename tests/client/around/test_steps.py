@@ -310,7 +310,7 @@ def test_what_cannot_be_taken_back_is_told_and_tried_again(
     assert noted.stat().st_mode & 0o777 == 0o600
 
     report = target.backup(source, name="nightly")
-    assert "an earlier run was killed, and cannot remove" in report.warnings[0]
+    assert "what an earlier run has left: cannot remove" in report.warnings[0]
     (flag / "thing").unlink()
     assert target.backup(source, name="nightly").warnings == ()
     assert not flag.exists()
