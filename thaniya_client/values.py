@@ -27,7 +27,7 @@ class Phase(StrEnum):
 
 
 class Progress(Struct, frozen=True):
-    """How far a backup or restore has come. A rate is for the receiver to compute."""
+    """How far a backup or restore has come."""
 
     phase: Phase
     read_bytes: int = 0
@@ -40,6 +40,11 @@ class Progress(Struct, frozen=True):
     """What `read_bytes` will reach at the most; None where nobody knows."""
     detail: str = ""
     """What it waits for, in words; mostly empty."""
+    bytes_per_s: float | None = None
+    """How fast `read_bytes` has grown lately, over a quarter of a minute; None while nothing moves, or in the first
+    second."""
+    remaining_s: float | None = None
+    """How long the rest will take at most, at that rate; None where nobody knows."""
 
 
 OnProgress = Callable[[Progress], None]

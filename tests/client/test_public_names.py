@@ -73,6 +73,7 @@ def test_public_names() -> None:
         "WrongState",
         "WrongUsage",
         "ZfsSnapshot",
+        "progress_bar",
     }
     assert all(hasattr(thaniya_client, name) for name in thaniya_client.__all__)
 
