@@ -37,6 +37,7 @@ def make_backup(
     on_progress: OnProgress | None = None,
     log: ClientLog,
     bytes_per_s: int | None = None,
+    tags: tuple[str, ...] = (),
 ) -> Report:
     """Pack all tasks into one backup and send it; see `Target.backup`. The log is closed in the end."""
     if not tasks:
@@ -53,7 +54,7 @@ def make_backup(
             meter.expect(expected_bytes)
             upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
             try:
-                return _fill(upload, tasks, log, meter, wait, started, bytes_per_s)
+                return _fill(upload, tasks, log, meter, wait, started, bytes_per_s, tags)
             except BaseException as exc:
                 _abort(upload, exc)
                 raise
@@ -101,6 +102,7 @@ def _fill(
     wait: bool,
     started: float,
     bytes_per_s: int | None,
+    tags: tuple[str, ...],
 ) -> Report:
     started_at = log.now()
     log.note(f"backup {upload.id} of {upload.series}")
@@ -123,6 +125,7 @@ def _fill(
         ended_at=log.now(),
         client=CLIENT,
         recipes=packer.recipes,
+        tags=tags,
     )
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))
@@ -139,6 +142,7 @@ def _fill(
         warnings=warnings,
         warning_count=warning_count,
         seconds=round(monotonic() - started, 3),
+        tags=tags,
     )
 
 

@@ -18,6 +18,7 @@ from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Report, Restored
 from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.protocol import BackupSummary
 
 
@@ -53,6 +54,7 @@ class Target:
         bytes_per_s: int | None = None,
         nice: int | None = None,
         idle_disk: bool = False,
+        tags: Iterable[str] = (),
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
 
@@ -78,9 +80,11 @@ class Target:
             time_limit_s: give up after so many seconds, all tries together; steps are taken back all the same.
             bytes_per_s: send no faster, as stored: after compression.
             nice: run with at least this niceness, 0 to 19. Without privileges the calling thread keeps it afterwards.
+            tags: words to find the backup by, as `before-upgrade`. People may change them later.
             idle_disk: use the disk only while nobody else does, as `ionice -c idle` (heeded by the BFQ scheduler).
 
         Raises:
+            IllegalName: the name, the host or a tag is not legal.
             OutOfTime: it was not done within `time_limit_s`.
             StepFailed: a step of `before` failed.
             SourceFailed: a source could not be packed; nothing is archived.
@@ -109,6 +113,7 @@ class Target:
                     idle_disk=idle_disk,
                 )
             ),
+            tags=check_tags(tags),
         )
 
     def restore(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from thaniya_core.formats.manifest import BackupFile
@@ -82,6 +83,12 @@ class Report(Struct, frozen=True, kw_only=True):
     """The try that succeeded took so long."""
     tries: int = 1
     """How many it took."""
+    tags: tuple[str, ...] = ()
+    """What it is to be found by, as they were given."""
+
+    def to_json(self) -> str:
+        """The report as indented JSON, for programs and logs. Fields may be added, never renamed."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
 
 
 class Restored(Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ def run_backup(
     on_progress: OnProgress | None,
     steps: Steps,
     limits: Limits,
+    tags: tuple[str, ...],
 ) -> Report:
     """Make a backup with all that is around it; see `Target.backup`."""
     host = default_host() if host is None else check_host(host)
@@ -56,6 +57,7 @@ def run_backup(
                 on_progress=limit.watched(on_progress),
                 log=log,
                 bytes_per_s=limits.bytes_per_s,
+                tags=tags,
             )
             limit.end()
         return report

@@ -42,6 +42,7 @@ def backup(
             help="How long to try again while there is no free slot, or as many uploads as you may have.",
         ),
     ] = "10m",
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="A word to find the backup by. Repeatable.")] = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -73,6 +74,7 @@ def backup(
                 host=settings.host or None,
                 patience_s=parse_duration(patience),
                 on_progress=on_progress,
+                tags=tag or (),
             )
         if as_json:
             print_json("report", report)

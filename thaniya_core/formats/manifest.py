@@ -17,6 +17,7 @@ from msgspec import Struct
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
 from thaniya_core.formats.names import Series, check_file, check_id
+from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.recipes import Recipe, check_recipes
 
 FORMAT = 1
@@ -111,6 +112,8 @@ class Manifest(Struct, frozen=True):
     """Program and version that made the upload."""
     recipes: tuple[Recipe, ...] = ()
     """What is to be done with the restored files."""
+    tags: tuple[str, ...] = ()
+    """Tags for the backup. They go into its notes, where people may change them."""
 
 
 class SumsBy(StrEnum):
@@ -165,10 +168,11 @@ def check_manifest(manifest: Manifest) -> Manifest:
 
     Raises:
         IllegalName: a name that no uploaded file may bear.
-        WrongUsage: a malformed sum, a negative number, a name that is there twice, or a recipe that RESTORE.txt may
-            not show.
+        WrongUsage: a malformed sum, a negative number, a name that is there twice, a recipe that RESTORE.txt may
+            not show, or an illegal tag.
     """
     check_recipes(manifest.recipes)
+    check_tags(manifest.tags)
     seen: set[str] = set()
     for file in manifest.files:
         for name in {file.name, file.restored_name}:

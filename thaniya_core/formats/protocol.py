@@ -188,9 +188,10 @@ class BackupSummary(Struct, frozen=True):
     original_bytes: int
     warning_count: int = 0
     broken: bool = False
+    tags: tuple[str, ...] = ()
 
 
-def summarize_backup(document: BackupDocument, *, broken: bool = False) -> BackupSummary:
+def summarize_backup(document: BackupDocument, *, broken: bool = False, tags: tuple[str, ...] = ()) -> BackupSummary:
     """A backup's line in a list."""
     return BackupSummary(
         id=document.id,
@@ -203,6 +204,7 @@ def summarize_backup(document: BackupDocument, *, broken: bool = False) -> Backu
         original_bytes=document.original_bytes,
         warning_count=document.warning_count,
         broken=broken,
+        tags=tags,
     )
 
 
