@@ -9,8 +9,10 @@ from typing import BinaryIO, Self
 
 from thaniya_client.around.limits import Limits, check_limits
 from thaniya_client.around.run import run_backup
+from thaniya_client.around.simulation import simulate_backup
 from thaniya_client.around.steps import AfterStep, BeforeStep, OnErrorStep, check_steps
 from thaniya_client.connectors.interface import Connector
+from thaniya_client.driver import default_host
 from thaniya_client.restoring.contents import list_contents
 from thaniya_client.restoring.fetching import copy_file_to
 from thaniya_client.restoring.restore import restore_backup
@@ -18,6 +20,7 @@ from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Report, Restored
 from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.names import Series, check_host, check_series_name
 from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.protocol import BackupSummary
 
@@ -55,6 +58,7 @@ class Target:
         nice: int | None = None,
         idle_disk: bool = False,
         tags: Iterable[str] = (),
+        simulate: bool = False,
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
 
@@ -80,6 +84,8 @@ class Target:
             time_limit_s: give up after so many seconds, all tries together; steps are taken back all the same.
             bytes_per_s: send no faster, as stored: after compression.
             nice: run with at least this niceness, 0 to 19. Without privileges the calling thread keeps it afterwards.
+            simulate: do nothing, and tell in the report's `plan` what would be done. Sources are looked at, programs
+                looked for, and the server or directory is asked for the series.
             tags: words to find the backup by, as `before-upgrade`. People may change them later.
             idle_disk: use the disk only while nobody else does, as `ionice -c idle` (heeded by the BFQ scheduler).
 
@@ -93,6 +99,24 @@ class Target:
             ConnectionLost: the connection was lost and stayed lost.
             UploadRejected: what arrived is not what was sent.
         """
+        host = default_host() if host is None else check_host(host)
+        check_series_name(name)
+        steps = check_steps(before, after, on_error)
+        limits = check_limits(
+            Limits(
+                retries=retries,
+                retry_pause_s=retry_pause_s,
+                time_limit_s=time_limit_s,
+                bytes_per_s=bytes_per_s,
+                nice=nice,
+                idle_disk=idle_disk,
+            )
+        )
+        told_tags = check_tags(tags)
+        if simulate:
+            series = Series(self._user(), host, name)
+            newest = next(iter(self.backups(host=host, name=name)), None)
+            return simulate_backup(repr(self), series, newest.id if newest else "", tasks, steps, limits, told_tags)
         return run_backup(
             self._connector,
             self._place,
@@ -102,19 +126,14 @@ class Target:
             wait=wait,
             patience_s=patience_s,
             on_progress=on_progress,
-            steps=check_steps(before, after, on_error),
-            limits=check_limits(
-                Limits(
-                    retries=retries,
-                    retry_pause_s=retry_pause_s,
-                    time_limit_s=time_limit_s,
-                    bytes_per_s=bytes_per_s,
-                    nice=nice,
-                    idle_disk=idle_disk,
-                )
-            ),
-            tags=check_tags(tags),
+            steps=steps,
+            limits=limits,
+            tags=told_tags,
         )
+
+    def _user(self) -> str:
+        """Who backs up there: the series' first part."""
+        return ""
 
     def restore(
         self,

@@ -78,6 +78,9 @@ class ThaniyaServer(Target):
     def __repr__(self) -> str:
         return f"ThaniyaServer({self.host!r})"
 
+    def _user(self) -> str:
+        return self._server.welcome.user
+
     def check(self) -> ServerCheck:
         """Try everything that a backup needs, without one: connection, key, a slot, clock and space."""
         welcome = self._server.welcome

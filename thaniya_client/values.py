@@ -62,12 +62,13 @@ class Outcome(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A backup that was made."""
+    """A backup that was made, or simulated."""
 
     id: str
+    """Empty when it was simulated."""
     series: Series
-    state: UploadState
-    """`archived`: checked and durable. `spooled`: received, to be archived soon."""
+    state: UploadState | None
+    """`archived`: checked and durable. `spooled`: received, to be archived soon. None: it was simulated."""
     files: tuple[BackupFile, ...]
     """Each with its size and SHA-256."""
     stored_bytes: int
@@ -85,6 +86,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """How many it took."""
     tags: tuple[str, ...] = ()
     """What it is to be found by, as they were given."""
+    plan: tuple[str, ...] = ()
+    """When it was simulated: what would be done, in its order, one line each."""
 
     def to_json(self) -> str:
         """The report as indented JSON, for programs and logs. Fields may be added, never renamed."""

@@ -17,12 +17,11 @@ from thaniya_client.around.state import prepare_runs_directory, run_name
 from thaniya_client.around.steps import Steps, do_before, tell_error
 from thaniya_client.around.time_limit import TimeLimit
 from thaniya_client.connectors.interface import Connector
-from thaniya_client.driver import default_host, make_backup
+from thaniya_client.driver import make_backup
 from thaniya_client.log import WARNINGS_KEPT, ClientLog
 from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Phase, Progress, Report
 from thaniya_core.errors import Busy, StepFailed, ThaniyaError
-from thaniya_core.formats.names import check_host, check_series_name
 from thaniya_core.system.signals import ended_by_signals, held_signals
 
 
@@ -32,7 +31,7 @@ def run_backup(
     tasks: Sequence[Task],
     *,
     name: str,
-    host: str | None,
+    host: str,
     wait: bool,
     patience_s: float,
     on_progress: OnProgress | None,
@@ -41,8 +40,7 @@ def run_backup(
     tags: tuple[str, ...],
 ) -> Report:
     """Make a backup with all that is around it; see `Target.backup`."""
-    host = default_host() if host is None else check_host(host)
-    run = run_name(place, host, check_series_name(name))
+    run = run_name(place, host, name)
     limit = TimeLimit(limits.time_limit_s)
 
     def make(log: ClientLog) -> Report:
