@@ -15,6 +15,7 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
 from thaniya_client.around.services import StoppedService
 from thaniya_client.around.snapshots import BtrfsSnapshot, LvmSnapshot, ZfsSnapshot
 from thaniya_client.bar import progress_bar
+from thaniya_client.incremental.policy import Incremental
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
 from thaniya_client.target import Target
@@ -71,6 +72,7 @@ from thaniya_core.formats.recipes import Recipe
 
 __all__ = [
     "Directory",
+    "Incremental",
     "Files",
     "Command",
     "MySQL",

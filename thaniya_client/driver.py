@@ -11,6 +11,7 @@ from time import monotonic, sleep
 
 import thaniya_core
 from thaniya_client.connectors.interface import Connector, Upload
+from thaniya_client.incremental.run import Increments, KeepsIncrements
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.packer import Packer
@@ -49,12 +50,14 @@ def make_backup(
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
         check_tools(tasks)
-        with prepared(tasks):
-            expected_bytes = _estimate(tasks)
+        with prepared(tasks), Increments(tasks, connector, host, name) as increments:
+            # An increment is smaller than what it is of, and nobody knows by how much.
+            expected_bytes = None if increments.parents else _estimate(tasks)
             meter.expect(expected_bytes)
-            upload = _begin(connector, host, name, expected_bytes, patience_s, meter)
+            upload = _begin(connector, host, name, expected_bytes, increments.parents, patience_s, meter)
             try:
-                return _fill(upload, tasks, log, meter, wait, started, bytes_per_s, tags)
+                increments.agree(upload)
+                return _fill(upload, tasks, increments, log, meter, wait, started, bytes_per_s, tags)
             except BaseException as exc:
                 _abort(upload, exc)
                 raise
@@ -69,12 +72,20 @@ def default_host() -> str:
 
 
 def _begin(
-    connector: Connector, host: str, name: str, expected_bytes: int | None, patience_s: float, meter: Meter
+    connector: Connector,
+    host: str,
+    name: str,
+    expected_bytes: int | None,
+    parents: Sequence[str],
+    patience_s: float,
+    meter: Meter,
 ) -> Upload:
     """Open an upload; while no slot is free for it, ask again at random intervals, so that many clients take turns."""
     deadline = monotonic() + patience_s
     while True:
         try:
+            if parents and isinstance(connector, KeepsIncrements):
+                return connector.begin_on(parents, host, name, expected_bytes)
             return connector.begin(host, name, expected_bytes)
         except (NoFreeSlot, TooManyUploads) as busy:
             pause_s = min(random.uniform(*_BUSY_PAUSE_S), deadline - monotonic())
@@ -97,6 +108,7 @@ def _estimate(tasks: Sequence[Task]) -> int | None:
 def _fill(
     upload: Upload,
     tasks: Sequence[Task],
+    increments: Increments,
     log: ClientLog,
     meter: Meter,
     wait: bool,
@@ -106,7 +118,11 @@ def _fill(
 ) -> Report:
     started_at = log.now()
     log.note(f"backup {upload.id} of {upload.series}")
-    packer = Packer(upload, log, meter, bytes_per_s)
+    if increments.parent is not None:
+        log.note(f"an increment on {increments.parent}")
+    elif increments.full_because:
+        log.note(f"a full backup: {increments.full_because}")
+    packer = Packer(upload, log, meter, increments, bytes_per_s)
     meter.enter(Phase.PACKING)
     for task in tasks:
         log.note(f"packing {describe_task(task)}")
@@ -114,6 +130,8 @@ def _fill(
     packed = packer.files
     for file in packed:
         log.note(f"{file.sha256}  {file.name}  {file.size_bytes} bytes")
+    for hindrance in increments.remember(upload.id, packed):
+        log.warn(hindrance)
     log.note(f"packed in {monotonic() - started:.1f} s, {log.warning_count} warnings")
     warnings, warning_count = log.warnings, log.warning_count
     packer.store(LOG_FILE, log.rewound(), kind=FileKind.LOG)
@@ -124,11 +142,13 @@ def _fill(
         started_at=started_at,
         ended_at=log.now(),
         client=CLIENT,
+        parent=increments.parent,
         recipes=packer.recipes,
         tags=tags,
     )
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))
+    increments.settle(upload.id, outcome.state)
     meter.enter(Phase.DONE)
     stored_bytes = sum(file.size_bytes or 0 for file in manifest.files)
     return Report(
@@ -139,6 +159,8 @@ def _fill(
         stored_bytes=outcome.stored_bytes or stored_bytes,
         original_bytes=sum(file.original_bytes or file.size_bytes or 0 for file in manifest.files),
         entries=sum(file.entries or 0 for file in manifest.files if file.kind is FileKind.TAR),
+        parent=increments.parent,
+        full_because=increments.full_because,
         warnings=warnings,
         warning_count=warning_count,
         seconds=round(monotonic() - started, 3),

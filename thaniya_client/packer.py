@@ -9,6 +9,7 @@ from typing import IO, cast
 import msgspec
 
 from thaniya_client.connectors.interface import FileWriter, Upload
+from thaniya_client.incremental.run import Increments, WorkingSnapshot
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.paced_writer import PacedWriter
@@ -25,8 +26,16 @@ _READ_BYTES = 1024 * 1024
 class Packer:
     """Takes the files of one backup from its tasks."""
 
-    def __init__(self, upload: Upload, log: ClientLog, meter: Meter, bytes_per_s: int | None = None) -> None:
+    def __init__(
+        self,
+        upload: Upload,
+        log: ClientLog,
+        meter: Meter,
+        increments: Increments | None = None,
+        bytes_per_s: int | None = None,
+    ) -> None:
         self._upload = upload
+        self._increments = increments
         self._bytes_per_s = bytes_per_s
         self._log = log
         self._meter = meter
@@ -53,6 +62,7 @@ class Packer:
         level: int | None = None,
         xattrs: bool = False,
         acls: bool = False,
+        incremental: bool = False,
     ) -> PackedFile:
         """Begin a file of the backup. Use it in a `with` block: leaving that by an exception gives the file up.
 
@@ -63,13 +73,22 @@ class Packer:
             level: the compressor's level; None: fast rather than small.
             xattrs: a tar archive holds extended attributes.
             acls: a tar archive holds access control lists.
+            incremental: a tar archive is an increment on that of the backup's parent.
 
         Raises:
             IllegalName: no uploaded file may bear that name.
             WrongUsage: another task wrote a file of that name.
         """
         stored_name = self._claim(name + compression.suffix)
-        described = BackupFile(stored_name, "", kind=kind, compression=compression, xattrs=xattrs, acls=acls)
+        described = BackupFile(
+            stored_name,
+            "",
+            kind=kind,
+            compression=compression,
+            xattrs=xattrs,
+            acls=acls,
+            incremental=incremental,
+        )
         return PackedFile(described, self._open_writer(stored_name), level, self._meter, self._files.append)
 
     def store(
@@ -124,6 +143,14 @@ class Packer:
     def note(self, text: str) -> None:
         """Write a line to client.log."""
         self._log.note(text)
+
+    def working_snapshot(self, name: str) -> WorkingSnapshot | None:
+        """The snapshot file that an archive is made with; None where no increments are wanted or possible.
+
+        Args:
+            name: of the archive, without suffixes.
+        """
+        return None if self._increments is None else self._increments.working_snapshot(name)
 
     def count_entries(self, number: int = 1) -> None:
         """Tell that members were packed, for the progress only."""

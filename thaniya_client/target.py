@@ -146,6 +146,8 @@ class Target:
     ) -> Restored:
         """Restore a backup, or some paths of it. Every byte read is checked against the backup's sums.
 
+        An increment is restored with all that it builds on.
+
         A file `.thaniya-restoring-ID` lies in the target while the restore runs; when it is still there afterwards, the
         restore was interrupted or failed. The same restore may be run again into it.
 
@@ -153,11 +155,11 @@ class Target:
             backup_id: the backup, as in a report or a list.
             into: a directory that is empty or not there yet.
             paths: files and directories as `files` lists them, with or without a leading `./` or `/`; none: all.
-            overwrite: allow a directory that is not empty; files of the same names are replaced.
+            overwrite: allow a directory that is not empty; files of the same names are replaced. Not for an increment.
             on_progress: is called with a `Progress` about ten times a second.
 
         Raises:
-            NotFound: there is no such backup, or no such path in it.
+            NotFound: there is no such backup, or no such path in it, or a backup that it builds on is not there.
             AlreadyExists: the target is not empty.
             WrongUsage: a path leads out of the backup, or the target is no directory.
             IntegrityFailed: a sum does not match; what was restored is not to be trusted.
@@ -184,7 +186,7 @@ class Target:
         return self._connector.document(backup_id)
 
     def files(self, backup_id: str) -> Iterator[ContentsEntry]:
-        """What is inside a backup, one entry a path, from its contents lists.
+        """What is inside a backup, one entry a path, from its contents lists; of an increment, what it holds itself.
 
         Raises:
             NotFound: there is no such backup, or it has no contents list.

@@ -77,6 +77,10 @@ class Report(Struct, frozen=True, kw_only=True):
     """All files together before compression."""
     entries: int
     """Members of the tar archives: files, directories, links."""
+    parent: str | None = None
+    """The backup that an increment builds on; None for a full one."""
+    full_because: str = ""
+    """Why it is a full one, where an increment was wanted."""
     warnings: tuple[str, ...] = ()
     """What could not be backed up as it should; at most the first 200. All are in client.log."""
     warning_count: int = 0

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import msgspec
 
 from thaniya_core.errors import NotFound, ThaniyaError
 from thaniya_core.formats.manifest import BackupDocument, Manifest
-from thaniya_core.formats.names import check_id
+from thaniya_core.formats.names import Series, check_host, check_id, check_series_name
 from thaniya_core.gate.keys import users_let_in
 from thaniya_core.gate.services import AuthorizedKey, Caller
-from thaniya_core.model import Backup, Event, Upload, UploadState, check_admitted
+from thaniya_core.model import Agreement, Backup, Event, Upload, UploadState, agree_on_parent, check_admitted
 from thaniya_core.server import Server
 from thaniya_core.system.files import free_bytes, os_errors
 
@@ -54,9 +55,21 @@ class CallerServices:
         except ThaniyaError as error:
             logger.error("%s of %s to %s cannot be logged: %s", event.action, event.actor, event.subject, error)
 
-    def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
-        """Open an upload; see `Allocator.allocate`."""
-        return self._server.allocator.allocate(caller.user, host, name, expected_bytes, caller.peer, caller.actor)
+    def allocate(
+        self, caller: Caller, host: str, name: str, expected_bytes: int | None, parents: Sequence[str] = ()
+    ) -> Upload:
+        """Open an upload; see `Allocator.allocate`. Of the parents offered it gets the first that is good."""
+        agreement = Agreement()
+        if parents:
+            self._check(caller)
+            series = Series(caller.user, check_host(host), check_series_name(name))
+            catalog = self._server.catalog
+            agreement = agree_on_parent(
+                [check_id(parent) for parent in parents], catalog.of_series(series), catalog.is_there
+            )
+        return self._server.allocator.allocate(
+            caller.user, host, name, expected_bytes, caller.peer, caller.actor, agreement
+        )
 
     def complete(self, caller: Caller, upload_id: str, manifest: Manifest | None) -> Upload:
         """Close the slot and send the files on their way."""

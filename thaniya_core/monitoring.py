@@ -17,7 +17,7 @@ from thaniya_core.archive import Volumes
 from thaniya_core.config import Config, Ping
 from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.names import Series, parse_series
-from thaniya_core.model import EndedUpload, Upload, Volume
+from thaniya_core.model import EndedUpload, Upload, Volume, mark_broken_chains
 from thaniya_core.monitor import (
     Notifier,
     Pings,
@@ -135,7 +135,7 @@ class Monitoring:
         for series, applied in self._retention.of_each(wanted):
             yield SeriesFacts(
                 series=series,
-                backups=tuple(self._store.read_catalog(series)),
+                backups=tuple(mark_broken_chains(self._store.read_catalog(series))),
                 ended=tuple(ended.get(series, ())),
                 expectation=expectations.get(series),
                 is_pruned=bool(applied.policy),

@@ -32,3 +32,18 @@ def make_data(target: Path, least_files: int, least_bytes: int) -> Path:
                 size += path.stat().st_size
     print(f"data: {files:,} files, {size / 1e6:,.0f} MB", flush=True)
     return target
+
+
+def copy_data(source: Path, target: Path) -> Path:
+    """A copy of data that may be changed."""
+    shutil.copytree(source, target, symlinks=True, ignore_dangling_symlinks=True)
+    return target
+
+
+def change_some(data: Path, every: int = 100) -> int:
+    """Append a line to every hundredth file; gives the number of files changed."""
+    files = sorted(path for path in data.rglob("*") if path.is_file() and not path.is_symlink())
+    for path in files[::every]:
+        with path.open("ab") as file:
+            file.write(b"changed\n")
+    return len(files[::every])

@@ -22,12 +22,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system" / "openssh"))
 
-from data import add_data_options, make_data
+from data import add_data_options, change_some, copy_data, make_data
 from real_server import HELPER, Machine, RealServer, why_no_machine
 
 T = TypeVar("T")
@@ -49,6 +50,9 @@ CLIENTS = 50
 
 BACKUP = "thaniya: full backup, archived and verified"
 RESTORE = "thaniya: full restore"
+UNCHANGED = "thaniya: second backup, nothing changed"
+CHANGED = "thaniya: third backup, 1 % of the files changed"
+CHAIN = "thaniya: restore of full and two increments"
 SMALL = "thaniya: 10 KB, archived, Python's start included"
 CROWD = f"thaniya: {CLIENTS} clients at once on {SLOTS} slots"
 
@@ -56,19 +60,23 @@ CLIENT = """
 import json, sys, time
 from pathlib import Path
 begun = time.perf_counter()
-from thaniya_client import Directory, ThaniyaServer
+from thaniya_client import Directory, Incremental, ThaniyaServer
 verb, port, key, known_hosts, what, target = sys.argv[1:]
 with ThaniyaServer("127.0.0.1", port=int(port), key=key, known_hosts=known_hosts) as server:
-    if verb == "backup":
-        report = server.backup(Directory(what), name=target, host="bench", patience_s=600)
+    if verb in ("backup", "increment"):
+        incremental = verb == "increment" and Incremental(state_directory=Path(known_hosts).parent / "state")
+        report = server.backup(Directory(what, incremental=incremental), name=target, host="bench", patience_s=600)
         told = {"id": report.id, "state": report.state, "bytes": report.original_bytes,
-                "stored": report.stored_bytes, "entries": report.entries}
+                "stored": report.stored_bytes, "entries": report.entries, "parent": report.parent}
     else:
         told = {"bytes": server.restore(what, into=target).original_bytes}
 status = Path("/proc/self/status").read_text()
 told["peak_kib"] = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 print(json.dumps(told))
 """
+
+
+RESTIC_SETTINGS = {"RESTIC_PASSWORD": "x"}
 
 
 class Bench:
@@ -162,7 +170,31 @@ class Bench:
             self.borg(f"ssh://bench@127.0.0.1:{self.server.port}{STORE}/bench/{name}-borg")
         if shutil.which("restic"):
             self.restic(f"sftp:bench@127.0.0.1:{STORE}/bench/{name}-restic")
+        self.later(name)
         shutil.rmtree(target)
+
+    def later(self, name: str) -> None:
+        """Each tool again: with nothing changed, then with some of the files changed."""
+        made = self.client("increment", str(self.data), f"{name}-chain")
+        for ours, what in ((UNCHANGED, "nothing changed"), (CHANGED, "1 % changed")):
+            if ours == CHANGED:
+                change_some(self.data)
+            parent = made["id"]
+            made = self.measure(ours, partial(self.client, "increment", str(self.data), f"{name}-chain"))
+            if made["parent"] != parent:
+                raise SystemExit(f"the backup {made['id']} is no increment")
+            print(f"        {made['entries']:,} entries, stored {made['stored'] / 1e6:,.1f} MB")
+            self.show_memory(made)
+            if shutil.which("borg"):
+                create = f"cd {self.data} && borg create ::'{what}' ."
+                settings = self.borg_settings(f"ssh://bench@127.0.0.1:{self.server.port}{STORE}/bench/{name}-borg")
+                self.measure(f"borg create, {what}", partial(self.shell, create, **settings))
+            if shutil.which("restic"):
+                restic = self.restic_command(f"sftp:bench@127.0.0.1:{STORE}/bench/{name}-restic")
+                backup = f"cd {self.data} && {restic} backup --quiet ."
+                self.measure(f"restic backup, {what}", partial(self.shell, backup, **RESTIC_SETTINGS))
+        target = self.emptied()
+        self.show_memory(self.measure(CHAIN, lambda: self.client("restore", made["id"], str(target))))
 
     def tar(self, packed: str) -> None:
         ssh = f"{self.ssh} bench@127.0.0.1"
@@ -173,17 +205,22 @@ class Bench:
         self.machine.run("rm", packed)
 
     def borg(self, repository: str) -> None:
-        settings = {"BORG_RSH": self.ssh, "BORG_BASE_DIR": str(self.work), "BORG_REPO": repository}
+        settings = self.borg_settings(repository)
         self.shell("borg init --encryption=none", **settings)
         create = f"cd {self.data} && borg create ::one ."
         self.measure("borg create (lz4, its default)", lambda: self.shell(create, **settings))
         extract = f"cd {self.emptied()} && borg extract ::one"
         self.measure("borg extract", lambda: self.shell(extract, **settings))
 
-    def restic(self, repository: str) -> None:
+    def borg_settings(self, repository: str) -> dict[str, str]:
+        return {"BORG_RSH": self.ssh, "BORG_BASE_DIR": str(self.work), "BORG_REPO": repository}
+
+    def restic_command(self, repository: str) -> str:
         command = f"{self.ssh} bench@127.0.0.1 -s sftp"
-        restic = f"restic --no-cache -o 'sftp.command={command}' --repo {repository}"
-        settings = {"RESTIC_PASSWORD": "x"}
+        return f"restic --cache-dir {self.work}/cache -o 'sftp.command={command}' --repo {repository}"
+
+    def restic(self, repository: str) -> None:
+        restic, settings = self.restic_command(repository), RESTIC_SETTINGS
         self.shell(f"{restic} init", **settings)
         backup = f"cd {self.data} && {restic} backup --quiet ."
         self.measure("restic backup", lambda: self.shell(backup, **settings))
@@ -236,9 +273,18 @@ class Bench:
         medians = {what: statistics.median(seconds) for what, seconds in self.times.items()}
         print("\nmedians, and how many times as long as Thaniya:")
         for what, median in medians.items():
-            ours = RESTORE if any(word in what for word in ("restore", "extract", "tar x")) else BACKUP
+            ours = _compared_with(what)
             ratio = "" if what in (SMALL, CROWD) else f"{median / medians[ours]:6.2f} x"
             print(f"    {what:<52} {median:7.2f} s {ratio}")
+
+
+def _compared_with(what: str) -> str:
+    """Which of our own times another is compared with."""
+    if "nothing changed" in what:
+        return UNCHANGED
+    if "changed" in what:
+        return CHANGED
+    return RESTORE if any(word in what for word in ("restore", "extract", "tar x")) else BACKUP
 
 
 def main() -> None:
@@ -252,7 +298,10 @@ def main() -> None:
         return
     work = Path(tempfile.mkdtemp(prefix="thaniya-bench-", dir=arguments.work))
     try:
-        data = arguments.data or make_data(work / "data", arguments.files, arguments.size)
+        if arguments.data:
+            data = copy_data(arguments.data, work / "data")  # some of it will be changed
+        else:
+            data = make_data(work / "data", arguments.files, arguments.size)
         work.chmod(0o755)
         bench = Bench(work, data)
         try:

@@ -78,6 +78,7 @@ def test_trial_without_the_rights_of_root_holds_nothing_against_the_backup(
     os.mknod(source / "null", 0o020666, os.makedev(1, 3))
     backup = archived(source)
     directory = server.catalog.directory(backup)
+    chain = server.backups.chain(backup)
     for path in [*tmp_path.parents][:-2]:
         path.chmod(path.stat().st_mode | 0o055)
     for path in [tmp_path, *directory.parents, *directory.rglob("*"), directory]:
@@ -90,7 +91,7 @@ def test_trial_without_the_rights_of_root_holds_nothing_against_the_backup(
     def restore() -> str:
         from thaniya_core.archive.trial import try_restore
 
-        return "; ".join(try_restore(directory, backup.document, scratch, 0))
+        return "; ".join(try_restore(chain, scratch, 0))
 
     assert call_as("nobody", restore) == ""
     assert list(scratch.glob("thaniya*")) == []

@@ -57,6 +57,7 @@ PUBLIC = {
     "model": {
         "MIN_RSA_BITS",
         "RUN_CLAIM",
+        "Agreement",
         "Alert",
         "Backup",
         "ChannelRecord",
@@ -82,7 +83,11 @@ PUBLIC = {
         "User",
         "Volume",
         "VolumeCondition",
+        "agree_on_parent",
+        "awaited_parents",
         "check_admitted",
+        "increments_on",
+        "mark_broken_chains",
     },
     "monitor": {
         "CALENDAR_DAYS",

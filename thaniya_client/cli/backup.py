@@ -35,6 +35,10 @@ def backup(
     acls: Annotated[bool, typer.Option("--acls", help="Access control lists too.")] = False,
     compression: Annotated[Compression, typer.Option("--compression", help="How to compress.")] = Compression.GZIP,
     level: Annotated[int | None, typer.Option("--level", min=0, max=9, help="The compressor's level.")] = None,
+    incremental: Annotated[
+        bool,
+        typer.Option("--incremental", help="Only what has changed; all of it every 7 days, or when that is better."),
+    ] = False,
     patience: Annotated[
         str,
         typer.Option(
@@ -63,6 +67,7 @@ def backup(
             acls=acls,
             compression=compression,
             level=level,
+            incremental=incremental,
         )
         for path, archive_name in zip(paths, names, strict=True)
     ]
@@ -104,6 +109,10 @@ def _print_report(report: Report) -> None:
         f"{format_size(report.original_bytes)}, stored {format_size(report.stored_bytes)}, "
         f"in {format_duration(report.seconds)}"
     )
+    if report.parent is not None:
+        print_line(f"an increment on {report.parent}")
+    elif report.full_because:
+        print_line(f"a full backup: {report.full_because}")
     for warning in report.warnings[:_WARNINGS_SHOWN]:
         print_line(f"warning: {warning}")
     if report.warning_count > _WARNINGS_SHOWN:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from thaniya_client.connectors.local_layout import LocalLayout
 from thaniya_client.values import Outcome
-from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.errors import IntegrityFailed, NotFound, WrongState
+from thaniya_core.formats.chains import read_chain
 from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import (
     BackupDocument,
@@ -43,9 +44,41 @@ class LocalConnector:
         self._layout = LocalLayout(path)
         self._user = user
 
+    def place(self) -> str:
+        """What this directory and its user are told from others by, wherever it is mounted."""
+        self._layout.prepare(None)
+        return f"directory {self._user}@{self._layout.identity()}"
+
     def begin(self, host: str, name: str, expected_bytes: int | None) -> LocalUpload:
+        return self.begin_on((), host, name, expected_bytes)
+
+    def begin_on(self, parents: Sequence[str], host: str, name: str, expected_bytes: int | None) -> LocalUpload:
         self._layout.prepare(expected_bytes)
-        return LocalUpload(self._layout, Series(self._user, host, name))
+        series = Series(self._user, host, name)
+        refused: list[str] = []
+        for parent in parents:
+            try:
+                self._read_chain(self.document(parent), series)
+            except (NotFound, IntegrityFailed) as exc:
+                refused.append(exc.message)
+            else:
+                return LocalUpload(self._layout, series, self.document, parent)
+        return LocalUpload(self._layout, series, self.document, parent_refused="; ".join(refused))
+
+    def _read_chain(self, document: BackupDocument, series: Series) -> None:
+        """Make sure that a backup is there with all files of all that it builds on.
+
+        Raises:
+            NotFound, IntegrityFailed: it is not.
+        """
+        if document.series != series:
+            raise NotFound(f"backup {document.id} is of {document.series}")
+        for each in read_chain(document, self.document):
+            directory = self._find(each.id)
+            for file in each.files:
+                place = directory / file.name
+                if not place.is_file() or place.stat().st_size != file.size_bytes:
+                    raise IntegrityFailed(f"{file.name} of backup {each.id} is not what it was")
 
     def backups(self, host: str = "", name: str = "") -> Iterator[BackupSummary]:
         for directory in self._layout.backups(self._user, host, name):
@@ -70,7 +103,17 @@ class LocalConnector:
 class LocalUpload:
     """A backup that is being written into `.incoming`, locked against being cleaned away by another client."""
 
-    def __init__(self, layout: LocalLayout, series: Series) -> None:
+    def __init__(
+        self,
+        layout: LocalLayout,
+        series: Series,
+        read_document: Callable[[str], BackupDocument],
+        parent: str | None = None,
+        parent_refused: str = "",
+    ) -> None:
+        self.parent = parent
+        self.parent_refused = parent_refused
+        self._read_document = read_document
         self._layout = layout
         self._series = series
         self._id, self._lock = layout.make_incoming()
@@ -93,8 +136,9 @@ class LocalUpload:
     def finish(self, manifest: Manifest, wait: bool, on_wait: Callable[[str], None]) -> Outcome:
         check_manifest(manifest)
         document = self._describe(manifest)
+        ancestors = read_chain(document, self._read_document)[1:]
         with os_errors(f"archive backup {self._id}"):
-            documents = encode_documents(document)
+            documents = encode_documents(document, ancestors)
             if manifest.tags:
                 documents[NOTES_FILE] = encode_notes(Notes(tags=check_tags(manifest.tags)))
             for name, data in documents.items():

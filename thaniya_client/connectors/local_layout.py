@@ -54,6 +54,12 @@ class LocalLayout:
                 hint="free space on that disk, or exclude something",
             )
 
+    def identity(self) -> str:
+        """The id of the volume, which was prepared."""
+        file = self._root / VOLUME_FILE
+        with os_errors(f"read {file}"):
+            return decode_volume(file.read_bytes(), str(file)).id
+
     def make_incoming(self) -> tuple[str, int]:
         """A new id, its directory to write into, and the descriptor that holds the directory's lock."""
         with os_errors(f"begin a backup in {self._root}"), locked(self._lock_file):

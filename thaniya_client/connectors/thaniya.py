@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from thaniya_client.connectors.ssh.connection import Address
 from thaniya_client.connectors.ssh.fetch import FetchReader
@@ -41,9 +41,16 @@ class ThaniyaConnector:
         """What the server says of itself and of the user."""
         return self._session.welcome
 
+    def place(self) -> str:
+        """What this server and its user are told from others by."""
+        return f"thaniya {self._session.welcome.user}@{self._address.host}:{self._address.port}"
+
     def begin(self, host: str, name: str, expected_bytes: int | None) -> ThaniyaUpload:
+        return self.begin_on((), host, name, expected_bytes)
+
+    def begin_on(self, parents: Sequence[str], host: str, name: str, expected_bytes: int | None) -> ThaniyaUpload:
         user = self._session.welcome.user
-        reply = self._session.request(protocol.Allocate(host, name, expected_bytes))
+        reply = self._session.request(protocol.Allocate(host, name, expected_bytes, tuple(parents)))
         if not isinstance(reply, protocol.Allocated):
             raise _unexpected(reply)
         return ThaniyaUpload(self._session, self._address, reply, Series(user, host, name), self._make_retry)
@@ -102,6 +109,14 @@ class ThaniyaUpload:
     @property
     def series(self) -> Series:
         return self._series
+
+    @property
+    def parent(self) -> str | None:
+        return self._allocated.parent
+
+    @property
+    def parent_refused(self) -> str:
+        return self._allocated.parent_refused
 
     def open(self, name: str) -> SftpWriter:
         path = f"{self._allocated.directory}/{name}"

@@ -10,8 +10,14 @@ from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.restoring import Part, not_in_backup
 
 
-def check_members(backup_id: str, entries: Iterable[ContentsEntry], part: Part) -> None:
+def check_members(backup_id: str, entries: Iterable[ContentsEntry], part: Part, *, may_be_absent: bool = False) -> None:
     """Make sure, before anything is written, that an archive's wanted members can be restored by themselves.
+
+    Args:
+        backup_id: the backup, for the error.
+        entries: the archive's contents list.
+        part: the archive, and the members wanted.
+        may_be_absent: another archive of the chain may hold what this one does not.
 
     Raises:
         NotFound: one is not in the list.
@@ -32,7 +38,8 @@ def check_members(backup_id: str, entries: Iterable[ContentsEntry], part: Part) 
                     f"{os.fsdecode(path)!r} is a hard link to {os.fsdecode(target)!r}, which holds the data",
                     hint="restore both paths",
                 )
-    if missing := [part.outer(member) for path, member in wanted.items() if path not in found]:
+    missing = [part.outer(member) for path, member in wanted.items() if path not in found]
+    if missing and not may_be_absent:
         raise not_in_backup(backup_id, missing)
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
+from thaniya_client.incremental.packing import note_unpacked
+from thaniya_client.incremental.policy import Incremental
+from thaniya_client.incremental.run import IncrementSource, WorkingSnapshot
 from thaniya_client.packer import PackedFile, Packer
 from thaniya_client.tasks.contents_list import ContentsList
 from thaniya_client.tasks.gnu_tar import GnuTar, find_gnu_tar
@@ -39,6 +43,7 @@ class Directory:
         acls: bool = False,
         compression: Compression | str = Compression.GZIP,
         level: int | None = None,
+        incremental: bool | Incremental = False,
     ) -> None:
         """Describe what to back up; nothing is read yet.
 
@@ -52,6 +57,8 @@ class Directory:
             acls: access control lists too; needs GNU tar.
             compression: `gzip`, `bzip2`, `xz` or `none`.
             level: the compressor's level; by default fast rather than small.
+            incremental: pack only what has changed since the last backup of the series, and everything from time to
+                time: by the default policy, or by one that is given. Needs GNU tar.
 
         Raises:
             IllegalName: no file of a backup may bear that name.
@@ -66,6 +73,7 @@ class Directory:
         self.acls = acls
         self.compression = Compression(compression)
         self.level = level
+        self.incremental = Incremental() if incremental is True else incremental or None
 
     def __repr__(self) -> str:
         return f"Directory({str(self.path)!r})"
@@ -79,6 +87,15 @@ class Directory:
         self._check_source()
         return estimate_tar_bytes(self.path, self.exclude, self.one_file_system)
 
+    def increment_source(self) -> IncrementSource | None:
+        """What increments are made of; None for a directory that is always packed whole."""
+        if self.incremental is None:
+            return None
+        self._check_source()
+        options = (self.exclude, self.one_file_system, self.xattrs, self.acls)
+        hindrance = "" if find_gnu_tar() is not None else "increments need GNU tar, which is not there"
+        return IncrementSource(self.name, self.path, repr(options), self.incremental, hindrance)
+
     def pack(self, out: Packer) -> None:
         """Write `NAME.tar.gz` and `NAME.files.gz`.
 
@@ -87,6 +104,7 @@ class Directory:
         """
         self._check_source()
         tar = find_gnu_tar()
+        snapshot = out.working_snapshot(self.name)
         with ContentsList(out) as contents:
             with out.open(
                 f"{self.name}.tar",
@@ -95,6 +113,7 @@ class Directory:
                 level=self.level,
                 xattrs=self.xattrs,
                 acls=self.acls,
+                incremental=snapshot is not None and snapshot.is_increment,
             ) as archive:
                 if tar is None:
                     self._pack_with_python(out, archive, contents)
@@ -104,10 +123,13 @@ class Directory:
                         archive,
                         contents,
                         tar,
-                        lambda list_end: self._arguments(tar, list_end),
+                        lambda list_end: self._arguments(tar, list_end, snapshot),
                         subject=str(self.path),
+                        on_message=None if snapshot is None else partial(note_unpacked, snapshot),
                     )
                 archive.entries = contents.entries
+            if snapshot is not None and snapshot.is_spoilt:
+                out.note("a directory was renamed meanwhile: the next increment will not build on this backup")
             contents.store(f"{self.name}.files", describes=archive.name)
 
     def _check_source(self) -> None:
@@ -116,7 +138,7 @@ class Directory:
         except OSError as exc:
             raise SourceFailed(f"{self.path} cannot be backed up: {exc.strerror}") from exc
 
-    def _arguments(self, tar: GnuTar, list_descriptor: int) -> list[str]:
+    def _arguments(self, tar: GnuTar, list_descriptor: int, snapshot: WorkingSnapshot | None) -> list[str]:
         return tar.create_arguments(
             self.path,
             list_descriptor=list_descriptor,
@@ -124,6 +146,7 @@ class Directory:
             one_file_system=self.one_file_system,
             xattrs=self.xattrs,
             acls=self.acls,
+            snapshot=None if snapshot is None else snapshot.path,
         )
 
     def _pack_with_python(self, out: Packer, archive: PackedFile, contents: ContentsList) -> None:

@@ -40,16 +40,20 @@ class GnuTar:
         one_file_system: bool = False,
         xattrs: bool = False,
         acls: bool = False,
+        snapshot: Path | None = None,
     ) -> list[str]:
         """Pack a directory to stdout and list the members, as `parse_tar_line` reads them, to a descriptor.
 
-        The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length.
+        The format is POSIX (pax), which keeps times to the nanosecond and names and sizes of any length. With a
+        snapshot file it is an increment on what that file tells of, and a full archive where the file is not there;
+        tar writes what there is now into it.
         """
         return [
             *self._create_options(list_descriptor),
             *(["--one-file-system"] if one_file_system else []),
             *(["--xattrs", "--xattrs-include=*"] if xattrs else []),
             *(["--acls"] if acls else []),
+            *([f"--listed-incremental={snapshot}", "--warning=no-new-directory"] if snapshot else []),
             *tar_exclude_options(exclude),
             f"--directory={directory}",
             ".",
@@ -91,7 +95,7 @@ class GnuTar:
             *extract_options(part.file),
             "--file=-",
             f"--directory={target}",
-            *member_arguments(part.members),
+            *member_arguments(part.members, incremental=part.file.incremental),
         ]
 
 
@@ -112,6 +116,7 @@ _SUMMARY = re.compile(r"(Exiting with failure status due to previous errors|Erro
 _HARMLESS = re.compile(
     r"(: socket ignored"
     r"|: file is on a different filesystem; not dumped"
+    r"|: Directory is new"
     r"|^Removing leading `.*"
     r"|: implausibly old time stamp.*)$"
 )

@@ -25,6 +25,7 @@ def pack_with_gnu_tar(
     *,
     subject: str,
     pass_fds: Sequence[int] = (),
+    on_message: Callable[[str], None] | None = None,
 ) -> None:
     """Write what tar packs into the archive, and list its members. What it cannot read is a warning.
 
@@ -36,6 +37,7 @@ def pack_with_gnu_tar(
         arguments_for: gives tar's command line for the descriptor that the list goes to.
         subject: what is packed, for errors: a path, mostly.
         pass_fds: descriptors that tar inherits besides.
+        on_message: is called with each message of tar.
 
     Raises:
         SourceFailed: tar failed.
@@ -50,7 +52,7 @@ def pack_with_gnu_tar(
             stdout=True,
             pass_fds=[listing.write_end, *pass_fds],
             env=ENVIRONMENT,
-            on_stderr=lambda line: _sort_message(out, line),
+            on_stderr=lambda line: _sort_message(out, line, on_message),
         ) as process:
             listing.close_write_end()
             fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -68,8 +70,10 @@ def pack_with_gnu_tar(
         raise _tar_failed(subject, exit_code, process)
 
 
-def _sort_message(out: Packer, line: str) -> None:
+def _sort_message(out: Packer, line: str, on_message: Callable[[str], None] | None) -> None:
     message = clean_message(line)
+    if message and on_message is not None:
+        on_message(message)
     if message and is_harmless(message):
         out.note(message)
     elif message:

@@ -15,7 +15,7 @@ from thaniya_core.archive.contents import read_contents
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
 from thaniya_core.archive.removal import INTERRUPTED, Choose, Removal, Removed, own_bytes
-from thaniya_core.archive.restore import restore_backup
+from thaniya_core.archive.restore import Stored, restore_backup
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
 from thaniya_core.archive.volumes import Volumes
@@ -25,12 +25,17 @@ from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import DOCUMENT_FILES, Series
 from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.volume import testing_place
-from thaniya_core.model import Backup, Event
+from thaniya_core.model import Backup, Event, awaited_parents, increments_on
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import open_regular, os_errors
 
 _DAMAGE_SHOWN = 10
+
+
+def _chain_bytes(chain: Sequence[Stored]) -> int:
+    """What those that an increment builds on take at the most when they are unpacked."""
+    return sum(stored.document.original_bytes for stored in chain[1:])
 
 
 class Backups:
@@ -92,7 +97,8 @@ class Backups:
             found = examine(directory, backup.document, on_chunk)
             damage = found.damage
             if trial is not None and not damage:
-                damage = try_restore(directory, backup.document, trial, found.unpacked_bytes)
+                chain = self.chain(backup)
+                damage = try_restore(chain, trial, found.unpacked_bytes + _chain_bytes(chain))
         verified = self._catalog.note_verified(backup, "; ".join(damage[:_DAMAGE_SHOWN]), self._clock.now())
         self._log(actor, "backup.verify", backup, verified.broken or "; ".join(found.untested), ok=not damage)
         return verified
@@ -108,8 +114,18 @@ class Backups:
 
     def restore(self, backup: Backup, target: Path, paths: Sequence[str], overwrite: bool, actor: str) -> None:
         """Restore into a directory; see `restore_backup`."""
-        restore_backup(backup.document, self._catalog.directory(backup), target, paths, overwrite=overwrite)
+        restore_backup(self.chain(backup), target, paths, overwrite=overwrite)
         self.note_restored(backup, target, actor)
+
+    def chain(self, backup: Backup) -> list[Stored]:
+        """A backup and, of an increment, what it builds on down to the full one; and where they lie.
+
+        Raises:
+            NotFound: one of them is not there, or its volume is not.
+            IntegrityFailed: they are no chain.
+        """
+        needed = [backup, *self._catalog.ancestors(backup)]
+        return [Stored(each.document, self._catalog.directory(each)) for each in needed]
 
     def note_restored(self, backup: Backup, target: Path, actor: str) -> None:
         """Write to the audit log that a backup was restored by other means than `restore`."""
@@ -125,19 +141,31 @@ class Backups:
         with os_errors(f"look at {backup.id}"):
             return own_bytes(directory, backup.document)
 
-    def remove(self, backup: Backup, actor: str) -> None:
+    def remove(self, backup: Backup, actor: str, *, with_increments: bool = False) -> tuple[Backup, ...]:
         """Remove a backup from its volume and the catalog. A crash leaves it whole or gone, never a part.
+
+        Args:
+            backup: which.
+            actor: who asks, for the audit log.
+            with_increments: remove those that build on it too; without, they keep it from being removed.
+
+        Returns:
+            All that was removed.
 
         Raises:
             NotFound: it is not there, or its volume is not.
-            WrongState: it is pinned.
+            WrongState: it is pinned, or one that goes with it is; or others need it.
         """
         self._catalog.directory(backup)
 
         def choose(known: Sequence[Backup]) -> list[Backup]:
-            chosen = [each for each in known if each.id == backup.id]
-            if any(each.notes.pinned for each in chosen):
-                raise WrongState(f"the backup {backup.id} is pinned", hint=f"thaniya backup unpin {backup.id}")
+            increments = increments_on(backup.id, known)
+            self._check_unneeded(backup, () if with_increments else increments)
+            chosen = [*increments, *(each for each in known if each.id == backup.id)]
+            for each in chosen:
+                if each.notes.pinned:
+                    raise WrongState(f"the backup {each.id} is pinned", hint=f"thaniya backup unpin {each.id}")
+                self._catalog.directory(each)
             return chosen
 
         removed = self._removal.remove_chosen(
@@ -145,6 +173,18 @@ class Backups:
         )
         if not removed.backups:
             raise NotFound(f"there is no backup {backup.id!r} any more")
+        return removed.backups
+
+    def _check_unneeded(self, backup: Backup, increments: Sequence[Backup]) -> None:
+        needing = [each.id for each in increments]
+        awaited = awaited_parents(self._store.read().uploads.all())
+        needing += [awaited[backup.id]] if backup.id in awaited else []
+        if needing:
+            more = f" and {len(needing) - 3} more" if len(needing) > 3 else ""
+            raise WrongState(
+                f"the backup {backup.id} is needed by {', '.join(needing[:3])}{more}, which build on it",
+                hint=f"to remove them too: thaniya backup remove {backup.id} --with-increments",
+            )
 
     def remove_chosen(self, series: Series, choose: Choose, actor: str) -> Removed:
         """Remove some backups of a series; see `Removal.remove_chosen`."""

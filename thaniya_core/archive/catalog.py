@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from thaniya_core.archive.rebuild import Rebuild, RebuildReport
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import NotFound
+from thaniya_core.formats.chains import read_chain
+from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.formats.names import Series
 from thaniya_core.formats.volume import backup_directory
-from thaniya_core.model import Backup, Volume
+from thaniya_core.model import Backup, Volume, mark_broken_chains
 from thaniya_core.store import Store
 
 _HELD_BACKUPS = 20_000
@@ -55,7 +57,7 @@ class Catalog:
             held = {
                 backup.id: backup
                 for series in {series for _, _, series in part}
-                for backup in self._store.read_catalog(series)
+                for backup in mark_broken_chains(self._store.read_catalog(series))
                 if backup.id in ids
             }
             # One that has been removed meanwhile is left out.
@@ -64,7 +66,7 @@ class Catalog:
     def each_unsorted(self) -> Iterator[Backup]:
         """Every backup, series by series; holds the backups of one series in memory at a time."""
         for series in self._store.catalog_series():
-            yield from self._store.read_catalog(series)
+            yield from mark_broken_chains(self._store.read_catalog(series))
 
     def _series(self, user: str, host: str, name: str) -> list[Series]:
         if user and host and name:
@@ -79,11 +81,11 @@ class Catalog:
 
     def of_series(self, series: Series) -> list[Backup]:
         """The backups of one series, the newest first."""
-        return self._store.read_catalog(series)[::-1]
+        return mark_broken_chains(self._store.read_catalog(series))[::-1]
 
     def find_in(self, series: Series, backup_id: str) -> Backup | None:
         """A backup of a series by its whole id, as it is now; None when there is none any more."""
-        return next((backup for backup in self._store.read_catalog(series) if backup.id == backup_id), None)
+        return next((backup for backup in self.of_series(series) if backup.id == backup_id), None)
 
     def get(self, backup_id: str, user: str = "") -> Backup:
         """A backup by its id, or by the beginning of it where only one begins so.
@@ -101,7 +103,24 @@ class Catalog:
             raise NotFound(f"there is no backup {backup_id!r}", hint="see the list of backups")
         if others := sum(1 for _ in matching):
             raise NotFound(f"{others + 1} backups begin with {backup_id!r}", hint="give more of the id")
-        return found
+        if found.document.parent is None:
+            return found
+        return self.find_in(found.series, found.id) or found
+
+    def ancestors(self, backup: Backup) -> list[Backup]:
+        """What an increment needs to be restored: its parent, and so on down to the full one; of a full one nothing.
+
+        Raises:
+            NotFound, IntegrityFailed: one of them is not in the catalog, or they are no chain.
+        """
+        known = {each.id: each for each in self._store.read_catalog(backup.series)}
+
+        def read(backup_id: str) -> BackupDocument:
+            if backup_id not in known:
+                raise NotFound(f"there is no backup {backup_id!r}")
+            return known[backup_id].document
+
+        return [known[document.id] for document in read_chain(backup.document, read)[1:]]
 
     def newest(self, series: Series) -> Backup | None:
         """The newest backup of a series; None when it has none."""

@@ -22,7 +22,8 @@ from thaniya_core.archive.notes import read_notes, write_notes
 from thaniya_core.archive.reuse import BACKUPS_LOOKED_AT, EarlierFile, EarlierFiles
 from thaniya_core.archive.rules import Rule
 from thaniya_core.archive.volumes import Volumes
-from thaniya_core.errors import NoSpace, ThaniyaError, UploadRejected
+from thaniya_core.errors import IntegrityFailed, NoSpace, NotFound, ThaniyaError, UploadRejected
+from thaniya_core.formats.chains import restore_steps
 from thaniya_core.formats.documents import encode_documents
 from thaniya_core.formats.manifest import (
     ARCHIVE_FIELDS,
@@ -37,6 +38,7 @@ from thaniya_core.formats.manifest import (
 from thaniya_core.formats.names import BACKUP_FILE
 from thaniya_core.formats.notes import Notes, check_tags
 from thaniya_core.formats.quantities import format_size
+from thaniya_core.formats.restoring import all_parts
 from thaniya_core.formats.volume import backup_directory, incoming_directory
 from thaniya_core.model import Backup, Upload
 from thaniya_core.system.clock import Clock
@@ -107,6 +109,17 @@ def check_room(directory: Path, needed_bytes: int) -> None:
         )
 
 
+def check_parent(upload: Upload, manifest: Manifest | None) -> None:
+    """Refuse an increment of what was not agreed when the upload was allocated.
+
+    Raises:
+        UploadRejected: it is one.
+    """
+    told = manifest.parent if manifest is not None else None
+    if told is not None and told != upload.parent:
+        raise UploadRejected(f"it builds on {told}, which was not agreed", hint="offer the parent at `allocate`")
+
+
 class Ingest:
     """Takes uploads from the spool into the archive."""
 
@@ -174,6 +187,7 @@ class Ingest:
     def _prepare(self, upload: Upload, uploaded: UploadedFiles, incoming: Path) -> BackupDocument:
         """Have files and documents in `incoming`, checked."""
         check_room(incoming, DOCUMENTS_BYTES)
+        check_parent(upload, uploaded.manifest)
         found, forms = self._bring(upload, uploaded, incoming)
         if uploaded.manifest is not None:
             complaints = compare(uploaded.manifest, found)
@@ -192,13 +206,27 @@ class Ingest:
             archived_at=now,
             server=f"thaniya {__version__}",
         )
-        for name, data in encode_documents(document).items():
+        ancestors = self._find_ancestors(document)
+        for name, data in encode_documents(document, ancestors).items():
             write_atomic(incoming / name, data)
         for file in incoming.iterdir():
             file.chmod(_READ_ONLY)
         if uploaded.manifest is not None:
             write_notes(incoming, Notes(tags=check_tags(uploaded.manifest.tags)))
         return document
+
+    def _find_ancestors(self, document: BackupDocument) -> list[BackupDocument]:
+        """What an increment builds on.
+
+        Raises:
+            UploadRejected: it was removed since it was agreed, or lacks an archive.
+        """
+        try:
+            ancestors = [each.document for each in self._catalog.ancestors(Backup(document, ""))]
+            restore_steps([document, *ancestors], all_parts(document.files))
+        except (NotFound, IntegrityFailed) as error:
+            raise UploadRejected(error.message, hint="make the backup again: it will be a full one") from error
+        return ancestors
 
     def _bring(
         self, upload: Upload, uploaded: UploadedFiles, incoming: Path

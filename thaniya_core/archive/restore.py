@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from thaniya_core.errors import CommandFailed, IntegrityFailed
+from thaniya_core.formats.chains import Step, restore_steps
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
-from thaniya_core.formats.restoring import Part, not_in_backup, select_parts
+from thaniya_core.formats.restoring import (
+    Part,
+    absent_paths,
+    archives_come_first,
+    check_overwrite,
+    not_in_backup,
+    select_parts,
+)
 from thaniya_core.formats.tar import (
     absent_members,
     compression_options,
@@ -19,7 +30,7 @@ from thaniya_core.formats.tar import (
     needs_root,
 )
 from thaniya_core.system.files import CHUNK_BYTES, hash_file, make_directories, os_errors
-from thaniya_core.system.marked_directory import check_target, marked_directory
+from thaniya_core.system.marked_directory import check_target, make_writable, marked_directory
 from thaniya_core.system.run import Process, run
 
 RESTORE_TIMEOUT_S = 7 * 86400.0
@@ -40,48 +51,62 @@ def extract_command(part: Part, archive: Path, target: Path) -> list[str]:
         f"--file={archive}",
         *compression_options(part.file.compression),
         f"--directory={target}",
-        *member_arguments(part.members),
+        *member_arguments(part.members, incremental=part.file.incremental),
     ]
 
 
+class Stored(Struct, frozen=True):
+    """A backup, and where it lies."""
+
+    document: BackupDocument
+    directory: Path
+
+
 def restore_backup(
-    document: BackupDocument, directory: Path, target: Path, paths: Sequence[str] = (), *, overwrite: bool = False
+    chain: Sequence[Stored], target: Path, paths: Sequence[str] = (), *, overwrite: bool = False
 ) -> None:
     """Check the sums of a backup and restore it, or some paths of it, into a directory.
 
     Args:
-        document: what is known of the backup.
-        directory: where it lies.
+        chain: the backup; of an increment also what it builds on, down to the full one.
         target: where to restore; made when missing.
         paths: see `select_parts`; empty for all.
         overwrite: restore into a directory that is not empty, over files of the same names.
 
     Raises:
-        WrongUsage: a path leads out of the backup, or the target is no directory.
+        WrongUsage: a path leads out of the backup, the target is no directory, or an increment is to overwrite one.
         AlreadyExists: the target is not empty.
         IntegrityFailed: a sum is wrong; nothing was restored.
         NotFound: a path is not in the backup; the others are restored.
         CommandFailed: tar failed.
     """
+    document = chain[0].document
     parts = select_parts(document, paths)
+    check_overwrite(parts, target, overwrite=overwrite)
     check_target(target, document.id, overwrite=overwrite)
     with os_errors(f"restore into {target}"):
-        for part in parts:
-            sha256, _ = hash_file(directory / part.file.name)
-            if sha256 != part.file.sha256:
+        for step, stored in _find_stored(chain, parts):
+            sha256, _ = hash_file(stored)
+            if sha256 != step.part.file.sha256:
                 raise IntegrityFailed(
-                    f"{part.file.name} of {document.id} is damaged; nothing was restored",
+                    f"{step.part.file.name} of {step.document.id} is damaged; nothing was restored",
                     hint="restore the backup before or after it, or paths that lie in its other files",
                 )
         with marked_directory(target, document.id, overwrite=overwrite) as place:
-            absent = unpack_backup(document, directory, place, parts)
+            absent = unpack_backup(chain, place, parts)
         if absent:
             raise not_in_backup(document.id, absent)
 
 
+def _find_stored(chain: Sequence[Stored], parts: Sequence[Part]) -> list[tuple[Step, Path]]:
+    """What is unpacked, in this order, and where it lies."""
+    directories = {stored.document.id: stored.directory for stored in chain}
+    steps = restore_steps([stored.document for stored in chain], parts)
+    return [(step, directories[step.document.id] / step.part.file.name) for step in steps]
+
+
 def unpack_backup(
-    document: BackupDocument,
-    directory: Path,
+    chain: Sequence[Stored],
     target: Path,
     parts: Sequence[Part],
     *,
@@ -90,8 +115,7 @@ def unpack_backup(
     """Restore parts of a backup into a directory that is there. Their sums are taken to be checked.
 
     Args:
-        document: what is known of the backup.
-        directory: where it lies.
+        chain: the backup; of an increment also what it builds on, down to the full one.
         target: where to restore.
         parts: what of it.
         as_far_as_allowed: let pass what only root may restore: owners, devices, some attributes.
@@ -103,7 +127,17 @@ def unpack_backup(
         CommandFailed: tar or a decompressor failed.
     """
     may_pass = needs_root if as_far_as_allowed else _nothing
-    return [path for part in parts for path in _restore_part(part, directory / part.file.name, target, may_pass)]
+    absent: list[str] = []
+    status = None
+    for step, stored in _find_stored(chain, parts):
+        if step.part.file.kind is FileKind.FILE and status is None and archives_come_first(chain[0].document.files):
+            status = target.stat()
+        missing = _restore_part(step.part, stored, target, may_pass)
+        if step.document.id == chain[0].document.id:
+            absent += absent_paths(step.part, target) if step.part.file.incremental else missing
+    if status is not None:
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return absent
 
 
 def _nothing(_: str) -> bool:
@@ -117,6 +151,8 @@ def _restore_part(part: Part, stored: Path, target: Path, may_pass: Callable[[st
         return []
     into = target / part.directory
     make_directories(into)
+    if part.file.incremental:
+        make_writable(into)  # tar sets all modes again, which may shut out who is not root
     missing = _extract(extract_command(part, stored, into), part.file.name, may_pass)
     return [part.outer(member) for member in absent_members(part.members, missing)]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from thaniya_core.archive.contents import read_contents
 from thaniya_core.archive.reading import killing_signal
-from thaniya_core.archive.restore import unpack_backup
+from thaniya_core.archive.restore import Stored, unpack_backup
 from thaniya_core.archive.scratch import scratch_directory
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NoSpace
 from thaniya_core.formats.contents import ContentsEntry, escape_path
@@ -25,14 +25,13 @@ _DIFFERENCES_KEPT = 1000
 _MORE_ROOM = "name a directory with more room by --scratch"
 
 
-def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpacked_bytes: int) -> tuple[str, ...]:
+def try_restore(chain: Sequence[Stored], scratch: Path, unpacked_bytes: int) -> tuple[str, ...]:
     """Restore a backup, compare, and remove what was restored. The sums of what is stored were checked before.
 
     Without root's rights owners and devices do not come back; that is not held against the backup.
 
     Args:
-        directory: where the backup lies.
-        document: what is known of it.
+        chain: the backup; of an increment also what it builds on, down to the full one.
         scratch: where to make a directory for it.
         unpacked_bytes: what the restore will take.
 
@@ -44,6 +43,7 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
         CommandFailed: a program could not be started or was killed; that says nothing about it either.
         Busy: another process tries the same.
     """
+    document, directory = chain[0].document, chain[0].directory
     with scratch_directory(scratch, document.id) as target, os_errors(f"restore {document.id} on trial"):
         free = free_bytes(target)
         if free < unpacked_bytes + MARGIN_BYTES:
@@ -53,7 +53,7 @@ def try_restore(directory: Path, document: BackupDocument, scratch: Path, unpack
                 hint=_MORE_ROOM,
             )
         try:
-            unpack_backup(document, directory, target, all_parts(document.files), as_far_as_allowed=True)
+            unpack_backup(chain, target, all_parts(document.files), as_far_as_allowed=True)
         except CommandFailed as error:
             if free_bytes(target) < MARGIN_BYTES:  # tar tells of it in many ways
                 raise NoSpace(

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from thaniya_core.archive.restore import restore_backup
+from thaniya_core.archive.restore import Stored, restore_backup
 from thaniya_core.cli import verify
 from thaniya_core.cli.context import actor, call_with_server, server_of
 from thaniya_core.cli.output import JsonOption, confirm, format_time, print_facts, print_records
@@ -18,7 +18,7 @@ from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import restore_directory, restored_path
-from thaniya_core.model import Backup
+from thaniya_core.model import Backup, increments_on
 from thaniya_core.server import Server
 from thaniya_core.system.terminal import show_json
 
@@ -28,11 +28,11 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The backup's id, or the b
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """A backup that is to be restored."""
+    """A backup that is to be restored, and where what it needs lies: its own directory first."""
 
     id: str
-    document: BackupDocument
-    directory: str
+    documents: tuple[BackupDocument, ...]
+    directories: tuple[str, ...]
 
 
 @app.command("list")
@@ -97,6 +97,7 @@ def show(context: typer.Context, backup_id: Id, as_json: JsonOption = False) -> 
         ("stored", _stored(document)),
         ("own", "-" if own_bytes is None else f"{format_size(own_bytes)}, which removing it frees"),
         ("original", format_size(document.original_bytes)),
+        ("builds on", document.parent or "-"),
         ("sums by", document.sums_by.value),
         ("client", document.client or "-"),
         ("warnings", str(document.warning_count)),
@@ -155,7 +156,12 @@ def restore(
 
     def find(server: Server) -> str:
         backup = server.catalog.get(backup_id)
-        found = _Found(backup.id, backup.document, str(server.catalog.directory(backup)))
+        chain = server.backups.chain(backup)
+        found = _Found(
+            backup.id,
+            tuple(stored.document for stored in chain),
+            tuple(str(stored.directory) for stored in chain),
+        )
         return msgspec.json.encode(found).decode()
 
     def note(server: Server) -> str:
@@ -164,7 +170,11 @@ def restore(
 
     # Root restores as root: owners come back, and the target may lie anywhere.
     found = msgspec.json.decode(call_with_server(context, find), type=_Found)
-    restore_backup(found.document, Path(found.directory), target, paths or [], overwrite=overwrite)
+    chain = [
+        Stored(document, Path(directory))
+        for document, directory in zip(found.documents, found.directories, strict=True)
+    ]
+    restore_backup(chain, target, paths or [], overwrite=overwrite)
     call_with_server(context, note)
     print_facts({"id": found.id, "target": str(target)}, [("restored", found.id), ("into", str(target))], as_json)
 
@@ -176,6 +186,9 @@ app.command("verify")(verify.verify)
 def remove(
     context: typer.Context,
     backup_id: Id,
+    with_increments: Annotated[
+        bool, typer.Option("--with-increments", help="Those that build on it too; without, they keep it.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -185,10 +198,16 @@ def remove(
     """
     server = server_of(context)
     backup = server.catalog.get(backup_id)
-    size = format_size(server.backups.own_bytes(backup))
-    confirm(f"Remove {backup.id} of {backup.series} for good? It frees {size}.", yes)
-    server.backups.remove(backup, actor())
-    print_facts({"removed": backup.id}, [("removed", backup.id), ("freed", size)], as_json)
+    going = [backup]
+    if with_increments:
+        going += increments_on(backup.id, server.catalog.of_series(backup.series))
+    size = format_size(sum(server.backups.own_bytes(each) for each in going))
+    others = f" and {len(going) - 1} that build on it" if len(going) > 1 else ""
+    confirm(f"Remove {backup.id} of {backup.series}{others} for good? It frees {size}.", yes)
+    removed = [each.id for each in server.backups.remove(backup, actor(), with_increments=with_increments)]
+    increments = [each for each in removed if each != backup.id]
+    facts = [("removed", backup.id), *(("removed", each) for each in increments), ("freed", size)]
+    print_facts({"removed": backup.id, "increments": increments}, facts, as_json)
 
 
 @app.command("pin")

@@ -1,7 +1,8 @@
 """What describes a backup: the client's manifest, and backup.json of the archive.
 
-backup.json is indented JSON with `format`: 1. Fields may be added, never renamed or given another meaning; readers
-ignore fields they do not know.
+backup.json is indented JSON with `format`: 1, or 2 when the backup is an increment, which a reader of 1 would restore
+without what it builds on. Fields may be added, never renamed or given another meaning; readers ignore fields they do
+not know.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.recipes import Recipe, check_recipes
 
 FORMAT = 1
-"""The version of backup.json that this module writes."""
+"""The version of backup.json of a backup that stands by itself."""
+
+INCREMENT_FORMAT = 2
+"""The version of backup.json of an increment; the highest that this module reads."""
 
 WARNINGS_KEPT = 200
 WARNING_CHARACTERS = 500
@@ -64,6 +68,9 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     """The tar archive holds extended attributes, so that restoring asks tar for them."""
     acls: bool = False
     """The tar archive holds access control lists."""
+    incremental: bool = False
+    """The tar archive is an increment of GNU tar's (`--listed-incremental`): it holds what has changed, and is unpacked
+    over what the parent's archive of the same name gives."""
     uploaded_name: str | None = None
     """What the client called it, where the archive has compressed it by a rule; a FILE is restored under this name."""
     uploaded_sha256: str | None = None
@@ -110,6 +117,8 @@ class Manifest(Struct, frozen=True):
     ended_at: datetime | None = None
     client: str = ""
     """Program and version that made the upload."""
+    parent: str | None = None
+    """The backup that this one builds on, as it was agreed when the upload was allocated."""
     recipes: tuple[Recipe, ...] = ()
     """What is to be done with the restored files."""
     tags: tuple[str, ...] = ()
@@ -167,14 +176,18 @@ def check_manifest(manifest: Manifest) -> Manifest:
     """Give a manifest back when its names and sums are legal and each name is there once.
 
     Raises:
-        IllegalName: a name that no uploaded file may bear.
-        WrongUsage: a malformed sum, a negative number, a name that is there twice, a recipe that RESTORE.txt may
-            not show, or an illegal tag.
+        IllegalName: a name that no uploaded file may bear, or a parent that is no id.
+        WrongUsage: an increment of nothing, a malformed sum, a negative number, a name that is there twice, a recipe
+            that RESTORE.txt may not show, or an illegal tag.
     """
     check_recipes(manifest.recipes)
     check_tags(manifest.tags)
+    if manifest.parent is not None:
+        check_id(manifest.parent)
     seen: set[str] = set()
     for file in manifest.files:
+        if file.incremental and (file.kind is not FileKind.TAR or manifest.parent is None):
+            raise WrongUsage(f"the manifest says that {file.name} is an increment, and of nothing")
         for name in {file.name, file.restored_name}:
             check_file(name)
             if name in seen:
@@ -246,7 +259,7 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
             version knows.
     """
     try:
-        check_manifest(Manifest(document.files, recipes=document.recipes))
+        check_manifest(Manifest(document.files, parent=document.parent, recipes=document.recipes))
     except (IllegalName, WrongUsage) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
     for moment in (document.created_at, document.completed_at, document.archived_at):
@@ -255,9 +268,9 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
             raise IntegrityFailed(f"{where} cannot be read: {moment.isoformat()} is no time of a backup")
     if min(document.stored_bytes, document.shared_bytes, document.original_bytes, document.warning_count) < 0:
         raise IntegrityFailed(f"{where} cannot be read: it has a negative number")
-    if document.format > FORMAT:
+    if document.format > INCREMENT_FORMAT:
         raise IntegrityFailed(
-            f"{where} has format {document.format}; this version knows up to {FORMAT}", hint="upgrade Thaniya"
+            f"{where} has format {document.format}; this version knows up to {INCREMENT_FORMAT}", hint="upgrade Thaniya"
         )
     return document
 
@@ -276,6 +289,7 @@ def make_document(
 ) -> BackupDocument:
     """backup.json of a checked backup: its files as they lie there, the rest as the client told."""
     return BackupDocument(
+        format=FORMAT if manifest.parent is None else INCREMENT_FORMAT,
         id=backup_id,
         user=series.user,
         host=series.host,
@@ -296,5 +310,6 @@ def make_document(
         ended_at=manifest.ended_at,
         client=manifest.client[:WARNING_CHARACTERS],
         server=server,
+        parent=manifest.parent,
         recipes=manifest.recipes,
     )

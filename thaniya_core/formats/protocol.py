@@ -35,6 +35,9 @@ LINE_LIMIT = 1024 * 1024
 REPLY_LIMIT = 16 * 1024 * 1024
 """Bytes of one reply with its newline."""
 
+PARENTS_LIMIT = 16
+"""So many parents may be offered."""
+
 UPLOAD_DIRECTORY = "upload"
 """Where in a slot account the files go."""
 
@@ -81,6 +84,8 @@ class Allocate(Message, frozen=True, tag="allocate"):
     name: Text
     expected_bytes: Bytes | None = None
     """How much will be uploaded at the most, all files together. None where the client cannot know."""
+    parents: Annotated[tuple[Text, ...], Meta(max_length=PARENTS_LIMIT)] = ()
+    """Backups of the series that an increment could be made on, the preferred first. None: a full backup."""
 
 
 class Status(Message, frozen=True, tag="status"):
@@ -147,6 +152,10 @@ class Allocated(Message, frozen=True, tag="allocated"):
     directory: str = UPLOAD_DIRECTORY
     allowed_bytes: int | None = None
     """More than this is rejected; None: no limit but the space."""
+    parent: str | None = None
+    """The first of the parents offered that is in the archive, good and whole with all it builds on."""
+    parent_refused: str = ""
+    """Why there is no parent, where some were offered. A server that says neither knows no increments."""
 
 
 class UploadStatus(Message, frozen=True, tag="upload"):
@@ -188,6 +197,9 @@ class BackupSummary(Struct, frozen=True):
     original_bytes: int
     warning_count: int = 0
     broken: bool = False
+    """It, or a backup that it builds on, is damaged or gone."""
+    parent: str | None = None
+    """The backup that an increment builds on."""
     tags: tuple[str, ...] = ()
 
 
@@ -204,6 +216,7 @@ def summarize_backup(document: BackupDocument, *, broken: bool = False, tags: tu
         original_bytes=document.original_bytes,
         warning_count=document.warning_count,
         broken=broken,
+        parent=document.parent,
         tags=tags,
     )
 

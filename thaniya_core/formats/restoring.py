@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -29,10 +31,17 @@ def all_parts(files: Sequence[BackupFile]) -> list[Part]:
     """Every file that is restored, in the order of restoring.
 
     Plain files come first: one that came after an archive would change the time of a directory that the archive has
-    restored.
+    restored. Where an increment is restored into the target itself they come last, because it removes what it does not
+    know; the target's times are then to be put back.
     """
     parts = [Part(file, restore_directory(file, files)) for file in files if file.kind in (FileKind.TAR, FileKind.FILE)]
-    return sorted(parts, key=lambda part: part.file.kind is FileKind.TAR)
+    return sorted(parts, key=lambda part: (part.file.kind is FileKind.TAR) != archives_come_first(files))
+
+
+def archives_come_first(files: Iterable[BackupFile]) -> bool:
+    """Whether an increment is restored into the target itself."""
+    archives = [file for file in files if file.kind is FileKind.TAR]
+    return len(archives) == 1 and archives[0].incremental
 
 
 def select_parts(document: BackupDocument, paths: Sequence[str]) -> list[Part]:
@@ -95,9 +104,28 @@ def restore_directory(file: BackupFile, files: Iterable[BackupFile]) -> str:
     others = [other for other in files if other.name != file.name and other.kind in (FileKind.TAR, FileKind.FILE)]
     if file.kind is not FileKind.TAR or not any(other.kind is FileKind.TAR for other in others):
         return ""
-    directory = _tar_stem(file)
-    is_taken = any(directory in (other.restored_name, _tar_stem(other)) for other in others)
+    directory = tar_stem(file)
+    is_taken = any(directory in (other.restored_name, tar_stem(other)) for other in others)
     return file.restored_name if is_taken else directory
+
+
+def check_overwrite(parts: Iterable[Part], target: object, *, overwrite: bool) -> None:
+    """Refuse to restore an increment over what is there: it would remove what it does not know.
+
+    Raises:
+        WrongUsage: that was asked for.
+    """
+    if overwrite and any(part.file.incremental for part in parts):
+        raise WrongUsage(
+            f"an increment cannot be restored over {target}: it would remove what was not in the backup",
+            hint="restore it into a new directory, and copy from there",
+        )
+
+
+def absent_paths(part: Part, target: Path) -> list[str]:
+    """Which of the wanted members of an increment are not there after its whole chain was unpacked."""
+    place = target / part.directory
+    return [part.outer(member) for member in part.members if not os.path.lexists(place / member)]
 
 
 def restored_path(directory: str, path: bytes) -> bytes:
@@ -105,7 +133,8 @@ def restored_path(directory: str, path: bytes) -> bytes:
     return f"./{directory}/".encode() + path.removeprefix(b"./") if directory else path
 
 
-def _tar_stem(file: BackupFile) -> str:
+def tar_stem(file: BackupFile) -> str:
+    """A tar archive's name without suffixes, `home`: what the archives of a chain have in common."""
     return strip_suffix(file.restored_name).removesuffix(".tar")
 
 

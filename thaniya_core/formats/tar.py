@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.contents import ContentsEntry, unescape_path
@@ -14,13 +14,17 @@ _NOT_FOUND = re.compile(r'(?:\S*tar: )?"(?P<path>(?:[^"\\]|\\.)*)": Not found in
 
 
 def extract_options(file: BackupFile) -> list[str]:
-    """The options that bring back all that an archive holds: modes, owners by number, attributes where it has any."""
+    """The options that bring back all that an archive holds: modes, owners by number, attributes where it has any.
+
+    An increment also removes what was not there any more when it was made.
+    """
     return [
         "--extract",
         "--preserve-permissions",
         "--numeric-owner",
         *(["--xattrs", "--xattrs-include=*"] if file.xattrs else []),
         *(["--acls"] if file.acls else []),
+        *(["--listed-incremental=/dev/null"] if file.incremental else []),
     ]
 
 
@@ -42,14 +46,33 @@ def compression_options(compression: Compression) -> list[str]:
     return [] if compression is Compression.NONE else [f"--{compression}"]
 
 
-def member_arguments(members: Iterable[str]) -> list[str]:
+def member_arguments(members: Sequence[str], *, incremental: bool = False) -> list[str]:
     """The arguments at the end of the command: which members are wanted, taken literally; none stands for all.
 
     A member that is a directory brings all below it. An archive made by other means may hold `a/b` where ours hold
     `./a/b`: both are asked for, and `absent_members` knows.
     """
+    if incremental and members:
+        return _incremental_member_arguments(members)
     names = [name for member in members for name in (f"./{member}", member)]
     return ["--quoting-style=c", "--no-wildcards", "--no-unquote", "--", *names]
+
+
+def _incremental_member_arguments(members: Sequence[str]) -> list[str]:
+    """Members of an increment, with the directories above them, which say that a member is not there any more."""
+    above = {"": None}
+    for member in members:
+        parts = member.split("/")[:-1]
+        above |= dict.fromkeys("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return [
+        "--quoting-style=c",
+        "--no-wildcards",
+        "--no-unquote",
+        "--no-recursion",
+        *(f"--add-file=./{directory}" for directory in above),
+        "--recursion",
+        *(f"--add-file=./{member}" for member in members),
+    ]
 
 
 def missing_member(message: str) -> bytes | None:

@@ -10,7 +10,13 @@ from thaniya_core.system.harmless import make_harmless
 
 def allocated(upload: Upload) -> Allocated:
     """The answer to `allocate`."""
-    return Allocated(upload=upload.id, slot=upload.slot, allowed_bytes=upload.allowed_bytes)
+    return Allocated(
+        upload=upload.id,
+        slot=upload.slot,
+        allowed_bytes=upload.allowed_bytes,
+        parent=upload.parent or None,
+        parent_refused=make_harmless(upload.parent_refused),
+    )
 
 
 def upload_status(services: Services, upload: Upload) -> UploadStatus:

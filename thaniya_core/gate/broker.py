@@ -27,14 +27,14 @@ class _Verb(Struct, frozen=True):
 _VERBS = {
     "allocate": _Verb(
         upload_verbs.allocate,
-        Grammar(values=("--host", "--name", "--bytes")),
-        "allocate --host HOST --name NAME [--bytes SIZE]",
+        Grammar(values=("--host", "--name", "--bytes", "--parent")),
+        "allocate --host HOST --name NAME [--bytes SIZE] [--parent ID]",
         "allocate --host web1 --name nightly --bytes 10G",
     ),
     "complete": _Verb(
         upload_verbs.complete,
-        Grammar(("ID",), values=("--wait",), flags=("--sums", "--no-wait")),
-        "complete ID [--sums] [--wait SECONDS | --no-wait]",
+        Grammar(("ID",), values=("--wait", "--parent"), flags=("--sums", "--no-wait")),
+        "complete ID [--sums [--parent ID]] [--wait SECONDS | --no-wait]",
         "complete 20261123T211500Z-7f3a2c --sums < SHA256SUMS",
     ),
     "abort": _Verb(

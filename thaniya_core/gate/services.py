@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -52,7 +52,11 @@ class Services(Protocol):
         """Write to the audit log that a caller was refused what it asked for."""
         ...
 
-    def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload: ...
+    def allocate(
+        self, caller: Caller, host: str, name: str, expected_bytes: int | None, parents: Sequence[str] = ()
+    ) -> Upload:
+        """Open an upload. Its `parent` is the first of `parents` that an increment can be made on now."""
+        ...
 
     def complete(self, caller: Caller, upload_id: str, manifest: Manifest | None) -> Upload:
         """Close the slot and send the files on their way to the archive. Gives the upload once it is spooled or has

@@ -87,7 +87,9 @@ class _Session:
             case protocol.Hello():
                 return self._greet(request)
             case protocol.Allocate():
-                return allocated(services.allocate(caller, request.host, request.name, request.expected_bytes))
+                return allocated(
+                    services.allocate(caller, request.host, request.name, request.expected_bytes, request.parents)
+                )
             case protocol.Status():
                 return upload_status(services, self._wait(request))
             case protocol.Complete():

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import time
 
+from msgspec.structs import replace
+
 from thaniya_core.errors import ExitCode, WrongUsage
+from thaniya_core.formats.chains import is_incremental
 from thaniya_core.formats.documents import decode_sums
-from thaniya_core.formats.manifest import Manifest, describe_file
+from thaniya_core.formats.manifest import BackupDocument, FileKind, Manifest, describe_file
+from thaniya_core.formats.names import check_id
 from thaniya_core.formats.protocol import LINE_LIMIT, ending_error
 from thaniya_core.formats.quantities import parse_duration, parse_size
+from thaniya_core.formats.restoring import tar_stem
 from thaniya_core.gate.answers import allocated, upload_status
 from thaniya_core.gate.arguments import require_value
 from thaniya_core.gate.calls import Call
@@ -22,11 +27,23 @@ def allocate(call: Call) -> int:
     host = require_value(call.arguments, "--host", call.usage)
     name = require_value(call.arguments, "--name", call.usage)
     size = call.arguments.values.get("--bytes")
+    parent = call.arguments.values.get("--parent")
     answer = allocated(
-        call.services.allocate(call.caller, host, name, None if size is None else parse_size(size)),
+        call.services.allocate(
+            call.caller,
+            host,
+            name,
+            None if size is None else parse_size(size),
+            () if parent is None else (check_id(parent),),
+        ),
     )
     call.write_facts(
-        upload=answer.upload, slot=answer.slot, directory=answer.directory, allowed_bytes=answer.allowed_bytes
+        upload=answer.upload,
+        slot=answer.slot,
+        directory=answer.directory,
+        allowed_bytes=answer.allowed_bytes,
+        parent=answer.parent,
+        parent_refused=answer.parent_refused or None,
     )
     return 0
 
@@ -41,7 +58,12 @@ def complete(call: Call) -> int:
     if "--no-wait" in arguments.flags and "--wait" in arguments.values:
         raise WrongUsage("--wait and --no-wait exclude each other", hint=f"usage: {call.usage}")
     wait_s = float(parse_duration(arguments.values["--wait"])) if "--wait" in arguments.values else math.inf
+    parent = arguments.values.get("--parent")
+    if parent is not None and "--sums" not in arguments.flags:
+        raise WrongUsage("--parent needs --sums", hint=f"usage: {call.usage}")
     manifest = _read_sums(call) if "--sums" in arguments.flags else None
+    if manifest is not None and parent is not None:
+        manifest = _on_parent(manifest, call.services.contents(call.caller, check_id(parent)))
     upload = call.services.complete(call.caller, arguments.operands[0], manifest)
     if "--no-wait" not in arguments.flags:
         upload = _wait_for_end(call, upload, wait_s)
@@ -93,6 +115,24 @@ def _read_sums(call: Call) -> Manifest:
             "there are no sums", hint="pipe the output of sha256sum into this command, or leave out --sums"
         )
     return Manifest(files, client="sha256sum")
+
+
+def _on_parent(manifest: Manifest, parent: BackupDocument) -> Manifest:
+    """What a shell client says of an increment: the archives that its parent has too are increments of them.
+
+    Raises:
+        WrongUsage: the parent has none of them.
+    """
+    known = {tar_stem(file) for file in parent.files if file.kind is FileKind.TAR}
+    files = tuple(
+        replace(file, incremental=file.kind is FileKind.TAR and tar_stem(file) in known) for file in manifest.files
+    )
+    if not is_incremental(files):
+        raise WrongUsage(
+            f"none of the files is an increment of an archive of {parent.id}",
+            hint="an increment's archive bears the name of the one that it builds on",
+        )
+    return replace(manifest, files=files, parent=parent.id)
 
 
 def _wait_for_end(call: Call, upload: Upload, wait_s: float) -> Upload:

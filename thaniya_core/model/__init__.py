@@ -1,6 +1,7 @@
 """The things a server knows of: frozen values, no input or output. A module for each room whose things they are."""
 
 from thaniya_core.model.backups import Backup
+from thaniya_core.model.chains import Agreement, agree_on_parent, awaited_parents, increments_on, mark_broken_chains
 from thaniya_core.model.events import Event
 from thaniya_core.model.health import Alert, ChannelRecord, Expectation, PingRecord, Severity
 from thaniya_core.model.jobs import RUN_CLAIM, Job, JobKind, JobState, RunRecord
@@ -13,6 +14,7 @@ from thaniya_core.model.volumes import Volume, VolumeCondition
 __all__ = [
     "MIN_RSA_BITS",
     "RUN_CLAIM",
+    "Agreement",
     "Alert",
     "Backup",
     "ChannelRecord",
@@ -38,5 +40,9 @@ __all__ = [
     "User",
     "Volume",
     "VolumeCondition",
+    "agree_on_parent",
+    "awaited_parents",
     "check_admitted",
+    "increments_on",
+    "mark_broken_chains",
 ]

@@ -64,6 +64,10 @@ class Upload(Struct, frozen=True):
     ended_at: datetime | None = None
     stored_bytes: int | None = None
     """Once archived: bytes on the volume."""
+    parent: str = ""
+    """The backup that an increment may be made on, as it was agreed; empty for a full one."""
+    parent_refused: str = ""
+    """Why there is no parent, where the client has offered some."""
     volume: str = ""
     """The volume that archiving chose; an interrupted attempt is carried on there and nowhere else."""
 

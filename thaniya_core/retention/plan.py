@@ -8,7 +8,7 @@ series grows into its yearly backup instead of losing its beginning.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 
 from msgspec import Struct
@@ -51,7 +51,11 @@ class Plan(Struct, frozen=True):
 
 
 def make_plan(
-    candidates: Iterable[Candidate], policy: Policy, zone: tzinfo | None = None, now: datetime | None = None
+    candidates: Iterable[Candidate],
+    policy: Policy,
+    zone: tzinfo | None = None,
+    now: datetime | None = None,
+    awaited: Mapping[str, str] | None = None,
 ) -> Plan:
     """Decide about the backups of one series.
 
@@ -64,6 +68,7 @@ def make_plan(
         policy: what is kept.
         zone: whose hours, days, weeks, months and years count; None is the machine's own.
         now: what is later than this is still to come; None where nothing is, as on paper.
+        awaited: backups that an upload on its way builds on, and its id.
     """
     newest_first = sorted(candidates, key=lambda candidate: (candidate.at, candidate.id), reverse=True)
     reasons: defaultdict[str, list[str]] = defaultdict(list)
@@ -75,6 +80,9 @@ def make_plan(
         for candidate in newest_first[: len(newest_first) - len(come)]:
             reasons[candidate.id].append("its time is still to come: it does not count until then")
         _apply_rules(come, policy, zone, reasons)
+    for candidate in newest_first:
+        if awaited and candidate.id in awaited:
+            reasons[candidate.id].append(f"needed by {awaited[candidate.id]}, which is on its way")
     _keep_parents(newest_first, reasons)
     return Plan(
         tuple(

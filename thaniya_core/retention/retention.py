@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from thaniya_core.errors import ThaniyaError
 from thaniya_core.formats.names import Series
-from thaniya_core.model import Backup
+from thaniya_core.model import Backup, awaited_parents, mark_broken_chains
 from thaniya_core.retention.plan import Candidate, Plan, make_plan
 from thaniya_core.retention.ports import Archive
 from thaniya_core.retention.settings import Applied, RetentionSettings
@@ -66,7 +66,11 @@ class Retention:
     def plan(self, series: Iterable[Series]) -> Iterator[SeriesPlan]:
         """What becomes of the backups of some series now; nothing is changed."""
         for each, applied in self._settings.of_each(list(series)):
-            yield _plan_series(each, applied, self._store.read_catalog(each), self._clock.now())
+            yield self._plan(each, applied, self._store.read_catalog(each))
+
+    def _plan(self, series: Series, applied: Applied, backups: Sequence[Backup]) -> SeriesPlan:
+        awaited = awaited_parents(self._store.read().uploads.all())
+        return _plan_series(series, applied, backups, self._clock.now(), awaited)
 
     def apply(self, series: Series, actor: str) -> Pruned:
         """Remove what a series' policy does not keep. It is planned anew, under the lock of the series.
@@ -78,7 +82,7 @@ class Retention:
 
         def choose(known: Sequence[Backup]) -> list[Backup]:
             # The policy is read under the lock too: one that was set while this waited for it holds.
-            planned = _plan_series(series, self._settings.of(series), known, self._clock.now())
+            planned = self._plan(series, self._settings.of(series), known)
             # The newest first: killed half way, no increment has lost what it needs.
             return [planned.backups[decision.candidate.id] for decision in planned.plan.removed]
 
@@ -96,8 +100,11 @@ class Retention:
             yield result
 
 
-def _plan_series(series: Series, applied: Applied, backups: Sequence[Backup], now: datetime) -> SeriesPlan:
-    plan = make_plan([_candidate(backup) for backup in backups], applied.policy, now=now)
+def _plan_series(
+    series: Series, applied: Applied, backups: Sequence[Backup], now: datetime, awaited: Mapping[str, str]
+) -> SeriesPlan:
+    marked = mark_broken_chains(backups)
+    plan = make_plan([_candidate(backup) for backup in marked], applied.policy, now=now, awaited=awaited)
     return SeriesPlan(series, applied, plan, {backup.id: backup for backup in backups})
 
 

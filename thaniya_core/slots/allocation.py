@@ -12,7 +12,7 @@ from thaniya_core.config import SlotLimits
 from thaniya_core.errors import NoFreeSlot, NoSpace, NotAllowed, OverQuota, ThaniyaError, TooManyUploads
 from thaniya_core.formats.names import Series, check_host, check_series_name, make_id
 from thaniya_core.formats.quantities import format_size
-from thaniya_core.model import Event, Slot, SlotState, Upload, UploadState, User, check_admitted
+from thaniya_core.model import Agreement, Event, Slot, SlotState, Upload, UploadState, User, check_admitted
 from thaniya_core.slots import transitions
 from thaniya_core.slots.locking import SlotLocks
 from thaniya_core.store import StateTransaction, Store
@@ -163,9 +163,16 @@ class Allocator:
         self._user_bytes = user_bytes
 
     def allocate(
-        self, user_name: str, host: str, name: str, expected_bytes: int | None, peer: str, actor: str
+        self,
+        user_name: str,
+        host: str,
+        name: str,
+        expected_bytes: int | None,
+        peer: str,
+        actor: str,
+        agreement: Agreement = Agreement(),  # noqa: B008 - a frozen value
     ) -> Upload:
-        """Open an upload in a free slot.
+        """Open an upload in a free slot, with what was agreed of its parent.
 
         A refusal is written to the audit log, unless it is only for now.
 
@@ -189,7 +196,7 @@ class Allocator:
                 slot = choose_slot(state.slots.all())
                 allowed = allow_bytes(user, expected_bytes, user_bytes, on_their_way)
                 now = self._clock.now()
-                upload = _new_upload(series, slot, now, expected_bytes, reserved, allowed, peer)
+                upload = _new_upload(series, slot, now, expected_bytes, reserved, allowed, peer, agreement)
                 if state.uploads.get(upload.id) is not None:
                     raise NoFreeSlot("two uploads got the same id", hint="try again")
                 state.slots.put(transitions.take_slot(slot, upload.id, now))
@@ -206,7 +213,8 @@ class Allocator:
             with self._store.transaction() as state:
                 _give_up(state, upload.id, error.message)
             raise
-        self._log(actor, upload.id, True, f"{series} in {slot.name}")
+        on = f", an increment on {upload.parent}" if upload.parent else ""
+        self._log(actor, upload.id, True, f"{series} in {slot.name}{on}")
         return upload
 
     def _log(self, actor: str, subject: str, ok: bool, detail: str) -> None:
@@ -231,6 +239,7 @@ def _new_upload(
     reserved_bytes: int,
     allowed_bytes: int | None,
     peer: str,
+    agreement: Agreement,
 ) -> Upload:
     return Upload(
         id=make_id(now),
@@ -244,4 +253,6 @@ def _new_upload(
         reserved_bytes=reserved_bytes,
         allowed_bytes=allowed_bytes,
         peer=peer,
+        parent=agreement.parent,
+        parent_refused=agreement.refused,
     )

@@ -92,8 +92,8 @@ def test_file_that_tar_lists_but_does_not_restore_so_is_told(server, with_list, 
     backup = with_list(_entry(), a=b"data")
     real = trial.unpack_backup
 
-    def spoils(document, directory, target, parts, **options):
-        real(document, directory, target, parts, **options)
+    def spoils(chain, target, parts, **options):
+        real(chain, target, parts, **options)
         (target / "a").write_bytes(b"dat")
 
     monkeypatch.setattr(trial, "unpack_backup", spoils)

@@ -107,7 +107,7 @@ def test_program_that_is_killed_says_nothing_about_the_backup(server, backup, tm
     assert server.catalog.get(backup.id) == backup
     trial = server.backups.trial_place(backup)
     with pytest.raises(CommandFailed):
-        try_restore(server.catalog.directory(backup), backup.document, trial, 0)
+        try_restore(server.backups.chain(backup), trial, 0)
 
 
 @pytest.mark.parametrize(

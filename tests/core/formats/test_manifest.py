@@ -23,6 +23,7 @@ from thaniya_core.formats.documents import (
 )
 from thaniya_core.formats.manifest import (
     FORMAT,
+    INCREMENT_FORMAT,
     BackupDocument,
     BackupFile,
     FileKind,
@@ -121,7 +122,7 @@ def _document(*found: BackupFile) -> BackupDocument:
 
 
 def test_document_of_a_later_format_is_refused():
-    data = encode_document(replace(_document(), format=FORMAT + 1))
+    data = encode_document(replace(_document(), format=INCREMENT_FORMAT + 1))
 
     with pytest.raises(IntegrityFailed, match="upgrade"):
         decode_document(data, "backup.json")

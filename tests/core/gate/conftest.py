@@ -6,7 +6,7 @@ import hashlib
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +123,9 @@ class MemoryServices:
     def note_refusal(self, caller: Caller, command: str, detail: str) -> None:
         self.refusals.append((caller.user, command, detail))
 
-    def allocate(self, caller: Caller, host: str, name: str, expected_bytes: int | None) -> Upload:
+    def allocate(
+        self, caller: Caller, host: str, name: str, expected_bytes: int | None, parents: Sequence[str] = ()
+    ) -> Upload:
         if self.fails is not None:
             raise self.fails
         if self.slot.upload_id is not None:

@@ -1,0 +1,1 @@
+"""Incremental backups: when one is full, the snapshot files of GNU tar, and what is agreed with a place."""
