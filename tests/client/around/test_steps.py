@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from thaniya_client import Directory, LocalDirectory, Packer, SourceFailed, StepFailed, WrongUsage
+from thaniya_client import Busy, Directory, LocalDirectory, Packer, SourceFailed, StepFailed, WrongUsage
 from thaniya_client.around.actions import Action
 from thaniya_client.around.state import runs_directory
 from thaniya_client.tasks.tools import Tool
@@ -101,6 +101,10 @@ def test_steps_and_what_they_say_are_in_the_log(
     log = (archive_of(report.id) / "client.log").read_text()
     assert "before the backup: `sh -c 'echo careful >&2'`" in log
     assert "    careful" in log
+
+
+def fail() -> None:
+    pytest.fail("it was called")
 
 
 def boom() -> None:
@@ -292,6 +296,21 @@ def test_what_a_run_at_work_has_done_stays(
 ) -> None:
     other_run("weekly")
     target.backup(source, name="nightly", host="web1")
+    assert (tmp_path / "one").exists()
+
+
+def test_a_run_that_finds_another_at_work_takes_nothing_back(
+    target: LocalDirectory,
+    source: Directory,
+    other_run: Callable[[str], subprocess.Popen[str]],
+    say: Callable[[str], list[str]],
+    said: Lines,
+    tmp_path: Path,
+) -> None:
+    other_run("nightly")
+    with pytest.raises(Busy):
+        target.backup(source, name="nightly", host="web1", before=[fail], after=[fail], on_error=[say("error")])
+    assert said() == ["error"]
     assert (tmp_path / "one").exists()
 
 
