@@ -231,6 +231,22 @@ def test_programs_of_a_nice_run_are_nice(
     assert (nice, disk) == (str(max(7, os.getpriority(os.PRIO_PROCESS, 0))), "idle")
 
 
+def may_take_niceness_back() -> bool:
+    allowed: list[bool] = []
+
+    def work() -> None:
+        now = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, now + 1)
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, now)
+            allowed.append(True)
+        except PermissionError:
+            allowed.append(False)
+
+    in_thread(work)
+    return allowed[0]
+
+
 def test_priorities_are_as_before() -> None:
     def disk() -> str:
         return run(["ionice", "-p", str(threading.get_native_id())], timeout_s=30).stdout.decode()
@@ -246,7 +262,7 @@ def test_priorities_are_as_before() -> None:
     in_thread(work)
     assert len(told) == 2
     assert told[0][1] == told[1][1]
-    assert told[0][0] == told[1][0] or os.geteuid() != 0
+    assert told[1][0] == (told[0][0] if may_take_niceness_back() else max(told[0][0], 5))
 
 
 def test_a_disk_that_cannot_be_left_to_others_is_a_warning(
