@@ -12,6 +12,9 @@ with ThaniyaServer("backup.example.org", key="~/.config/thaniya/id_ed25519") as 
     server.restore(report.id, into="/tmp/restored", paths=["alice/notes.txt"])
 """
 
+from thaniya_client.around.services import StoppedService
+from thaniya_client.around.snapshots import BtrfsSnapshot, LvmSnapshot, ZfsSnapshot
+from thaniya_client.bar import progress_bar
 from thaniya_client.incremental.policy import Incremental
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
@@ -47,9 +50,11 @@ from thaniya_core.errors import (
     NoSpace,
     NotAllowed,
     NotFound,
+    OutOfTime,
     OverQuota,
     ProtocolViolated,
     SourceFailed,
+    StepFailed,
     ThaniyaError,
     TooManyUploads,
     UploadRejected,
@@ -86,6 +91,10 @@ __all__ = [
     "Recipe",
     "Compression",
     "FileKind",
+    "StoppedService",
+    "BtrfsSnapshot",
+    "LvmSnapshot",
+    "ZfsSnapshot",
     "ThaniyaServer",
     "LocalDirectory",
     "Target",
@@ -93,6 +102,7 @@ __all__ = [
     "Restored",
     "Progress",
     "Phase",
+    "progress_bar",
     "ServerCheck",
     "BackupSummary",
     "BackupDocument",
@@ -123,4 +133,6 @@ __all__ = [
     "ConnectionLost",
     "CommandFailed",
     "SourceFailed",
+    "StepFailed",
+    "OutOfTime",
 ]

@@ -36,14 +36,16 @@ def make_backup(
     wait: bool = True,
     patience_s: float,
     on_progress: OnProgress | None = None,
+    log: ClientLog,
+    bytes_per_s: int | None = None,
+    tags: tuple[str, ...] = (),
 ) -> Report:
-    """Pack all tasks into one backup and send it; see `Target.backup`."""
+    """Pack all tasks into one backup and send it; see `Target.backup`. The log is closed in the end."""
     if not tasks:
         raise WrongUsage("there is nothing to back up", hint='give at least one task, as Directory("/home")')
     check_series_name(name)
     host = default_host() if host is None else check_host(host)
     started = monotonic()
-    log = ClientLog()
     try:
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
@@ -55,7 +57,7 @@ def make_backup(
             upload = _begin(connector, host, name, expected_bytes, increments.parents, patience_s, meter)
             try:
                 increments.agree(upload)
-                return _fill(upload, tasks, increments, log, meter, wait, started)
+                return _fill(upload, tasks, increments, log, meter, wait, started, bytes_per_s, tags)
             except BaseException as exc:
                 _abort(upload, exc)
                 raise
@@ -111,6 +113,8 @@ def _fill(
     meter: Meter,
     wait: bool,
     started: float,
+    bytes_per_s: int | None,
+    tags: tuple[str, ...],
 ) -> Report:
     started_at = log.now()
     log.note(f"backup {upload.id} of {upload.series}")
@@ -118,7 +122,7 @@ def _fill(
         log.note(f"an increment on {increments.parent}")
     elif increments.full_because:
         log.note(f"a full backup: {increments.full_because}")
-    packer = Packer(upload, log, meter, increments)
+    packer = Packer(upload, log, meter, increments, bytes_per_s)
     meter.enter(Phase.PACKING)
     for task in tasks:
         log.note(f"packing {describe_task(task)}")
@@ -140,6 +144,7 @@ def _fill(
         client=CLIENT,
         parent=increments.parent,
         recipes=packer.recipes,
+        tags=tags,
     )
     meter.enter(Phase.ARCHIVING)
     outcome = upload.finish(manifest, wait, lambda state: meter.enter(Phase.ARCHIVING, state))
@@ -159,6 +164,7 @@ def _fill(
         warnings=warnings,
         warning_count=warning_count,
         seconds=round(monotonic() - started, 3),
+        tags=tags,
     )
 
 

@@ -28,10 +28,14 @@ class LocalDirectory(Target):
             user: the series' first part; by default the login name.
         """
         self.path = Path(path).expanduser().absolute()
-        super().__init__(LocalConnector(self.path, default_user() if user is None else check_user(user)))
+        self.user = default_user() if user is None else check_user(user)
+        super().__init__(LocalConnector(self.path, self.user), f"{self.user} in {self.path.resolve()}")
 
     def __repr__(self) -> str:
         return f"LocalDirectory({str(self.path)!r})"
+
+    def _user(self) -> str:
+        return self.user
 
 
 def default_user() -> str:

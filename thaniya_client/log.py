@@ -50,9 +50,12 @@ class ClientLog:
         return self._file
 
     def close(self) -> None:
+        """Throw the file away; lines that come later are dropped."""
         self._file.close()
 
     def _write(self, text: str) -> None:
         line = f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ} {text}\n"
         with self._lock:
+            if self._file.closed:
+                return
             self._file.write(line.encode("utf-8", "backslashreplace"))

@@ -12,6 +12,7 @@ from thaniya_client.connectors.interface import FileWriter, Upload
 from thaniya_client.incremental.run import Increments, WorkingSnapshot
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
+from thaniya_client.paced_writer import PacedWriter
 from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.compression import Compression, open_writer
 from thaniya_core.formats.manifest import BackupFile, FileKind
@@ -25,9 +26,17 @@ _READ_BYTES = 1024 * 1024
 class Packer:
     """Takes the files of one backup from its tasks."""
 
-    def __init__(self, upload: Upload, log: ClientLog, meter: Meter, increments: Increments | None = None) -> None:
+    def __init__(
+        self,
+        upload: Upload,
+        log: ClientLog,
+        meter: Meter,
+        increments: Increments | None = None,
+        bytes_per_s: int | None = None,
+    ) -> None:
         self._upload = upload
         self._increments = increments
+        self._bytes_per_s = bytes_per_s
         self._log = log
         self._meter = meter
         self._names: set[str] = set()
@@ -80,7 +89,7 @@ class Packer:
             acls=acls,
             incremental=incremental,
         )
-        return PackedFile(described, self._upload.open(stored_name), level, self._meter, self._files.append)
+        return PackedFile(described, self._open_writer(stored_name), level, self._meter, self._files.append)
 
     def store(
         self,
@@ -108,7 +117,7 @@ class Packer:
         described = BackupFile(
             stored_name, "", kind=kind, compression=compression, entries=entries, describes=describes
         )
-        writer = self._upload.open(stored_name)
+        writer = self._open_writer(stored_name)
         with PackedFile(described, writer, None, self._meter, self._files.append, compress=False) as file:
             while chunk := source.read(_READ_BYTES):
                 file.write(chunk)
@@ -146,6 +155,10 @@ class Packer:
     def count_entries(self, number: int = 1) -> None:
         """Tell that members were packed, for the progress only."""
         self._meter.add(entries=number)
+
+    def _open_writer(self, name: str) -> FileWriter:
+        writer = self._upload.open(name)
+        return PacedWriter(writer, self._bytes_per_s) if self._bytes_per_s else writer
 
     def _claim(self, name: str) -> str:
         check_file(name)

@@ -7,8 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from thaniya_client.around.limits import Limits, check_limits
+from thaniya_client.around.run import run_backup
+from thaniya_client.around.simulation import simulate_backup
+from thaniya_client.around.steps import AfterStep, BeforeStep, OnErrorStep, check_steps
 from thaniya_client.connectors.interface import Connector
-from thaniya_client.driver import make_backup
+from thaniya_client.driver import default_host
 from thaniya_client.restoring.contents import list_contents
 from thaniya_client.restoring.fetching import copy_file_to
 from thaniya_client.restoring.restore import restore_backup
@@ -16,6 +20,8 @@ from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Report, Restored
 from thaniya_core.formats.contents import ContentsEntry
 from thaniya_core.formats.manifest import BackupDocument
+from thaniya_core.formats.names import Series, check_host, check_series_name
+from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.protocol import BackupSummary
 
 
@@ -25,8 +31,14 @@ class Target:
     Use it in a `with` block, or call `close`. All verbs raise children of `ThaniyaError`. A target is for one thread.
     """
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, place: str = "") -> None:
+        """
+        Args:
+            connector: speaks with the place.
+            place: what tells it from others: two runs of a series are kept apart by it and by the series' name.
+        """
         self._connector = connector
+        self._place = place
 
     def backup(
         self,
@@ -36,6 +48,17 @@ class Target:
         wait: bool = True,
         patience_s: float = 600.0,
         on_progress: OnProgress | None = None,
+        before: Iterable[BeforeStep] = (),
+        after: Iterable[AfterStep] = (),
+        on_error: Iterable[OnErrorStep] = (),
+        retries: int = 0,
+        retry_pause_s: float = 60.0,
+        time_limit_s: float | None = None,
+        bytes_per_s: int | None = None,
+        nice: int | None = None,
+        idle_disk: bool = False,
+        tags: Iterable[str] = (),
+        simulate: bool = False,
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
 
@@ -47,16 +70,70 @@ class Target:
             patience_s: how long to try again while there is no free slot, or there are as many uploads as you may have;
                 0: not at all.
             on_progress: is called with a `Progress` about ten times a second.
+            before: steps before anything else, in this order: a function, a program as `["systemctl", "stop", "shop"]`,
+                or a ready-made step as `StoppedService("shop.service")`, which is taken back by itself. When one fails
+                no backup is made.
+            after: steps that are always done, in this order, when the backup has been made or has failed, after the
+                ready-made steps of `before` were taken back. One that fails keeps no other from being done; when the
+                backup was made, that is a warning of the report.
+            on_error: steps when all that has ended and something failed: a function is called with the error, a program
+                finds it in the variable THANIYA_ERROR.
+            retries: how often the whole run, steps included, is tried again when it failed. What waiting does not mend
+                is not: wrong usage, a refused key, the time limit.
+            retry_pause_s: how long to wait before each.
+            time_limit_s: give up after so many seconds, all tries together; steps are taken back all the same.
+            bytes_per_s: send no faster, as stored: after compression.
+            nice: run with at least this niceness, 0 to 19. Without privileges the calling thread keeps it afterwards.
+            simulate: do nothing, and tell in the report's `plan` what would be done. Sources are looked at, programs
+                looked for, and the server or directory is asked for the series.
+            tags: words to find the backup by, as `before-upgrade`. People may change them later.
+            idle_disk: use the disk only while nobody else does, as `ionice -c idle` (heeded by the BFQ scheduler).
 
         Raises:
+            IllegalName: the name, the host or a tag is not legal.
+            OutOfTime: it was not done within `time_limit_s`.
+            StepFailed: a step of `before` failed.
             SourceFailed: a source could not be packed; nothing is archived.
+            Busy: another run of this account makes a backup of the same series now.
             Busy, NoSpace, NotAllowed: the server does not take it, or not now.
             ConnectionLost: the connection was lost and stayed lost.
             UploadRejected: what arrived is not what was sent.
         """
-        return make_backup(
-            self._connector, tasks, name=name, host=host, wait=wait, patience_s=patience_s, on_progress=on_progress
+        host = default_host() if host is None else check_host(host)
+        check_series_name(name)
+        steps = check_steps(before, after, on_error)
+        limits = check_limits(
+            Limits(
+                retries=retries,
+                retry_pause_s=retry_pause_s,
+                time_limit_s=time_limit_s,
+                bytes_per_s=bytes_per_s,
+                nice=nice,
+                idle_disk=idle_disk,
+            )
         )
+        told_tags = check_tags(tags)
+        if simulate:
+            series = Series(self._user(), host, name)
+            newest = next(iter(self.backups(host=host, name=name)), None)
+            return simulate_backup(repr(self), series, newest.id if newest else "", tasks, steps, limits, told_tags)
+        return run_backup(
+            self._connector,
+            self._place,
+            tasks,
+            name=name,
+            host=host,
+            wait=wait,
+            patience_s=patience_s,
+            on_progress=on_progress,
+            steps=steps,
+            limits=limits,
+            tags=told_tags,
+        )
+
+    def _user(self) -> str:
+        """Who backs up there: the series' first part."""
+        return ""
 
     def restore(
         self,

@@ -73,10 +73,13 @@ class ThaniyaServer(Target):
         policy = HostKeyPolicy(Path(known_hosts).expanduser(), accept_new, fingerprint, ask_host_key)
         address = Address(host, port, Path(key).expanduser(), policy)
         self._server = ThaniyaConnector(address, account, f"thaniya-client {thaniya_core.__version__}", retry_s)
-        super().__init__(self._server)
+        super().__init__(self._server, f"{account}@{host}:{port} with {address.key}")
 
     def __repr__(self) -> str:
         return f"ThaniyaServer({self.host!r})"
+
+    def _user(self) -> str:
+        return self._server.welcome.user
 
     def check(self) -> ServerCheck:
         """Try everything that a backup needs, without one: connection, key, a slot, clock and space."""

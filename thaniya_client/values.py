@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from thaniya_core.formats.manifest import BackupFile
@@ -19,7 +20,7 @@ class Phase(StrEnum):
 
     ESTIMATING = "estimating"
     WAITING = "waiting"
-    """For a free slot, or for an upload of the same user to end."""
+    """For a free slot, for an upload of the same user to end, or before another try."""
     PACKING = "packing"
     ARCHIVING = "archiving"
     RESTORING = "restoring"
@@ -27,7 +28,7 @@ class Phase(StrEnum):
 
 
 class Progress(Struct, frozen=True):
-    """How far a backup or restore has come. A rate is for the receiver to compute."""
+    """How far a backup or restore has come."""
 
     phase: Phase
     read_bytes: int = 0
@@ -40,6 +41,11 @@ class Progress(Struct, frozen=True):
     """What `read_bytes` will reach at the most; None where nobody knows."""
     detail: str = ""
     """What it waits for, in words; mostly empty."""
+    bytes_per_s: float | None = None
+    """How fast `read_bytes` has grown lately, over a quarter of a minute; None while nothing moves, or in the first
+    second."""
+    remaining_s: float | None = None
+    """How long the rest will take at most, at that rate; None where nobody knows."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -56,12 +62,13 @@ class Outcome(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """A backup that was made."""
+    """A backup that was made, or simulated."""
 
     id: str
+    """Empty when it was simulated."""
     series: Series
-    state: UploadState
-    """`archived`: checked and durable. `spooled`: received, to be archived soon."""
+    state: UploadState | None
+    """`archived`: checked and durable. `spooled`: received, to be archived soon. None: it was simulated."""
     files: tuple[BackupFile, ...]
     """Each with its size and SHA-256."""
     stored_bytes: int
@@ -78,6 +85,17 @@ class Report(Struct, frozen=True, kw_only=True):
     """What could not be backed up as it should; at most the first 200. All are in client.log."""
     warning_count: int = 0
     seconds: float
+    """The try that succeeded took so long."""
+    tries: int = 1
+    """How many it took."""
+    tags: tuple[str, ...] = ()
+    """What it is to be found by, as they were given."""
+    plan: tuple[str, ...] = ()
+    """When it was simulated: what would be done, in its order, one line each."""
+
+    def to_json(self) -> str:
+        """The report as indented JSON, for programs and logs. Fields may be added, never renamed."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode()
 
 
 class Restored(Struct, frozen=True, kw_only=True):

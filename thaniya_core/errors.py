@@ -24,6 +24,8 @@
     ├── ConnectionLost               1
     ├── CommandFailed                1   a program ended badly or ran out of time
     ├── SourceFailed                 1   what is to be backed up cannot be packed
+    ├── StepFailed                   1   what was to be done before or after a backup
+    ├── OutOfTime                    1   a backup was not done within its time limit
     └── StateUnreadable              1   a state file is broken
 
 Each class carries a wire code (stable, used between client and server), a title for people and an exit code.
@@ -192,6 +194,16 @@ class CommandFailed(ThaniyaError):
 class SourceFailed(ThaniyaError):
     code = "source_failed"
     title = "The source cannot be backed up"
+
+
+class StepFailed(ThaniyaError):
+    code = "step_failed"
+    title = "A step before or after the backup failed"
+
+
+class OutOfTime(ThaniyaError):
+    code = "out_of_time"
+    title = "Not done in time"
 
 
 class StateUnreadable(ThaniyaError):

@@ -6,16 +6,25 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 
 import pytest
 
+import thaniya_client
 from thaniya_client import LocalDirectory
 from thaniya_core.system.run import run
 
 DOCUMENT = Path(__file__).parents[2] / "docs/client-library.md"
-_TASKS = DOCUMENT.read_text().partition("## What is backed up: tasks")[2].partition("\n## ")[0]
-_SECTIONS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", _TASKS, re.DOTALL | re.MULTILINE))
+
+
+def _sections(title: str) -> dict[str, str]:
+    text = DOCUMENT.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    return dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", text, re.DOTALL | re.MULTILINE))
+
+
+_SECTIONS = _sections("What is backed up: tasks")
+_AROUND = _sections("Around a run")
 
 
 @pytest.fixture
@@ -46,10 +55,22 @@ def test_examples_of_tasks_make_backups(section: str, target: LocalDirectory, so
     assert len(list(target.backups())) == len(examples)
 
 
+@pytest.mark.parametrize("section", [name for name, text in _AROUND.items() if "```python" in text])
+def test_examples_of_what_is_around_a_run_make_backups(section: str, target: LocalDirectory, source: Path) -> None:
+    for example in re.findall(r"```python\n(.*?)```", _AROUND[section], re.DOTALL):
+        exec(
+            re.sub(r"(?<=\")/(?=home)", f"{source}/", example),
+            {**vars(thaniya_client), "target": target},
+        )
+    assert list(target.backups())
+
+
 def test_examples_that_need_a_server_are_valid_and_name_a_test() -> None:
-    for text in _SECTIONS.values():
-        for test in re.findall(r"<!-- needs a server: (\S+) -->", text):
+    known = {"os": SimpleNamespace(environ={"SHOP_PASSWORD": "secret"})}
+    for text in [*_SECTIONS.values(), *_AROUND.values()]:
+        for test, example in re.findall(r"<!-- needs a server: (\S+) -->\n\n((?:    .*\n|\n)+)", text):
             assert (DOCUMENT.parents[1] / test).exists()
-            lines = [line[4:] for line in text.splitlines() if line.startswith("    ")]
-            for task in re.findall(r"backup\((.*?\)), name=", "\n".join(lines)):
-                exec(lines[0] + "\n" + task, {"os": SimpleNamespace(environ={"SHOP_PASSWORD": "secret"})})
+            backups: list[str] = []
+            target = SimpleNamespace(backup=lambda *tasks, name, before=(), to=backups: to.append(name))
+            exec(dedent(example), {**known, "target": target})
+            assert backups

@@ -167,6 +167,21 @@ def test_a_recipe_travels_to_the_server_and_into_restore_txt(connect: Callable[.
     assert client.show(report.id).recipes[0].lines == ("gzip -dc ./date.txt.gz",)
 
 
+def test_tags_travel_to_the_server(connect: Callable[..., ThaniyaServer], server: Server) -> None:
+    client = connect()
+    report = client.backup(Command(["date"], name="date.txt"), name="nightly", tags=["v2"])
+    assert [backup.tags for backup in client.backups()] == [("v2",)]
+    assert server.catalog.get(report.id).notes.tags == ("v2",)
+
+
+def test_a_simulated_backup_asks_the_server_and_leaves_no_trace(
+    connect: Callable[..., ThaniyaServer], server: Server
+) -> None:
+    report = connect().backup(Command(["date"], name="date.txt"), name="nightly", host="web1", simulate=True)
+    assert report.plan[0].startswith("a backup of alice/web1/nightly to ThaniyaServer(")
+    assert server.uploads.list_all(10) == []
+
+
 def test_a_recipe_that_would_leave_its_comment_is_refused_by_the_server(
     connect: Callable[..., ThaniyaServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""What volumes, jobs, the log and their dialogs look like, at three sizes, dark and light."""
+"""What overview, uploads, volumes, jobs, the log and their dialogs look like, at three sizes, dark and light."""
 
 from __future__ import annotations
 
@@ -53,6 +53,41 @@ def server(year: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(server, "observe", see)
     monkeypatch.setattr(server.volume_watch, "look_at", look)
     return server
+
+
+async def _overview(person) -> None:
+    await person.see("alice/web2/site")
+    await person.see("upload.archived")
+
+
+async def _findings(person) -> None:
+    await _overview(person)
+    await person.press("f")
+    await person.see("Copy")
+
+
+async def _help(person) -> None:
+    await _overview(person)
+    await person.press("question_mark")
+    await person.see("what the keys do")
+
+
+async def _uploads(person) -> None:
+    await person.go("uploads")
+    await person.see("bob/lab-nas/photos")
+    await person.see("archived")
+
+
+async def _upload_abort(person) -> None:
+    await _uploads(person)
+    await person.press("G", "a")
+    await person.see("Abort this upload?")
+
+
+async def _slot_disable(person) -> None:
+    await _uploads(person)
+    await person.press("d")
+    await person.see("Take out of use?")
 
 
 async def _volumes(person) -> None:
@@ -170,6 +205,12 @@ async def _log_event(person) -> None:
 SCENES = {
     scene.__name__.strip("_"): scene
     for scene in (
+        _overview,
+        _findings,
+        _help,
+        _uploads,
+        _upload_abort,
+        _slot_disable,
         _volumes,
         _volume_gone,
         _volume_details,

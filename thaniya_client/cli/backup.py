@@ -46,6 +46,8 @@ def backup(
             help="How long to try again while there is no free slot, or as many uploads as you may have.",
         ),
     ] = "10m",
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="A word to find the backup by. Repeatable.")] = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Only tell what would be done.")] = False,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -78,9 +80,14 @@ def backup(
                 host=settings.host or None,
                 patience_s=parse_duration(patience),
                 on_progress=on_progress,
+                tags=tag or (),
+                simulate=simulate,
             )
         if as_json:
             print_json("report", report)
+        elif simulate:
+            for line in report.plan:
+                print_line(line)
         else:
             _print_report(report)
     if report.warning_count:

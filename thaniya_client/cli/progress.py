@@ -9,7 +9,7 @@ from time import monotonic
 
 from thaniya_client.cli.output import print_json
 from thaniya_client.values import OnProgress, Phase, Progress
-from thaniya_core.formats.quantities import format_size
+from thaniya_core.formats.quantities import format_duration, format_size
 
 _LINE_EVERY_S = 30.0
 _JSON_EVERY_S = 1.0
@@ -22,7 +22,7 @@ def show_progress(as_json: bool) -> Iterator[OnProgress]:
         yield _Occasional(_print_status, _JSON_EVERY_S)
     elif sys.stderr.isatty():
         # Imported here: rich is slow to load, and under cron there is no terminal.
-        from thaniya_client.cli.bar import show_bar
+        from thaniya_client.rich_bar import show_bar
 
         with show_bar() as on_progress:
             yield on_progress
@@ -55,4 +55,8 @@ def _print_line(progress: Progress) -> None:
     if progress.phase is Phase.DONE:
         return
     done = f": {format_size(progress.read_bytes)}, {progress.entries} entries" if progress.read_bytes else ""
+    if progress.bytes_per_s is not None:
+        done += f", {format_size(int(progress.bytes_per_s))}/s"
+    if progress.remaining_s is not None:
+        done += f", at most {format_duration(progress.remaining_s)} left"
     print(f"{progress.phase.value}{done}{f' ({progress.detail})' if progress.detail else ''}", file=sys.stderr)

@@ -23,11 +23,13 @@ from thaniya_core.formats.manifest import (
 from thaniya_core.formats.names import (
     BACKUP_FILE,
     DOCUMENT_FILES,
+    NOTES_FILE,
     Series,
     check_id,
     id_time,
     is_legal_file,
 )
+from thaniya_core.formats.notes import Notes, check_tags, decode_notes, encode_notes
 from thaniya_core.formats.protocol import BackupSummary, UploadState, summarize_backup
 from thaniya_core.system.clock import SystemClock
 from thaniya_core.system.files import open_regular, os_errors, publish_directory, remove_tree
@@ -80,7 +82,7 @@ class LocalConnector:
 
     def backups(self, host: str = "", name: str = "") -> Iterator[BackupSummary]:
         for directory in self._layout.backups(self._user, host, name):
-            yield summarize_backup(_read_document(directory))
+            yield summarize_backup(_read_document(directory), tags=_read_notes(directory).tags)
 
     def document(self, backup_id: str) -> BackupDocument:
         return _read_document(self._find(backup_id))
@@ -136,7 +138,10 @@ class LocalUpload:
         document = self._describe(manifest)
         ancestors = read_chain(document, self._read_document)[1:]
         with os_errors(f"archive backup {self._id}"):
-            for name, data in encode_documents(document, ancestors).items():
+            documents = encode_documents(document, ancestors)
+            if manifest.tags:
+                documents[NOTES_FILE] = encode_notes(Notes(tags=check_tags(manifest.tags)))
+            for name, data in documents.items():
                 writer = self.open(name)
                 writer.write(data)
                 writer.close()
@@ -195,6 +200,16 @@ class _LocalWriter:
             self._file.close()
         except OSError:
             pass  # what could not be written is thrown away
+
+
+def _read_notes(directory: Path) -> Notes:
+    path = directory / NOTES_FILE
+    try:
+        with os_errors("read a backup's notes"):
+            data = path.read_bytes()
+    except NotFound:
+        return Notes()
+    return decode_notes(data, str(path))
 
 
 def _read_document(directory: Path) -> BackupDocument:

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from thaniya_core.errors import Busy, SourceFailed
 from thaniya_core.system.files import write_atomic
-from thaniya_core.system.signals import held_signals
+from thaniya_core.system.signals import ended_by_signals, held_signals
 
 MARK_SUFFIX = ".thaniya"
 
@@ -46,7 +43,7 @@ def maintenance_mode(
         SourceFailed: the file cannot be written.
     """
     mark = flag.with_name(flag.name + MARK_SUFFIX)
-    with _ended_by_signals():
+    with ended_by_signals():
         descriptor = _open_mark(mark)
         try:
             try:
@@ -122,23 +119,3 @@ def _switched_on(
             flag.unlink(missing_ok=True)
             mark.unlink(missing_ok=True)
         note("maintenance mode is off")
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as an exception does, where nobody else heeds them."""
-    changed: list[signal.Signals] = []
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, _end)
-                changed.append(number)
-    try:
-        yield
-    finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)

@@ -18,6 +18,7 @@ from thaniya_core import __version__
 from thaniya_core.archive.bringing import Bringer, Form, as_stored
 from thaniya_core.archive.catalog import Catalog
 from thaniya_core.archive.choice import DOCUMENTS_BYTES
+from thaniya_core.archive.notes import read_notes, write_notes
 from thaniya_core.archive.reuse import BACKUPS_LOOKED_AT, EarlierFile, EarlierFiles
 from thaniya_core.archive.rules import Rule
 from thaniya_core.archive.volumes import Volumes
@@ -35,6 +36,7 @@ from thaniya_core.formats.manifest import (
     make_document,
 )
 from thaniya_core.formats.names import BACKUP_FILE
+from thaniya_core.formats.notes import Notes, check_tags
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import all_parts
 from thaniya_core.formats.volume import backup_directory, incoming_directory
@@ -145,7 +147,8 @@ class Ingest:
         """
         with self._volumes.hold(upload.volume) as root, os_errors(f"archive {upload.id}"):
             document = self._find_in_place(upload, root) or self._put_into_place(upload, uploaded, root)
-        backup = Backup(document, upload.volume)
+            notes = read_notes(backup_directory(root, upload.series, upload.id))
+        backup = Backup(document, upload.volume, notes=notes)
         self._catalog.add(backup)
         return backup
 
@@ -208,6 +211,8 @@ class Ingest:
             write_atomic(incoming / name, data)
         for file in incoming.iterdir():
             file.chmod(_READ_ONLY)
+        if uploaded.manifest is not None:
+            write_notes(incoming, Notes(tags=check_tags(uploaded.manifest.tags)))
         return document
 
     def _find_ancestors(self, document: BackupDocument) -> list[BackupDocument]:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
 from thaniya_core.formats.names import Series, check_file, check_id
+from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.recipes import Recipe, check_recipes
 
 FORMAT = 1
@@ -120,6 +121,8 @@ class Manifest(Struct, frozen=True):
     """The backup that this one builds on, as it was agreed when the upload was allocated."""
     recipes: tuple[Recipe, ...] = ()
     """What is to be done with the restored files."""
+    tags: tuple[str, ...] = ()
+    """Tags for the backup. They go into its notes, where people may change them."""
 
 
 class SumsBy(StrEnum):
@@ -174,10 +177,11 @@ def check_manifest(manifest: Manifest) -> Manifest:
 
     Raises:
         IllegalName: a name that no uploaded file may bear, or a parent that is no id.
-        WrongUsage: an increment of nothing, a malformed sum, a negative number, a name that is there twice, or a recipe
-            that RESTORE.txt may not show.
+        WrongUsage: an increment of nothing, a malformed sum, a negative number, a name that is there twice, a recipe
+            that RESTORE.txt may not show, or an illegal tag.
     """
     check_recipes(manifest.recipes)
+    check_tags(manifest.tags)
     if manifest.parent is not None:
         check_id(manifest.parent)
     seen: set[str] = set()

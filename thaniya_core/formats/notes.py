@@ -7,13 +7,17 @@ name it, and a restore does not need it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from thaniya_core.errors import IllegalName, IntegrityFailed
+from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 
 FORMAT = 1
+TAGS_OF_CLIENT = 50
+"""So many tags a client may give to a backup that it makes."""
+
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=:-]{0,63}")
 
 
@@ -35,6 +39,19 @@ def check_tag(text: str) -> str:
             hint="up to 64 of A-Z a-z 0-9 . _ + @ = : - and no sign at the beginning",
         )
     return text
+
+
+def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags that a client gives to a backup, sorted, each once.
+
+    Raises:
+        IllegalName: one is not a legal tag.
+        WrongUsage: there are too many.
+    """
+    checked = tuple(sorted({check_tag(tag) for tag in tags}))
+    if len(checked) > TAGS_OF_CLIENT:
+        raise WrongUsage(f"there are {len(checked)} tags; {TAGS_OF_CLIENT} are allowed")
+    return checked
 
 
 def encode_notes(notes: Notes) -> bytes:

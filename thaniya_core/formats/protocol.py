@@ -200,9 +200,10 @@ class BackupSummary(Struct, frozen=True):
     """It, or a backup that it builds on, is damaged or gone."""
     parent: str | None = None
     """The backup that an increment builds on."""
+    tags: tuple[str, ...] = ()
 
 
-def summarize_backup(document: BackupDocument, *, broken: bool = False) -> BackupSummary:
+def summarize_backup(document: BackupDocument, *, broken: bool = False, tags: tuple[str, ...] = ()) -> BackupSummary:
     """A backup's line in a list."""
     return BackupSummary(
         id=document.id,
@@ -216,6 +217,7 @@ def summarize_backup(document: BackupDocument, *, broken: bool = False) -> Backu
         warning_count=document.warning_count,
         broken=broken,
         parent=document.parent,
+        tags=tags,
     )
 
 

@@ -38,4 +38,4 @@ def upload_status(services: Services, upload: Upload) -> UploadStatus:
 
 def backup_summary(backup: Backup) -> BackupSummary:
     """A backup's line in a list."""
-    return summarize_backup(backup.document, broken=bool(backup.broken))
+    return summarize_backup(backup.document, broken=bool(backup.broken), tags=backup.notes.tags)

@@ -14,8 +14,10 @@ import pytest
 from msgspec.structs import replace
 
 from thaniya_core.archive import bringing, ingest
+from thaniya_core.errors import WrongUsage
 from thaniya_core.formats.compression import Compression
 from thaniya_core.formats.manifest import BackupFile, FileKind, Manifest, SumsBy
+from thaniya_core.formats.notes import Notes
 from thaniya_core.model import JobState, SlotState, UploadState
 from thaniya_core.system.run import run
 
@@ -509,3 +511,31 @@ def test_errno_is_a_reason_people_can_read(server, spooled, run_jobs, monkeypatc
         f"cannot archive {upload.id}: Read-only file system: /mnt/volume/.incoming"
         in server.uploads.get(upload.id).reason
     )
+
+
+def test_tags_of_the_client_become_notes_that_people_may_change(archived, manifest_of, server):
+    manifest = replace(manifest_of(home__tar=b"x"), tags=("b", "a"))
+    backup = archived(manifest, home__tar=b"x")
+    assert backup.notes == Notes(tags=("a", "b"))
+
+    server.backups.tag(backup, ["c"], ["a"], "admin")
+    server.catalog.rebuild()
+
+    assert server.catalog.get(backup.id).notes.tags == ("b", "c")
+
+
+@pytest.mark.parametrize("tags", [("two words",), ("\x1b[2J",), tuple(f"tag{number}" for number in range(51))])
+def test_illegal_tags_of_a_client_are_refused(spooled, manifest_of, tags):
+    with pytest.raises(WrongUsage):
+        spooled(replace(manifest_of(home__tar=b"x"), tags=tags), home__tar=b"x")
+
+
+def test_tags_outlive_an_attempt_that_was_interrupted_after_the_rename(
+    server, spooled, manifest_of, run_jobs, clock, failing
+):
+    upload = spooled(replace(manifest_of(home__tar=b"x"), tags=("a",)), home__tar=b"x")
+    with failing(ingest, "publish_directory", after=True):
+        run_jobs()
+    clock.advance(5)
+    run_jobs()
+    assert server.catalog.get(upload.id).notes.tags == ("a",)
