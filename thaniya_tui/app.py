@@ -126,6 +126,8 @@ class Console(ActingApp):
         # `console` is rich's, by which every text finds its styles.
         self.console.pop_theme()
         self.console.push_theme(themes.styles_of(theme))
+        for screen in self.screen_stack:
+            themes.draw_anew(screen)
 
     # Reading.
 

@@ -14,7 +14,7 @@ from textual.widgets import Footer, Static
 
 from thaniya_core.server import Server
 from thaniya_core.views import Live, Survey
-from thaniya_tui import render
+from thaniya_tui import render, themes
 from thaniya_tui.widgets import FilterBar, StatusLine, SyncedTable
 
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ class Area(Screen[None]):
     def refresh_area(self) -> None:
         """Read anew what this area alone shows."""
 
+    _drawn_theme = ""
+
     def on_screen_resume(self) -> None:
+        """Show what was read while another area was in front, in the colours of now."""
+        if self._drawn_theme not in ("", self.console.theme):
+            themes.draw_anew(self)
+        self._drawn_theme = self.console.theme
         self.console.bring_up_to_date(self)
         self.refresh_area()
 

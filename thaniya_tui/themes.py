@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.style import Style
 from rich.theme import Theme as RichTheme
+from textual.screen import Screen
 from textual.theme import Theme
+from textual.widget import Widget
+from textual.widgets import Static
 
 DARK = Theme(
     name="thaniya-dark",
@@ -62,3 +67,13 @@ def styles_of(theme: Theme) -> RichTheme:
             "moving": colour(theme.primary),
         }
     )
+
+
+def draw_anew(screen: Screen[Any]) -> None:
+    """Draw everything on a screen with the styles of now: widgets keep what they have drawn with those before."""
+    for widget in screen.walk_children(Widget):
+        widget.notify_style_update()
+        if isinstance(widget, Static):
+            widget.update(widget.content)
+        else:
+            widget.refresh()

@@ -111,7 +111,7 @@ class Person:
     async def wait_until_still(self) -> None:
         """Wait until what is on the screen stays the same for a while."""
         before, same = None, 0
-        while same < 5:
+        while same < 8:
             await self.pilot.pause(0.04)
             strips = list(self.console.screen._compositor.render_strips())
             before, same = strips, same + 1 if strips == before else 0

@@ -414,3 +414,26 @@ def test_areas_can_be_drawn_in_each_theme(visit, give, theme):
         await person.see("red/web1/nightly")
 
     visit(look, theme=theme)
+
+
+def test_another_theme_colours_everything_that_is_on_the_screens(visit, give):
+    give()
+
+    def colours(person):
+        strips = person.console.screen._compositor.render_strips()
+        return {segment.style.color for strip in strips for segment in strip if segment.style and segment.text.strip()}
+
+    async def change(person):
+        await person.go("overview")
+        await person.go("uploads")
+        await person.see("alice/web1/nightly")
+        dark = colours(person)
+        person.console.theme = "thaniya-light"
+        await person.wait_until_still()
+        light = colours(person)
+        assert not dark & light
+        await person.go("overview")
+        await person.wait_until_still()
+        assert not dark & colours(person)
+
+    visit(change)
