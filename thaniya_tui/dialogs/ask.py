@@ -85,13 +85,13 @@ class Ask(Dialog[dict[str, str]]):
         with VerticalScroll(id="dialog-scroll", can_focus=False):
             if self._text:
                 yield Static(self._text, id="dialog-text")
-            for number, field in enumerate(self._fields.values()):
-                yield Label(Text(field.label), classes="label" if number else "label -first")
+            for field in self._fields.values():
+                yield Label(Text(field.label))
                 if field.words:
                     yield OneOf(field.words, field.value, id=f"field-{field.name}")
                     continue
                 yield Input(field.value, placeholder=field.placeholder, id=f"field-{field.name}", compact=True)
-                yield Static(id=f"wrong-{field.name}", classes="wrong")
+                yield Static(id=f"wrong-{field.name}", classes="wrong -empty")
             for choice in self._choices:
                 yield Tick(choice.label, id=f"choice-{choice.name}", value=choice.value)
 
@@ -100,8 +100,6 @@ class Ask(Dialog[dict[str, str]]):
         yield Button(self._agree, id="agree", variant="error" if self._destroys else "primary")
 
     def on_mount(self) -> None:
-        for line in self.query(".wrong"):
-            line.display = False
         if self._destroys:
             self.query_one("#leave").focus()
         else:
@@ -186,4 +184,4 @@ class Ask(Dialog[dict[str, str]]):
     def _tell(self, field: Field, text: str, style: str) -> None:
         line = self.query_one(f"#wrong-{field.name}", Static)
         line.update(Text.assemble((render.paragraph(text).plain, style)))
-        line.display = bool(text)
+        line.set_class(not text, "-empty")
