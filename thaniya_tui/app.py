@@ -151,7 +151,6 @@ class Console(ActingApp):
         area = self.area_in_front()
         if area is not None:
             area.status_line().note_failure(self._failed_reading)
-        self.fail_reading(error)
 
     def _take_survey(self, survey: Survey) -> None:
         is_new = self.survey is None or survey.made_at != self.survey.made_at
