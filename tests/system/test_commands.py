@@ -273,8 +273,9 @@ def test_backups(running_server, make_archive, tmp_path, refuses):
     assert backup in box.thaniya("backup", "list", "--host", "web1", "--name", "nightly").stdout
     assert str(box.archived()[backup]) in box.thaniya("backup", "show", backup[:16]).stdout
     assert box.thaniya("backup", "show", backup, "--json").json["directory"] == str(box.archived()[backup])
-    assert "home.tar.gz" in box.thaniya("backup", "files", backup).stdout
-    assert box.thaniya("backup", "files", backup, "--json").json_lines[0]["path"] == "home.tar.gz"
+    assert box.thaniya("backup", "files", backup).stderr == "home.tar.gz: no list of what is inside\n"
+    (archive,) = box.thaniya("backup", "files", backup, "--json").json_lines
+    assert (archive["message_type"], archive["name"]) == ("archive", "home.tar.gz")
     target = tmp_path / "restored"
     done = box.thaniya("backup", "restore", backup, str(target), "hello", "--json")
     assert (done.exit_code, done.json["id"]) == (0, backup)
