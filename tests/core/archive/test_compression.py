@@ -203,7 +203,7 @@ def test_contents_list_follows_its_archive(server, archived, make_tar, manifest_
         ("home.files", "home.tar.gz"),
         ("home.tar.gz", None),
     ]
-    assert list(server.backups.entries(backup)) == [("home.tar.gz", entry)]
+    assert [inside.entry for inside in server.backups.inside(backup)] == [entry]
     assert server.backups.verify(backup, "login:test").broken == ""
 
 

@@ -191,7 +191,7 @@ def with_contents(archived, manifest_of):
 def test_contents_of_an_archive_are_listed(server, with_contents, compression):
     backup = with_contents(compression, _packed(compression))
 
-    assert list(server.backups.entries(backup)) == [("home.tar", ENTRY)] * 1000
+    assert [inside.entry for inside in server.backups.inside(backup)] == [ENTRY] * 1000
 
 
 @pytest.mark.parametrize("compression", LIST_COMPRESSIONS)
@@ -201,4 +201,4 @@ def test_damaged_contents_list_is_told(server, with_contents, compression, damag
     backup = with_contents(compression, whole[: len(whole) - 13] if damage == "cut" else b"garbage" * 99)
 
     with pytest.raises(IntegrityFailed):
-        list(server.backups.entries(backup))
+        list(server.backups.inside(backup))
