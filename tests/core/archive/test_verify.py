@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from thaniya_core.archive.contents import read_contents
 from thaniya_core.archive.reading import killing_signal
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
@@ -191,7 +192,7 @@ def with_contents(archived, manifest_of):
 def test_contents_of_an_archive_are_listed(server, with_contents, compression):
     backup = with_contents(compression, _packed(compression))
 
-    assert [inside.entry for inside in server.backups.inside(backup)] == [ENTRY] * 1000
+    assert list(read_contents(server.catalog.directory(backup), backup.document.files[0])) == [ENTRY] * 1000
 
 
 @pytest.mark.parametrize("compression", LIST_COMPRESSIONS)
@@ -201,4 +202,4 @@ def test_damaged_contents_list_is_told(server, with_contents, compression, damag
     backup = with_contents(compression, whole[: len(whole) - 13] if damage == "cut" else b"garbage" * 99)
 
     with pytest.raises(IntegrityFailed):
-        list(server.backups.inside(backup))
+        list(read_contents(server.catalog.directory(backup), backup.document.files[0]))
