@@ -54,6 +54,7 @@ def test_slots_disk_full(ending_box, small_disk, make_file):
     small_disk(box.directory / "disk", "24m")
     box.initialise()
     box.configure("paths", slots="disk/slots", spool="disk/spool")
+    box.configure("slots", margin=0)  # the client is to meet the full disk, not to be shown out before
     open_server(box.config).slots.ensure(2)
     box.slot_directory = lambda slot: box.directory / "disk" / "slots" / slot / "upload"
     box.add_user("alice")
