@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from thaniya_core.errors import Busy, NotFound, ThaniyaError, WrongState
 from thaniya_core.jobs import Schedule, Task, TaskState
-from thaniya_core.jobs.schedule import RETRY, begin, fail, is_due, next_run, stop, succeed
+from thaniya_core.jobs.runs import RETRY, begin, fail, is_due, next_run, stop, succeed
 from thaniya_core.model import RUN_CLAIM, RunRecord
 from thaniya_core.store import MemoryStore
 from thaniya_core.system.throttle import Stopped
