@@ -88,15 +88,13 @@ class Console(ActingApp):
         self.is_paused = False
         self.live: Live | None = None
         """What was read last of what moves."""
-        self._live_read_at = time.monotonic()
-        self.survey: Survey | None = None
         self._live_read_at = 0.0
+        self.survey: Survey | None = None
         self._stale_after_s = stale_after_s
-        self._failed_reading = ""
         self._unread: set[tuple[DOMNode, str]] = set()
         """What cannot be read now, with the node that it is read for."""
         self._surveying = Surveying(server)
-        self._live_reader = Reader(self, "what moves", server.observe, self._take_live, self._fail_live, LIVE_S)
+        self._live_reader = Reader(self, "what moves", server.observe, self._take_live, self.fail_reading, LIVE_S)
         self._survey_reader = Reader(
             self, "the survey", self._surveying.ask, self._take_survey, self._fail_survey, LOOK_S
         )
@@ -132,8 +130,7 @@ class Console(ActingApp):
     # Reading.
 
     def _take_live(self, live: Live) -> None:
-        before, self.live, self._failed_reading = self.live, live, ""
-        self._live_read_at = time.monotonic()
+        before, self.live, self._live_read_at = self.live, live, time.monotonic()
         if before is not None and _has_news(before, live):
             self._surveying.want()
             self._survey_reader.ask_soon()
@@ -144,13 +141,6 @@ class Console(ActingApp):
         if not self.is_paused:
             area.show_live(live)
             area.refresh_footer()
-
-    def _fail_live(self, error: Exception) -> None:
-        self._failed_reading = str(error)
-        self.fail_reading(error)
-        area = self.area_in_front()
-        if area is not None:
-            area.status_line().note_failure(self._failed_reading)
 
     def _take_survey(self, survey: Survey) -> None:
         is_new = self.survey is None or survey.made_at != self.survey.made_at
@@ -196,8 +186,6 @@ class Console(ActingApp):
             line.note_survey(self.survey)
             area.show_survey(self.survey)
         line.note_unread(self._unread_for(area))
-        if self._failed_reading:
-            line.note_failure(self._failed_reading)
 
     @property
     def now(self) -> datetime:

@@ -43,7 +43,7 @@ def test_what_is_read_while_an_area_is_being_laid_out_is_shown_when_it_is(visit,
         switched = console.switch_mode("uploads")
         console._take_live(console.live)
         console._take_survey(console.survey)
-        console._fail_live(OSError("cannot be read"))
+        console.note_reading(console, "what moves", is_failing=True)
         await switched
         await person.see("meanwhile")
 

@@ -48,7 +48,6 @@ class StatusLine(Horizontal):
         self._live: Live | None = None
         self._survey: Survey | None = None
         self._read_at = time.monotonic()
-        self._failure = ""
         self._unread = ""
         self.is_paused = False
         self.is_read_only = False
@@ -64,17 +63,12 @@ class StatusLine(Horizontal):
 
     def note_live(self, live: Live, read_at: float) -> None:
         """What moves was read, at this time of the monotonic clock."""
-        self._live, self._failure, self._read_at = live, "", read_at
+        self._live, self._read_at = live, read_at
         self.draw()
 
     def note_survey(self, survey: Survey) -> None:
         """The verdict has come."""
         self._survey = survey
-        self.draw()
-
-    def note_failure(self, failure: str) -> None:
-        """Reading failed."""
-        self._failure = failure
         self.draw()
 
     def note_unread(self, name: str) -> None:
@@ -94,7 +88,7 @@ class StatusLine(Horizontal):
 
     @property
     def _is_live_stale(self) -> bool:
-        return bool(self._failure) or time.monotonic() - self._read_at > self._stale_after_s
+        return time.monotonic() - self._read_at > self._stale_after_s
 
     def draw(self) -> None:
         """Say how things are."""
