@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from thaniya_core.cli.main import run
-from thaniya_core.initialise import initialise
 from thaniya_core.model import Event
 from thaniya_core.server import open_server
 from thaniya_core.system.files import locked
@@ -21,26 +20,6 @@ from thaniya_core.system.privileges import call_as
 from thaniya_core.testing import FixedClock
 
 SERIES = "alice/web1/nightly"
-
-
-@pytest.fixture
-def config(tmp_path):
-    initialise(tmp_path / "server", "test", slots=2)
-    return tmp_path / "server" / "thaniya.toml"
-
-
-@pytest.fixture
-def command(config, capfd):
-    """Runs a command; gives exit code, stdout and stderr."""
-
-    def call(*arguments, told=""):
-        capfd.readouterr()
-        exit_code = run(["--config", str(config), *arguments])
-        out, err = capfd.readouterr()
-        assert told in err, err
-        return exit_code, out, err
-
-    return call
 
 
 def back_up(server, data=b"some notes"):

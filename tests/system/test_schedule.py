@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from thaniya_core.cli.main import run
-from thaniya_core.initialise import initialise
 from thaniya_core.server import open_server
 from thaniya_core.testing import FixedClock
 
@@ -20,23 +18,9 @@ DEADLINE_S = 60
 
 
 @pytest.fixture
-def config(tmp_path):
-    initialise(tmp_path / "server", "test", slots=2)
-    return tmp_path / "server" / "thaniya.toml"
-
-
-@pytest.fixture
-def command(config, capfd):
+def command(run_command):
     """Runs a command; gives exit code and stdout."""
-
-    def call(*arguments, told=""):
-        capfd.readouterr()
-        exit_code = run(["--config", str(config), *map(str, arguments)])
-        out, err = capfd.readouterr()
-        assert told in err, err
-        return exit_code, out
-
-    return call
+    return lambda *arguments, told="": run_command(*arguments, told=told)[:2]
 
 
 def add(config, text):

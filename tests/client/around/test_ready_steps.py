@@ -35,13 +35,6 @@ esac
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Directory:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/file").write_text("hello")
-    return Directory(tmp_path / "source")
-
-
-@pytest.fixture
 def units(tmp_path: Path, programs: Callable[[str, str], None]) -> Path:
     """Where the stand-in for systemctl keeps the states of its units."""
     programs("systemctl", SYSTEMCTL)

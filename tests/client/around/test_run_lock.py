@@ -28,13 +28,6 @@ LocalDirectory(sys.argv[1], user="alice").backup(Slow(), name="nightly", host="w
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Directory:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/file").write_text("hello")
-    return Directory(tmp_path / "source")
-
-
-@pytest.fixture
 def other_run(target: LocalDirectory) -> Iterator[subprocess.Popen[str]]:
     """A process that is making a backup of alice/web1/nightly."""
     argv = [sys.executable, "-c", SCRIPT, str(target.path)]

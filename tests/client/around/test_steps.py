@@ -56,13 +56,6 @@ class Failing:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Directory:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/file").write_text("hello")
-    return Directory(tmp_path / "source")
-
-
-@pytest.fixture
 def say(tmp_path: Path) -> Callable[[str], list[str]]:
     """A function that gives a command which adds a line to what was said."""
     return lambda word: ["sh", "-c", f'echo "{word}" >>"$1"', "sh", str(tmp_path / "said")]

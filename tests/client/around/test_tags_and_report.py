@@ -12,13 +12,6 @@ from thaniya_client import Directory, IllegalName, LocalDirectory, WrongUsage
 from thaniya_core.initialise import initialise
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Directory:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/file").write_text("hello")
-    return Directory(tmp_path / "source")
-
-
 def test_tags_lie_beside_the_backup_and_are_listed(
     target: LocalDirectory, source: Directory, archive_of: Callable[[str], Path]
 ) -> None:
