@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -36,6 +37,7 @@ def open_console(config_file: Path | None, *, is_read_only: bool, theme: Console
     keys = check_keys(settings.keys, str(server.config.file))
     # What would be written to stderr would be written over the screen; all of it is in the audit log or told here.
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)
+    gc.freeze()  # what is loaded by now stays: looking for garbage in it would hold the screen up each time
     console = Console(
         server,
         login_actor(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import shutil
 import subprocess
@@ -73,6 +74,7 @@ async def watch(config: Path, begun: float, move: Path) -> Figures:
         return (time.process_time() - processor) / (time.perf_counter() - wall)
 
     console = Console(open_server(config), "login:bench")
+    gc.freeze()  # as the command does
     async with console.run_test(size=(120, 40)) as pilot:
         while console.survey is None or console.live is None:
             await asyncio.sleep(0.005)
