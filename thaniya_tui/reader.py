@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from textual.dom import DOMNode
-from textual.worker import Worker
+from textual.screen import Screen
 
 from thaniya_tui.threads import begin, in_thread
 
@@ -36,7 +36,8 @@ class Reader(Generic[T]):
             ask: called in a thread; may take long.
             show: called with each answer, in the event loop.
             fail: called when asking or showing failed in another way than the last time; the next try comes in time.
-            every_s: from an answer to the next question; None asks only when `ask_soon` is called.
+            every_s: from an answer to the next question, while the screen is in front; None asks only when `ask_soon`
+                is called.
         """
         self._node = node
         self._name = name
@@ -46,11 +47,10 @@ class Reader(Generic[T]):
         self._every_s = every_s
         self._failure = ""
         self._wake = asyncio.Event()
-        self._worker: Worker[None] | None = None
 
     def start(self) -> None:
         """Begin to read, at once."""
-        self._worker = begin(
+        begin(
             self._node,
             self._read_for_ever,
             group=f"read {self._name}",
@@ -62,11 +62,6 @@ class Reader(Generic[T]):
         """Ask at once, or as soon as the answer that is under way has come."""
         self._wake.set()
 
-    def stop(self) -> None:
-        """Read no more; an answer that is under way is thrown away."""
-        if self._worker is not None:
-            self._worker.cancel()
-
     async def _read_for_ever(self) -> None:
         while True:
             self._wake.clear()
@@ -77,9 +72,14 @@ class Reader(Generic[T]):
             else:
                 self._note("")
             try:
-                await asyncio.wait_for(self._wake.wait(), self._every_s)
+                await asyncio.wait_for(self._wake.wait(), self._every_s if self._is_seen else None)
             except TimeoutError:
                 pass  # it is time to ask again
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether somebody sees what is read; an area that comes to the front asks by itself."""
+        return not isinstance(self._node, Screen) or self._node.is_current
 
     def _note(self, failure: str, error: Exception | None = None) -> None:
         """Tell a failure once, and have the status line show for as long as it lasts that what is shown is old."""

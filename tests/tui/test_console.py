@@ -216,6 +216,23 @@ def test_reading_goes_on_after_what_was_read_could_not_be_shown(visit):
     visit(read)
 
 
+def test_what_nobody_sees_is_not_read(visit):
+    read = []
+
+    async def look(person):
+        await person.go("uploads")
+        area = person.console.screen
+        Reader(area, "something", lambda: read.append(""), lambda _: None, area.console.fail_reading, 0.01).start()
+        await person.wait(lambda: len(read) > 2)
+        await person.go("jobs")
+        await person.wait_until_still()
+        before = len(read)
+        await person.wait_until_still()
+        assert len(read) == before
+
+    visit(look)
+
+
 def test_a_mistake_in_showing_is_told_in_full(visit):
     async def show(person):
         person.console.fail_reading(ZeroDivisionError("of the program"))

@@ -81,14 +81,13 @@ class LogArea(Area):
         self._reader.ask_soon()
 
     def _read_on(self) -> Page:
-        page = self._page
-        return read_on(self.server, page) if self.is_current or page.begin is None else page
+        return read_on(self.server, self._page)
 
     def _take(self, page: Page) -> None:
         if (page.wanted, page.until) != (self._page.wanted, self._page.until):
             return  # another page is wanted meanwhile
         self._page = page
-        if not page.is_whole:
+        if not page.is_whole and self.is_current:
             self._reader.ask_soon()
         if self.is_current and not self.console.is_paused:
             self._show_page()

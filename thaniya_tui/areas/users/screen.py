@@ -112,7 +112,6 @@ class UsersArea(Area):
         self.query_one("#user-about", Lines).show(about)
 
     def on_data_table_row_highlighted(self) -> None:
-        super().on_data_table_row_highlighted()
         self._show_chosen()
 
     def on_data_table_row_selected(self) -> None:
