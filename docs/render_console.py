@@ -23,7 +23,8 @@ from thaniya_core.cli.demo.past import make_past
 from thaniya_core.cli.demo.year import make_past_id
 from thaniya_core.model import SlotState, Upload
 from thaniya_core.server import Server, open_server
-from thaniya_core.system.files import DiskSpace, remove_tree
+from thaniya_core.system.files import remove_tree
+from thaniya_core.system.space import DiskSpace
 from thaniya_core.testing import FixedClock
 from thaniya_tui import Console
 from thaniya_tui.areas import AREAS

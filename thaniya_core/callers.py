@@ -15,7 +15,8 @@ from thaniya_core.gate.keys import users_let_in
 from thaniya_core.gate.services import AuthorizedKey, Caller
 from thaniya_core.model import Agreement, Backup, Event, Upload, UploadState, agree_on_parent, check_admitted
 from thaniya_core.server import Server
-from thaniya_core.system.files import free_bytes, os_errors
+from thaniya_core.system.files import os_errors
+from thaniya_core.system.space import free_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -40,8 +40,10 @@ from thaniya_core.store import StateView, Store
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.deadline import LateCall
-from thaniya_core.system.files import DiskSpace, disk_space, os_errors, require_directory, try_lock, write_atomic
+from thaniya_core.system.files import os_errors, require_directory, write_atomic
+from thaniya_core.system.locks import try_lock
 from thaniya_core.system.privileges import account
+from thaniya_core.system.space import DiskSpace, disk_space
 
 LOOK_BACK = timedelta(days=35)
 """Uploads that ended before are no sign of anything."""

@@ -49,8 +49,9 @@ from thaniya_core.slots import (
 from thaniya_core.store import LoggedEvent, LogPlace, Store, TinyStore
 from thaniya_core.system.attempts import attempt
 from thaniya_core.system.clock import Clock, SystemClock
-from thaniya_core.system.files import free_bytes, make_directories, os_errors
+from thaniya_core.system.files import make_directories, os_errors
 from thaniya_core.system.privileges import drop_to, owner_of
+from thaniya_core.system.space import free_bytes
 
 if TYPE_CHECKING:
     from thaniya_core.monitor import Expectations

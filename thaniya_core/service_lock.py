@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import from_os_error, is_locked, os_errors, try_lock
+from thaniya_core.system.files import from_os_error, os_errors
+from thaniya_core.system.locks import is_locked, try_lock
 
 _POLL_S = 0.1
 

@@ -15,7 +15,7 @@ from thaniya_client.incremental import snapshot as snapshot_module
 from thaniya_client.incremental.policy import Link
 from thaniya_client.incremental.snapshot import forget_names, refresh_snapshot
 from thaniya_core.errors import Busy, IntegrityFailed, WrongUsage
-from thaniya_core.system.files import try_lock
+from thaniya_core.system.locks import try_lock
 from thaniya_core.system.privileges import call_as
 from thaniya_core.system.run import run
 

@@ -15,7 +15,7 @@ import pytest
 from thaniya_core.cli.main import run
 from thaniya_core.model import Event
 from thaniya_core.server import open_server
-from thaniya_core.system.files import locked
+from thaniya_core.system.locks import locked
 from thaniya_core.system.privileges import call_as
 from thaniya_core.testing import FixedClock
 

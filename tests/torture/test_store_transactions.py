@@ -13,7 +13,7 @@ import pytest
 
 from thaniya_core.model import Slot
 from thaniya_core.store import TinyStore
-from thaniya_core.system.files import try_lock
+from thaniya_core.system.locks import try_lock
 
 pytestmark = pytest.mark.torture
 

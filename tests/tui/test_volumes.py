@@ -9,7 +9,7 @@ import pytest
 from thaniya_core.formats.names import Series
 from thaniya_core.model import VolumeCondition
 from thaniya_core.server import Server
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 from thaniya_tui.areas.volumes import looking
 from thaniya_tui.dialogs import Failure, Reading
 from thaniya_tui.widgets import SyncedTable

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thaniya_core.errors import WrongUsage
 from thaniya_core.model import Volume, VolumeCondition
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 from thaniya_core.views import Rescanned, VolumeStatus
 from thaniya_tui.areas.volumes.dialogs import check_path, check_places, told_of, typed_name_of
 from thaniya_tui.areas.volumes.looking import DEADLINE_S, Look

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from thaniya_core.cli.demo.past import make_past
 from thaniya_core.server import open_server
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 from thaniya_core.testing import FixedClock
 from thaniya_tui.widgets import Lines, SyncedTable
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from thaniya_core.errors import Busy
 from thaniya_core.system.clock import SystemClock
-from thaniya_core.system.files import os_errors, read_regular, try_lock
+from thaniya_core.system.files import os_errors, read_regular
+from thaniya_core.system.locks import try_lock
 
 _LIMIT_BYTES = 4096
 

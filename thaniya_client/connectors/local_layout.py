@@ -21,7 +21,9 @@ from thaniya_core.formats.volume import (
     incoming_place,
 )
 from thaniya_core.system.clock import SystemClock
-from thaniya_core.system.files import free_bytes, locked, make_directories, os_errors, remove_tree, write_atomic
+from thaniya_core.system.files import make_directories, os_errors, remove_tree, write_atomic
+from thaniya_core.system.locks import locked
+from thaniya_core.system.space import free_bytes
 
 _MARGIN_BYTES = 16 * 1024 * 1024
 

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from thaniya_client.incremental.policy import Link
 from thaniya_core.errors import Busy, IntegrityFailed
-from thaniya_core.system.files import fsync_directory, hash_file, os_errors, read_regular, try_lock, write_atomic
+from thaniya_core.system.files import fsync_directory, hash_file, os_errors, read_regular, write_atomic
+from thaniya_core.system.locks import try_lock
 
 _FORMAT = 1
 

@@ -21,7 +21,8 @@ from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.compression import Compression, open_file_writer
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.system.background import run_in_background
-from thaniya_core.system.files import copy_file, free_bytes, hash_file, link_file, open_regular
+from thaniya_core.system.files import copy_file, hash_file, link_file, open_regular
+from thaniya_core.system.space import free_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from thaniya_core.formats.quantities import format_size
 from thaniya_core.model import Event, Volume, VolumeCondition
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import DiskSpace, disk_space
+from thaniya_core.system.space import DiskSpace, disk_space
 
 logger = logging.getLogger(__name__)
 

@@ -43,7 +43,6 @@ from thaniya_core.formats.volume import backup_directory, incoming_directory
 from thaniya_core.model import Backup, Upload
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import (
-    free_bytes,
     fsync_directory,
     make_directories,
     on_same_file_system,
@@ -52,6 +51,7 @@ from thaniya_core.system.files import (
     remove_tree,
     write_atomic,
 )
+from thaniya_core.system.space import free_bytes
 
 _READ_ONLY = 0o440
 

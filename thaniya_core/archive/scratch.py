@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from thaniya_core.errors import Busy
-from thaniya_core.system.files import locked, make_directories, os_errors, remove_tree
+from thaniya_core.system.files import make_directories, os_errors, remove_tree
+from thaniya_core.system.locks import locked
 from thaniya_core.system.marked_directory import make_writable
 
 PREFIX = "thaniya-trial-"

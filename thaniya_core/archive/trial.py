@@ -16,7 +16,8 @@ from thaniya_core.formats.contents import ContentsEntry, escape_path
 from thaniya_core.formats.manifest import BackupDocument, FileKind, find_contents
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import Part, all_parts
-from thaniya_core.system.files import free_bytes, hash_file, os_errors
+from thaniya_core.system.files import hash_file, os_errors
+from thaniya_core.system.space import free_bytes
 
 MARGIN_BYTES = 64 * 1024 * 1024
 """What a trial leaves free on the disk."""

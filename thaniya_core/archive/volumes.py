@@ -29,7 +29,6 @@ from thaniya_core.model import Event, Volume
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
 from thaniya_core.system.files import (
-    free_bytes,
     make_directories,
     on_same_file_system,
     os_errors,
@@ -37,6 +36,7 @@ from thaniya_core.system.files import (
     require_directory,
     write_atomic,
 )
+from thaniya_core.system.space import free_bytes
 
 logger = logging.getLogger(__name__)
 

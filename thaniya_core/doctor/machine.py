@@ -13,8 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from thaniya_core.setup.system import has_systemd
-from thaniya_core.system.files import DiskSpace, disk_space
 from thaniya_core.system.run import Completed, run
+from thaniya_core.system.space import DiskSpace, disk_space
 
 TIMEOUT_S = 15.0
 CONNECT_TIMEOUT_S = 5.0

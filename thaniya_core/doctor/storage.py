@@ -10,7 +10,7 @@ from thaniya_core.archive.volumes import Volumes
 from thaniya_core.doctor.examination import Subject
 from thaniya_core.doctor.finding import Finding, fail, ok, warn
 from thaniya_core.formats.quantities import format_size
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 FEW_FILES = 10_000
 """With fewer free inodes than this, files may soon find no room though bytes do."""

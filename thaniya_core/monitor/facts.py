@@ -21,7 +21,7 @@ from thaniya_core.model import (
     User,
     Volume,
 )
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 
 class SeriesFacts(Struct, frozen=True):

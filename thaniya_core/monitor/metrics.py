@@ -10,7 +10,7 @@ from thaniya_core.monitor.facts import VolumeFacts
 from thaniya_core.monitor.health import Report
 from thaniya_core.monitor.prometheus import Gauge, Value
 from thaniya_core.monitor.summary import LastBackup
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 
 def measure(report: Report) -> Iterator[Gauge]:

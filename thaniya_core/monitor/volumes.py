@@ -13,7 +13,7 @@ from thaniya_core.monitor.facts import VolumeFacts
 from thaniya_core.monitor.findings import Finding
 from thaniya_core.monitor.growth import days_until_full, growth_per_day
 from thaniya_core.monitor.summary import Arrived, SeriesSummary
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 
 def volume_names(volumes: Sequence[VolumeFacts]) -> dict[str, str]:

@@ -21,7 +21,8 @@ from thaniya_core.slots.spool import Spool
 from thaniya_core.slots.uploads import Uploads
 from thaniya_core.store import StateTransaction, Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import free_bytes, os_errors
+from thaniya_core.system.files import os_errors
+from thaniya_core.system.space import free_bytes
 
 logger = logging.getLogger(__name__)
 

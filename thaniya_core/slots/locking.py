@@ -7,7 +7,8 @@ from pathlib import Path
 from thaniya_core.model import SlotState
 from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.store import Store
-from thaniya_core.system.files import locked, make_directories, os_errors
+from thaniya_core.system.files import make_directories, os_errors
+from thaniya_core.system.locks import locked
 
 
 class SlotLocks:

@@ -17,7 +17,7 @@ from thaniya_core.slots.ports import SlotAccounts
 from thaniya_core.slots.uploads import Uploads
 from thaniya_core.store import Store
 from thaniya_core.system.clock import Clock
-from thaniya_core.system.files import free_bytes
+from thaniya_core.system.space import free_bytes
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from thaniya_core.store.records import BACKUP_SIZES, BACKUPS, JOBS, UPLOADS, Con
 from thaniya_core.store.rules import TransactionGuard, check_series, end_of
 from thaniya_core.store.tiny import TinyFile
 from thaniya_core.store.views import CATALOG_KINDS, STATE_KINDS, CatalogDraft, StateDraft, StateSnapshot
-from thaniya_core.system.files import locked, make_directories, os_errors
+from thaniya_core.system.files import make_directories, os_errors
+from thaniya_core.system.locks import locked
 
 
 class TinyStore:

@@ -15,7 +15,8 @@ from msgspec import Struct
 from thaniya_core.errors import StateUnreadable, WrongUsage
 from thaniya_core.model import Event
 from thaniya_core.store.rules import month_of
-from thaniya_core.system.files import fsync_directory, locked, make_directories, os_errors, write_all
+from thaniya_core.system.files import fsync_directory, make_directories, os_errors, write_all
+from thaniya_core.system.locks import locked
 
 _LOG_FILE = re.compile(r"[0-9]{4}-[0-9]{2}\.jsonl")
 _BLOCK_BYTES = 64 * 1024

@@ -7,7 +7,6 @@ directory).
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import itertools
 import os
@@ -18,8 +17,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from msgspec import Struct
 
 from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 
@@ -313,72 +310,3 @@ def _unlink_files(directory: bytes) -> list[bytes]:
             else:
                 os.unlink(entry.path)  # noqa: PTH108
     return directories
-
-
-class DiskSpace(Struct, frozen=True):
-    """A file system as an ordinary user finds it."""
-
-    total_bytes: int
-    """What ordinary users can use of it, written or not."""
-    free_bytes: int
-    """What they can still write."""
-    total_files: int
-    """Inodes; 0 where the file system has no such limit."""
-    free_files: int
-
-
-def disk_space(path: Path) -> DiskSpace:
-    """How large and how full the file system of a path is; as `df` counts it, without what is reserved for root."""
-    usage = os.statvfs(path)
-    kept_for_root = usage.f_bfree - usage.f_bavail
-    return DiskSpace(
-        (usage.f_blocks - kept_for_root) * usage.f_frsize,
-        usage.f_bavail * usage.f_frsize,
-        usage.f_files,
-        usage.f_favail,
-    )
-
-
-def free_bytes(path: Path) -> int:
-    """Bytes that an ordinary user can still write on the file system of a path."""
-    return disk_space(path).free_bytes
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold the kernel's exclusive lock (flock) of a file, made when missing. A killed process holds none."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def try_lock(file: Path) -> int | None:
-    """Take the kernel's exclusive lock of a file, or None when another holds it. Close the descriptor to let go."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def is_locked(file: Path) -> bool:
-    """Whether anybody, this process too, holds the kernel's exclusive lock of a file; False while there is no file."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

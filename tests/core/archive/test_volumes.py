@@ -15,8 +15,8 @@ from thaniya_core.config import Level
 from thaniya_core.errors import AlreadyExists, NotFound, WrongState
 from thaniya_core.formats.volume import VolumeDocument, encode_volume
 from thaniya_core.model import UploadState, Volume, VolumeCondition
-from thaniya_core.system.files import DiskSpace
 from thaniya_core.system.run import run
+from thaniya_core.system.space import DiskSpace
 
 
 @pytest.fixture

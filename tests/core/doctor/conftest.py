@@ -16,8 +16,8 @@ from thaniya_core.errors import CommandFailed
 from thaniya_core.model import Slot, Volume
 from thaniya_core.setup.installation import SLOT_GROUP, installation_of
 from thaniya_core.store import MemoryStore
-from thaniya_core.system.files import DiskSpace
 from thaniya_core.system.run import Completed
+from thaniya_core.system.space import DiskSpace
 from thaniya_core.testing import FixedClock
 
 

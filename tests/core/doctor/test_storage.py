@@ -19,7 +19,7 @@ from thaniya_core.doctor.storage import (
 )
 from thaniya_core.model import Slot, SlotState
 from thaniya_core.store import TinyStore
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 MARGIN = 1024**3
 

@@ -13,7 +13,7 @@ from thaniya_core.formats.names import Series
 from thaniya_core.model import Job, JobKind, JobState, RunRecord, Slot, SlotState, UploadState, Volume
 from thaniya_core.monitor import ServerFacts, VolumeFacts, examine, exposition, measure
 from thaniya_core.monitor.prometheus import Gauge
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 LABELS = {"user": "alice", "host": "web1", "series": "nightly"}
 

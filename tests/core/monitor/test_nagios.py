@@ -10,7 +10,7 @@ import pytest
 from thaniya_core.config import CheckLimits
 from thaniya_core.model import Severity, Slot, Volume
 from thaniya_core.monitor import Finding, Report, ServerFacts, VolumeFacts, examine, plugin_output, status_line
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 LIMITS = CheckLimits()
 # https://www.monitoring-plugins.org/doc/guidelines.html, "Performance data".

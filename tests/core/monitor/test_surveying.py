@@ -28,7 +28,7 @@ from thaniya_core.monitor import (
 )
 from thaniya_core.monitor.survey import CALENDAR_DAYS, ENDED_UPLOADS, GROWTH_DAYS
 from thaniya_core.monitor.verdict import SAYS, verdict
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 GIB = 1024**3
 DISK = Volume("disk", "first", Path("/disk"))

@@ -16,7 +16,7 @@ from thaniya_core.monitor import SeriesFacts, ServerFacts, VolumeFacts, examine
 from thaniya_core.monitor.changes import compare
 from thaniya_core.monitor.growth import days_until_full, growth_per_day
 from thaniya_core.monitor.summary import Arrived
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 GIB = 1024**3
 DISK = Volume("disk", "first", Path("/disk"))

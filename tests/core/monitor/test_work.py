@@ -28,7 +28,7 @@ from thaniya_core.model import (
     Volume,
 )
 from thaniya_core.monitor import ServerFacts, VolumeFacts, examine
-from thaniya_core.system.files import DiskSpace
+from thaniya_core.system.space import DiskSpace
 
 LIMITS = CheckLimits()
 HOUR = timedelta(hours=1)

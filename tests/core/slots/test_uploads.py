@@ -12,7 +12,7 @@ from thaniya_core.errors import IllegalName, NotFound, WrongState, WrongUsage
 from thaniya_core.formats.manifest import BackupFile, Manifest
 from thaniya_core.model import Upload, UploadState
 from thaniya_core.slots import Uploads
-from thaniya_core.system.files import is_locked
+from thaniya_core.system.locks import is_locked
 from thaniya_core.testing import FixedClock
 
 DEADLINE_S = 30.0

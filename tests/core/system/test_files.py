@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 import stat
-import sys
 import threading
 from pathlib import Path
 
@@ -16,23 +15,17 @@ from thaniya_core.errors import NoSpace, NotAllowed, NotFound, ThaniyaError
 from thaniya_core.system import files
 from thaniya_core.system.files import (
     copy_file,
-    disk_space,
-    free_bytes,
     from_os_error,
     hash_file,
-    is_locked,
     link_file,
-    locked,
     make_directories,
     move_file,
     on_same_file_system,
     publish_directory,
     remove_tree,
-    try_lock,
     write_atomic,
 )
 from thaniya_core.system.marked_directory import make_writable
-from thaniya_core.system.run import Process
 
 DATA = os.urandom(3 * 1024 * 1024 + 17)
 SUM = hashlib.sha256(DATA).hexdigest()
@@ -239,50 +232,6 @@ def test_single_thing_is_removed(tmp_path, file, kind):
 
     assert not os.path.lexists(thing)
     assert file.exists()
-
-
-def test_lock_is_held_by_one_only(tmp_path):
-    with locked(tmp_path / "lock"):
-        assert try_lock(tmp_path / "lock") is None
-
-    descriptor = try_lock(tmp_path / "lock")
-    assert descriptor is not None
-    os.close(descriptor)
-
-
-def test_killed_process_holds_no_lock(tmp_path):
-    script = (
-        "import sys, time; from pathlib import Path; from thaniya_core.system.files import try_lock;"
-        f"assert try_lock(Path({str(tmp_path / 'lock')!r})) is not None; print('held', flush=True); time.sleep(60)"
-    )
-    with Process([sys.executable, "-c", script], timeout_s=LONG_S, stdout=True) as process:
-        assert process.stdout.readline() == b"held\n"
-        assert try_lock(tmp_path / "lock") is None
-        process.kill()
-        process.wait()
-
-    descriptor = try_lock(tmp_path / "lock")
-    assert descriptor is not None
-    os.close(descriptor)
-
-
-def test_whether_a_lock_is_held_can_be_asked_without_making_or_taking_it(tmp_path):
-    file = tmp_path / "lock"
-    assert not is_locked(file)
-    assert not file.exists()
-    with locked(file):
-        assert is_locked(file)
-    assert not is_locked(file)
-    descriptor = try_lock(file)
-    assert descriptor is not None
-    os.close(descriptor)
-
-
-def test_space_of_a_disk_is_what_an_ordinary_user_finds(tmp_path):
-    space = disk_space(tmp_path)
-    assert 0 <= space.free_bytes <= space.total_bytes
-    assert abs(space.free_bytes - free_bytes(tmp_path)) < 1024**3
-    assert 0 <= space.free_files <= space.total_files
 
 
 def test_tree_may_be_removed_by_several_at_the_same_moment(tmp_path):

@@ -9,7 +9,8 @@ import paramiko
 from msgspec import Struct
 
 from thaniya_core.errors import HostKeyChanged, HostKeyUnknown
-from thaniya_core.system.files import locked, make_directories, os_errors, write_atomic
+from thaniya_core.system.files import make_directories, os_errors, write_atomic
+from thaniya_core.system.locks import locked
 
 AskHostKey = Callable[[str, str], bool]
 """Is asked about an unknown host key, with the server's name and the fingerprint; True accepts and remembers it."""
