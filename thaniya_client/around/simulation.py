@@ -83,7 +83,7 @@ def _limit_lines(limits: Limits) -> Iterator[str]:
 
 
 def _before_lines(steps: Steps) -> Iterator[str]:
-    check_tools(step for step in steps.before if isinstance(step, ReadyStep))  # type: ignore[misc]
+    check_tools(steps.before)
     for step in steps.before:
         if isinstance(step, ReadyStep):
             yield from (f"before: {action.what}: `{shlex.join(action.do)}`" for action in step.actions())

@@ -69,7 +69,7 @@ def do_before(steps: Steps, debts: Debts, log: ClientLog) -> None:
     """
     for after in reversed(steps.after):
         debts.add(after if callable(after) else _debt_of(after))
-    check_tools(step for step in steps.before if isinstance(step, ReadyStep))  # type: ignore[misc]
+    check_tools(steps.before)
     for step in steps.before:
         log.note(f"before the backup: {step_text(step)}")
         try:

@@ -88,12 +88,12 @@ def describe_task(task: Task) -> str:
     return task.describe() if isinstance(task, Described) else repr(task)
 
 
-def check_tools(tasks: Iterable[Task]) -> None:
-    """Make sure that the programs all tasks need are there.
+def check_tools(things: Iterable[object]) -> None:
+    """Make sure that the programs are there that tasks or steps say they need.
 
     Raises:
         SourceFailed: one is missing; the hint says how to install it.
     """
-    for task in tasks:
-        for tool in task.tools() if isinstance(task, WithTools) else ():
+    for thing in things:
+        for tool in thing.tools() if isinstance(thing, WithTools) else ():
             find_tool(tool)
