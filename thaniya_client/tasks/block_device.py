@@ -75,6 +75,14 @@ class BlockDevice:
         finally:
             os.close(descriptor)
 
+    def check_source(self) -> None:
+        """Look whether the device is there.
+
+        Raises:
+            SourceFailed: as `estimate_bytes`.
+        """
+        self.estimate_bytes()
+
     def pack(self, out: Packer) -> None:
         """Write `NAME.img.gz`.
 

@@ -84,14 +84,14 @@ class Directory:
 
     def estimate_bytes(self) -> int | None:
         """The size of the archive before compression, at the most."""
-        self._check_source()
+        self.check_source()
         return estimate_tar_bytes(self.path, self.exclude, self.one_file_system)
 
     def increment_source(self) -> IncrementSource | None:
         """What increments are made of; None for a directory that is always packed whole."""
         if self.incremental is None:
             return None
-        self._check_source()
+        self.check_source()
         options = (self.exclude, self.one_file_system, self.xattrs, self.acls)
         hindrance = "" if find_gnu_tar() is not None else "increments need GNU tar, which is not there"
         return IncrementSource(self.name, self.path, repr(options), self.incremental, hindrance)
@@ -102,7 +102,7 @@ class Directory:
         Raises:
             SourceFailed: the directory is not there or cannot be read, or tar failed.
         """
-        self._check_source()
+        self.check_source()
         tar = find_gnu_tar()
         snapshot = out.working_snapshot(self.name)
         with ContentsList(out) as contents:
@@ -132,7 +132,12 @@ class Directory:
                 out.note("a directory was renamed meanwhile: the next increment will not build on this backup")
             contents.store(f"{self.name}.files", describes=archive.name)
 
-    def _check_source(self) -> None:
+    def check_source(self) -> None:
+        """Look whether the directory is there.
+
+        Raises:
+            SourceFailed: it is not, or cannot be read.
+        """
         try:
             next(self.path.iterdir(), None)
         except OSError as exc:

@@ -88,6 +88,15 @@ class Files:
         """
         return estimate_found_bytes(self.base, self._found([]))
 
+    def check_source(self) -> None:
+        """Look whether the files are there.
+
+        Raises:
+            SourceFailed: a file is not there, or none at all.
+        """
+        for _ in self._found([]):
+            pass
+
     def pack(self, out: Packer) -> None:
         """Write `NAME.tar.gz` and `NAME.files.gz`. What cannot be read is a warning.
 

@@ -85,6 +85,14 @@ class GitRepository:
         sizes = re.findall(r"^size(?:-pack)?: (\d+)$", counted, re.MULTILINE)
         return sum(map(int, sizes)) * 1024 + _FIXED_BYTES
 
+    def check_source(self) -> None:
+        """Look whether the repository is there.
+
+        Raises:
+            SourceFailed: as `estimate_bytes`.
+        """
+        self.estimate_bytes()
+
     def pack(self, out: Packer) -> None:
         """Write `NAME.bundle`.
 

@@ -59,6 +59,19 @@ class WithTools(Protocol):
 
 
 @runtime_checkable
+class Checked(Protocol):
+    """A task that can tell quickly whether its source is there."""
+
+    def check_source(self) -> object:
+        """Look at the source, without reading all of it.
+
+        Raises:
+            SourceFailed: it is not there or cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
 class Prepared(Protocol):
     """A task that does something long before it sends anything, such as a copy that it sends then."""
 
@@ -97,3 +110,13 @@ def check_tools(things: Iterable[object]) -> None:
     for thing in things:
         for tool in thing.tools() if isinstance(thing, WithTools) else ():
             find_tool(tool)
+
+
+def check_source(task: Task) -> None:
+    """Make sure that a task's source is there, where the task can tell.
+
+    Raises:
+        SourceFailed: it is not, or cannot be read.
+    """
+    if isinstance(task, Checked):
+        task.check_source()

@@ -83,7 +83,7 @@ class SQLite:
         Raises:
             SourceFailed: it is not there.
         """
-        size = self._check_source() if self._prepared is None else self._prepared.file.stat().st_size
+        size = self.check_source() if self._prepared is None else self._prepared.file.stat().st_size
         wal = self.path.with_name(self.path.name + "-wal")
         return size + (wal.stat().st_size if self._prepared is None and wal.exists() else 0) + 1024 * 1024
 
@@ -126,7 +126,7 @@ class SQLite:
 
     @contextmanager
     def _copied(self) -> Iterator[_Copy]:
-        self._check_source()
+        self.check_source()
         with scratch_directory(self.scratch) as directory:
             copy = directory / "copy"
             try:
@@ -149,7 +149,12 @@ class SQLite:
             source.backup(target, pages=_PAGES_A_STEP, progress=lambda _status, _remaining, _total: None, sleep=0)
             source.execute("ROLLBACK")
 
-    def _check_source(self) -> int:
+    def check_source(self) -> int:
+        """The size of the database's file, in bytes.
+
+        Raises:
+            SourceFailed: it is not there.
+        """
         try:
             return self.path.stat().st_size
         except OSError as exc:

@@ -111,6 +111,14 @@ class WebApplication(ABC):
         known = [part for part in parts if part is not None]
         return sum(known) + sum(path.stat().st_size for path in installation.beside) if len(known) == 2 else None
 
+    def check_source(self) -> None:
+        """Look whether the application is there and its configuration is understood.
+
+        Raises:
+            SourceFailed: as `tools`.
+        """
+        self._files(self.read_installation()).check_source()
+
     def pack(self, out: Packer) -> None:
         """Write the database's dump and `NAME.tar.gz`. What is doubtful in the configuration is a warning.
 
