@@ -23,7 +23,8 @@ def pytest_configure() -> None:
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the home directory, the agent or the configuration of the person who runs it."""
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-    for name in ("SSH_AUTH_SOCK", "THANIYA_CONFIG", "THANIYA_CLIENT_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+    thaniya = ("THANIYA_CONFIG", "THANIYA_CLIENT_CONFIG", "THANIYA_CLIENT_TARGET")
+    for name in ("SSH_AUTH_SOCK", *thaniya, "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -149,9 +149,9 @@ def test_errors_have_exit_codes_and_json(tmp_path: Path, capsys: Capture) -> Non
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('server = "a"\nport = "x"\n', r"client\.toml: Expected `int`, got `str` - at `\$\.port`"),
+        ('server = "a"\nport = "x"\n', r"client\.toml: `port` is \"x\", expected a whole number"),
         ('server = "a"\nport = 0\n', r"client\.toml: `port` is 0, expected 1 to 65535"),
-        ('servre = "a"\n', r"client\.toml: .*unknown field `servre`"),
+        ('servre = "a"\n', r"client\.toml: `servre` is not known here"),
         ("", "expected either `server` or `directory`"),
         ('server = "a"\ndirectory = "/b"\n', "expected either `server` or `directory`"),
         ("server = \n", r"client\.toml: "),
