@@ -1,0 +1,48 @@
+"""Runs a profile: its values become the arguments of `Target.backup`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thaniya_client.profiles.profile import Profile
+from thaniya_client.target import Target
+from thaniya_client.values import OnProgress, Report
+
+
+def run_profile(
+    profile: Profile,
+    target: Target,
+    *,
+    tags: Sequence[str] = (),
+    patience_s: int | None = None,
+    on_progress: OnProgress | None = None,
+    simulate: bool = False,
+) -> Report:
+    """Make the backup that a profile describes; raises what `Target.backup` raises.
+
+    Args:
+        profile: what to do.
+        target: where to.
+        tags: some more, for this backup.
+        patience_s: instead of the profile's.
+        on_progress: as for `Target.backup`.
+        simulate: only tell what would be done.
+    """
+    return target.backup(
+        *profile.tasks,
+        name=profile.series,
+        host=profile.host or None,
+        patience_s=profile.patience if patience_s is None else patience_s,
+        on_progress=on_progress,
+        before=profile.before,
+        after=profile.after,
+        on_error=profile.on_error,
+        retries=profile.retries,
+        retry_pause_s=profile.retry_pause,
+        time_limit_s=profile.time_limit,
+        bytes_per_s=profile.rate,
+        nice=profile.nice,
+        idle_disk=profile.idle_disk,
+        tags=(*profile.tags, *tags),
+        simulate=simulate,
+    )

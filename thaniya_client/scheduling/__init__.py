@@ -1,0 +1,1 @@
+"""Running profiles by themselves: by timers of systemd, or by cron."""
