@@ -9,20 +9,35 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+import typer
 
-from thaniya_client import Command
+from thaniya_client import Command, config
 from thaniya_client.cli import options
 from thaniya_client.cli.backup import archive_names
-from thaniya_client.cli.main import run
+from thaniya_client.cli.main import app, run
 from thaniya_core.errors import AlreadyExists, ConfigInvalid, IllegalKey, NoSpace, NotFound, SourceFailed, WrongUsage
 
 Capture = pytest.CaptureFixture[str]
+
+
+def all_commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with its words, the groups left out."""
+    if hasattr(command, "commands"):
+        for name, child in command.commands.items():
+            yield from all_commands(child, (*words, name))
+    else:
+        yield words, command
+
+
+COMMANDS = dict(all_commands(typer.main.get_command(app)))
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("docs/*.md"), ROOT / "README.md"]
 
 
 @pytest.fixture
@@ -89,6 +104,49 @@ def test_init_that_cannot_make_a_key_can_be_run_again(tmp_path: Path) -> None:
     assert run(["init", "backup.example.org"]) == 0
 
 
+def test_keygen_makes_a_key_and_never_overwrites_one(tmp_path: Path, capsys: Capture) -> None:
+    key = Path.home() / ".config/thaniya/id_ed25519"
+    assert run(["keygen", "--user", "alice"]) == 0
+    assert (key.stat().st_mode & 0o777, key.with_suffix(".pub").stat().st_mode & 0o777) == (0o600, 0o644)
+    shown = subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, text=True, check=True).stdout.split()
+    public = key.with_suffix(".pub").read_text().strip()
+    assert shown[:2] == public.split()[:2] and shown[0] == "ssh-ed25519"
+    told = capsys.readouterr().out
+    assert f"thaniya user add alice --key '{public}'\n" in told
+    assert f"thaniya user key add alice --key '{public}'\n" in told
+
+    before = key.read_bytes()
+    assert run(["keygen"]) == AlreadyExists.exit_code
+    key.unlink()
+    assert run(["keygen"]) == AlreadyExists.exit_code, "the public half of a lost key is somebody's"
+    key.write_bytes(before)
+    assert run(["keygen", "--key", str(tmp_path / "own"), "--json"]) == 0
+    assert (tmp_path / "own.pub").exists() and key.read_bytes() == before
+
+
+def test_keygen_makes_the_key_that_the_configuration_names(tmp_path: Path) -> None:
+    file = tmp_path / "client.toml"
+    file.write_text(f'server = "backup.example.org"\nkey = "{tmp_path}/named"\n')
+    assert run(["keygen", "--config", str(file)]) == 0
+    assert (tmp_path / "named").exists()
+    assert run(["keygen", "--config", str(tmp_path / "nowhere.toml")]) == ConfigInvalid.exit_code
+
+
+def test_root_may_have_its_configuration_in_etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Path.home() / ".config/thaniya/client.toml"
+    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / "client.toml")
+    monkeypatch.setattr(config.os, "geteuid", lambda: 0)
+    assert config.find_config(None) == own
+    (tmp_path / "client.toml").touch()
+    assert config.find_config(None) == tmp_path / "client.toml"
+    monkeypatch.setattr(config.os, "geteuid", lambda: 1000)
+    assert config.find_config(None) == own
+    monkeypatch.setattr(config.os, "geteuid", lambda: 0)
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert config.find_config(None) == own
+
+
 @pytest.mark.usefixtures("configured")
 def test_backup_list_files_restore_fetch(source: Path, tmp_path: Path, capsys: Capture) -> None:
     assert run(["backup", str(source), "--name", "nightly", "--json"]) == 0
@@ -151,7 +209,10 @@ def test_errors_have_exit_codes_and_json(tmp_path: Path, capsys: Capture) -> Non
     [
         ('server = "a"\nport = "x"\n', r"client\.toml: `port` is \"x\", expected a whole number"),
         ('server = "a"\nport = 0\n', r"client\.toml: `port` is 0, expected 1 to 65535"),
-        ('servre = "a"\n', r"client\.toml: `servre` is not known here"),
+        (
+            'servre = "a"\n',
+            "`servre` is not known here, expected one of server, (.*\n)*  did you mean `server`",
+        ),
         ("", "expected either `server` or `directory`"),
         ('server = "a"\ndirectory = "/b"\n', "expected either `server` or `directory`"),
         ("server = \n", r"client\.toml: "),
@@ -196,10 +257,28 @@ def test_end_of_the_interpreter_means_what_it_means_to_python(
     assert capsys.readouterr().err == told
 
 
-@pytest.mark.parametrize("command", ["init", "backup", "list", "files", "restore", "fetch", "check"])
-def test_help_has_an_example(command: str, capsys: Capture) -> None:
-    assert run([command, "--help"]) == 0
-    assert "Example: thaniya-client" in capsys.readouterr().out
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_has_an_example_and_json(words: tuple[str, ...], capsys: Capture) -> None:
+    assert run([*words, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert f"Example: thaniya-client {' '.join(words)}" in printed
+    assert "--json" in printed
+
+
+def test_every_promised_command_is_there() -> None:
+    promised = "init keygen backup profiles list files restore fetch check"
+    schedules = {("schedule", verb) for verb in ("install", "show", "remove")}
+    assert {(name,) for name in promised.split()} | schedules <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_commands_that_the_documents_name_are_there(document: Path) -> None:
+    written = re.findall(r"(?:^ *|`|\$ )thaniya-client ([a-z][^`\n|#;]*)", document.read_text(), re.MULTILINE)
+    for text in written:
+        words = text.split()
+        command = COMMANDS.get(tuple(words[:1])) or COMMANDS[tuple(words[:2])]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= {*options, "--help"}, text
 
 
 def test_archives_get_different_names() -> None:

@@ -8,20 +8,25 @@ from typing import Annotated
 import typer
 
 from thaniya_client.cli.options import AcceptNewOption, ConfigOption, JsonOption, connect, load
-from thaniya_client.cli.output import print_json, print_line
+from thaniya_client.cli.profile_runs import run_profiles
 from thaniya_client.cli.progress import show_progress
+from thaniya_client.cli.report import show_report
 from thaniya_client.tasks.directory import Directory, default_name
-from thaniya_client.values import Report
-from thaniya_core.errors import ExitCode
+from thaniya_core.errors import ExitCode, WrongUsage
 from thaniya_core.formats.compression import Compression
-from thaniya_core.formats.quantities import format_duration, format_size, parse_duration
+from thaniya_core.formats.quantities import parse_duration
 
-_WARNINGS_SHOWN = 20
+_DEFAULT_PATIENCE = "10m"
 
 
 def backup(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Directories to back up.")],
-    name: Annotated[str, typer.Option("--name", help="The series: backups of the same name belong together.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="PROFILE|PATH", help="Profiles; with --name directories to back up.")
+    ],
+    name: Annotated[
+        str,
+        typer.Option("--name", help="Back up directories, as this series: backups of the same name belong together."),
+    ] = "",
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,7 +38,9 @@ def backup(
     ] = False,
     xattrs: Annotated[bool, typer.Option("--xattrs", help="Extended attributes too.")] = False,
     acls: Annotated[bool, typer.Option("--acls", help="Access control lists too.")] = False,
-    compression: Annotated[Compression, typer.Option("--compression", help="How to compress.")] = Compression.GZIP,
+    compression: Annotated[
+        Compression | None, typer.Option("--compression", help="How to compress. [default: gzip]")
+    ] = None,
     level: Annotated[int | None, typer.Option("--level", min=0, max=9, help="The compressor's level.")] = None,
     incremental: Annotated[
         bool,
@@ -43,20 +50,49 @@ def backup(
         str,
         typer.Option(
             "--patience",
-            help="How long to try again while there is no free slot, or as many uploads as you may have.",
+            help="How long to try again while there is no free slot, or as many uploads as you may have. "
+            "[default: 10m, or what the profile says]",
         ),
-    ] = "10m",
+    ] = "",
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A word to find the backup by. Repeatable.")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Only tell what would be done.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Back up directories; ends when the backup is archived, checked and durable.
+    """Back up what profiles of the configuration say, or directories; ends when all is archived, checked and durable.
+
+    Several profiles run one after the other; one that fails keeps no other from being run.
+
+    Example: thaniya-client backup nightly
 
     Example: thaniya-client backup /home /etc --name nightly --exclude .cache
     """
-    names = archive_names([path.absolute() for path in paths])
+    if not name:
+        _refuse_for_profiles(
+            {
+                "--exclude": bool(exclude),
+                "--one-file-system": one_file_system,
+                "--xattrs": xattrs,
+                "--acls": acls,
+                "--compression": compression is not None,
+                "--level": level is not None,
+                "--incremental": incremental,
+            }
+        )
+        run_profiles(
+            names,
+            config,
+            accept_new=accept_new,
+            as_json=as_json,
+            quiet=quiet,
+            simulate=simulate,
+            tags=tag or (),
+            patience_s=parse_duration(patience) if patience else None,
+        )
+        return
+    paths = [Path(path).absolute() for path in names]
     tasks = [
         Directory(
             path,
@@ -65,31 +101,25 @@ def backup(
             one_file_system=one_file_system,
             xattrs=xattrs,
             acls=acls,
-            compression=compression,
+            compression=compression or Compression.GZIP,
             level=level,
             incremental=incremental,
         )
-        for path, archive_name in zip(paths, names, strict=True)
+        for path, archive_name in zip(paths, archive_names(paths), strict=True)
     ]
     settings = load(config)
     with connect(settings, accept_new) as target:
-        with show_progress(as_json) as on_progress:
+        with show_progress(as_json, quiet=quiet) as on_progress:
             report = target.backup(
                 *tasks,
                 name=name,
                 host=settings.host or None,
-                patience_s=parse_duration(patience),
+                patience_s=parse_duration(patience or _DEFAULT_PATIENCE),
                 on_progress=on_progress,
                 tags=tag or (),
                 simulate=simulate,
             )
-        if as_json:
-            print_json("report", report)
-        elif simulate:
-            for line in report.plan:
-                print_line(line)
-        else:
-            _print_report(report)
+        show_report(report, as_json=as_json, quiet=quiet)
     if report.warning_count:
         raise typer.Exit(ExitCode.WARNINGS)
 
@@ -103,17 +133,10 @@ def archive_names(paths: list[Path]) -> list[str]:
     ]
 
 
-def _print_report(report: Report) -> None:
-    print_line(
-        f"{report.state}: {report.id} of {report.series}, {report.entries} entries, "
-        f"{format_size(report.original_bytes)}, stored {format_size(report.stored_bytes)}, "
-        f"in {format_duration(report.seconds)}"
-    )
-    if report.parent is not None:
-        print_line(f"an increment on {report.parent}")
-    elif report.full_because:
-        print_line(f"a full backup: {report.full_because}")
-    for warning in report.warnings[:_WARNINGS_SHOWN]:
-        print_line(f"warning: {warning}")
-    if report.warning_count > _WARNINGS_SHOWN:
-        print_line(f"warning: {report.warning_count} in all: thaniya-client fetch {report.id} client.log")
+def _refuse_for_profiles(given: dict[str, bool]) -> None:
+    options = [option for option, is_given in given.items() if is_given]
+    if options:
+        raise WrongUsage(
+            f"{', '.join(options)}: for directories, with --name SERIES; a profile says so in the configuration",
+            hint="thaniya-client backup /home --name nightly --exclude .cache",
+        )

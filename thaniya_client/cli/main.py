@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from thaniya_client.cli import backup, browse, restore, setup
+from thaniya_client.cli import backup, browse, check, keygen, profiles, restore, schedule, setup
 from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
@@ -26,12 +26,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("init")(setup.init)
+app.command("keygen")(keygen.keygen)
 app.command("backup")(backup.backup)
+app.command("profiles")(profiles.profiles)
+app.add_typer(schedule.app, name="schedule")
 app.command("list")(browse.list_backups)
 app.command("files")(browse.files)
 app.command("restore")(restore.restore)
 app.command("fetch")(restore.fetch)
-app.command("check")(setup.check)
+app.command("check")(check.check)
 
 
 def main() -> NoReturn:

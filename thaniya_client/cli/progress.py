@@ -16,9 +16,11 @@ _JSON_EVERY_S = 1.0
 
 
 @contextmanager
-def show_progress(as_json: bool) -> Iterator[OnProgress]:
-    """A callback that shows what it is given, in the way that fits."""
-    if as_json:
+def show_progress(as_json: bool, *, quiet: bool = False) -> Iterator[OnProgress]:
+    """A callback that shows what it is given, in the way that fits; nothing when it is to be quiet."""
+    if quiet:
+        yield _show_nothing
+    elif as_json:
         yield _Occasional(_print_status, _JSON_EVERY_S)
     elif sys.stderr.isatty():
         # Imported here: rich is slow to load, and under cron there is no terminal.
@@ -28,6 +30,10 @@ def show_progress(as_json: bool) -> Iterator[OnProgress]:
             yield on_progress
     else:
         yield _Occasional(_print_line, _LINE_EVERY_S)
+
+
+def _show_nothing(progress: Progress) -> None:
+    pass
 
 
 class _Occasional:

@@ -1,4 +1,4 @@
-"""`thaniya-client init` and `check`."""
+"""`thaniya-client init`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
-from thaniya_client.cli.options import AcceptNewOption, ConfigOption, JsonOption, connect, load
+from thaniya_client.cli.keygen import key_instructions
+from thaniya_client.cli.options import ConfigOption, JsonOption
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.config import ClientConfig, find_config, load_config, save_config
 from thaniya_client.local_directory import default_user
-from thaniya_client.thaniya_server import DEFAULT_KEY, ThaniyaServer
+from thaniya_client.profiles.example import example_profile
+from thaniya_client.thaniya_server import DEFAULT_KEY
 from thaniya_core.errors import AlreadyExists, WrongUsage
 from thaniya_core.formats.names import check_user
-from thaniya_core.formats.quantities import format_size
-
-_CLOCK_TOLERANCE_S = 60.0
 
 
 def init(
@@ -33,9 +32,10 @@ def init(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a key and a configuration, and show what to tell the server's administrator.
+    """Make a key, and a configuration with a first profile; show what to tell the administrator, and what to do next.
 
-    What is there is not touched. Where only the key of a configuration is missing, it is made.
+    What is there is not touched. Where only the key of a configuration is missing, it is made. The profile `nightly`
+    backs up your home directory, edit it as you need it.
 
     Example: thaniya-client init backup.example.org
     """
@@ -56,15 +56,18 @@ def init(
         )
         done = f"Wrote {file}."
     if settings.directory:
-        save_config(file, settings)
-        _print_made({"config": str(file), "directory": settings.directory}, as_json, [done])
+        save_config(file, settings, example_profile(Path.home(), settings.directory))
+        _print_made(
+            {"config": str(file), "directory": settings.directory}, as_json, [done, "Then:", *_next_steps(file)]
+        )
         return
     name = check_user(user) if user else default_user()
     key_file = Path(settings.key).expanduser()
     make_key(key_file)
     line = public_line(key_file)
     if not file.exists():
-        save_config(file, settings)  # last: an interrupted `init` can then simply be run again
+        # Last: an interrupted `init` can then simply be run again.
+        save_config(file, settings, example_profile(Path.home()))
     command = f"thaniya user add {name} --key {shlex.quote(line)}"
     _print_made(
         {"config": str(file), "key": str(key_file), "public_key": line, "user": name, "command": command},
@@ -72,11 +75,9 @@ def init(
         [
             done,
             f"Your public key, from {key_file}.pub:",
-            f"  {line}",
-            "Ask the server's administrator to run:",
-            f"  {command}",
-            "Then try:",
-            "  thaniya-client check",
+            *key_instructions(name, line),
+            "Then:",
+            *_next_steps(file),
         ],
     )
 
@@ -94,28 +95,20 @@ def _load_keyless(file: Path, server: str, directory: str) -> ClientConfig:
     return settings
 
 
+def _next_steps(file: Path) -> list[str]:
+    """From a configuration to backups that are made by themselves."""
+    return [
+        f"  edit the profile `nightly` in {file}",
+        "  thaniya-client check",
+        "  thaniya-client backup nightly --simulate",
+        "  thaniya-client backup nightly",
+        "  thaniya-client schedule install nightly",
+    ]
+
+
 def _print_made(facts: dict[str, str], as_json: bool, lines: list[str]) -> None:
     if as_json:
         print_json("init", facts)
         return
     for text in lines:
         print_line(text)
-
-
-def check(config: ConfigOption = None, accept_new: AcceptNewOption = False, as_json: JsonOption = False) -> None:
-    """Try everything that a backup needs: connection, key, a free slot, clock and space.
-
-    Example: thaniya-client check
-    """
-    with connect(load(config), accept_new) as target:
-        if not isinstance(target, ThaniyaServer):
-            raise WrongUsage("there is nothing to check: backups go to a directory, not to a server")
-        found = target.check()
-    if as_json:
-        print_json("check", found)
-        return
-    print_line(f"server   {found.server}")
-    print_line(f"user     {found.user}")
-    warning = " - set one of the clocks right" if abs(found.clock_difference_s) > _CLOCK_TOLERANCE_S else ""
-    print_line(f"clock    {round(found.clock_difference_s, 1) + 0.0:+.1f} s against this machine's{warning}")
-    print_line(f"space    {format_size(found.free_bytes)} free for a backup")
