@@ -14,6 +14,7 @@ from thaniya_client.config import find_config, load_config, place_of
 from thaniya_client.profiles.reading import read_profile
 from thaniya_client.profiles.running import run_profile
 from thaniya_core.errors import ExitCode, ThaniyaError
+from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
 
 
@@ -51,7 +52,8 @@ def run_profiles(
                         simulate=simulate,
                     )
                 show_report(report, as_json=as_json, quiet=quiet, profile=name)
-        except ThaniyaError as error:
+        except (ThaniyaError, OSError) as exc:
+            error = from_os_error("make this backup", exc) if isinstance(exc, OSError) else exc
             error.facts["profile"] = name
             if len(profiles) == 1:
                 raise

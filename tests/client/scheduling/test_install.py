@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from thaniya_client.cli import schedule
 from thaniya_client.cli.main import run
@@ -22,6 +24,11 @@ Capture = pytest.CaptureFixture[str]
 Programs = Callable[[str, str], None]
 
 PROFILE = '[profile.nightly]\nschedule = "daily 02:30"\ntasks = [{type = "directory", path = "/home"}]\n'
+
+
+needs_systemd_analyze = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="cannot run here: systemd is not installed"
+)
 
 
 @pytest.fixture
@@ -74,6 +81,7 @@ def the_run(config: Path) -> ScheduledRun:
 
 
 @pytest.mark.parametrize("scope", ["--user", "system"])
+@needs_systemd_analyze
 def test_systemd_accepts_the_units_and_runs_what_is_meant(
     config: Path, machine: Path, systemctl: Callable[[], list[str]], scope: str
 ) -> None:
@@ -203,6 +211,17 @@ def test_the_line_of_cron_runs_the_command_that_is_meant(config: Path, tmp_path:
         str(config),
         "--quiet",
     ]
+
+
+def test_what_cron_runs_makes_the_backup_and_prints_nothing(config: Path, tmp_path: Path) -> None:
+    for name in ("disk", "source"):
+        (tmp_path / name).mkdir()
+    config.write_text(config.read_text().replace("/nowhere", f"{tmp_path}/disk").replace("/home", f"{tmp_path}/source"))
+    planned = the_run(config)
+    command = cron_command(replace(planned, delay_s=0), "web1").replace("\\%", "%")
+    done = run_program(["sh", "-c", command], timeout_s=60, env={"PYTHONPATH": str(Path(__file__).parents[3])})
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert len(list((tmp_path / "disk/archive").glob("*/*/nightly/*/backup.json"))) == 1
 
 
 def test_each_machine_waits_another_while_and_always_the_same(config: Path) -> None:
