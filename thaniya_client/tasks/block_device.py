@@ -11,7 +11,7 @@ from pathlib import Path
 
 from thaniya_client.packer import PackedFile, Packer
 from thaniya_core.errors import SourceFailed
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 
 _READ_BYTES = 1024 * 1024
@@ -54,7 +54,7 @@ class BlockDevice:
         self.name = check_file(stem if name is None else name)
         self.even_if_in_use = even_if_in_use
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
 
     def __repr__(self) -> str:
         return f"BlockDevice({str(self.path)!r})"

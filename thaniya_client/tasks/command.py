@@ -11,7 +11,7 @@ from thaniya_client.packer import Packer
 from thaniya_client.tasks.stream import pack_output
 from thaniya_client.tasks.tools import Tool, find_tool
 from thaniya_core.errors import WrongUsage
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 from thaniya_core.formats.recipes import Recipe, check_recipes
 
@@ -63,7 +63,7 @@ class Command:
         self.env = dict(env or {})
         self.allow_empty = allow_empty
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
         self.restore = tuple(restore)
         check_recipes([Recipe(self._subject, self.restore)] if self.restore else [])
 

@@ -18,7 +18,7 @@ from thaniya_client.tasks.python_tar import pack_with_python
 from thaniya_client.tasks.tar_archive import pack_with_gnu_tar
 from thaniya_client.tasks.walk import estimate_tar_bytes
 from thaniya_core.errors import SourceFailed
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import check_file
 
@@ -72,7 +72,7 @@ class Directory:
         self.xattrs = xattrs
         self.acls = acls
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
         self.incremental = Incremental() if incremental is True else incremental or None
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from thaniya_client.tasks.python_tar import pack_found
 from thaniya_client.tasks.tar_archive import pack_with_gnu_tar
 from thaniya_client.tasks.walk import Found, estimate_found_bytes
 from thaniya_core.errors import SourceFailed, WrongUsage
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.names import check_file
 
@@ -70,7 +70,7 @@ class Files:
         self.name = check_file(name)
         self.missing_ok = missing_ok
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
 
     def __repr__(self) -> str:
         return f"Files({list(self.paths)!r}, base={str(self.base)!r})"

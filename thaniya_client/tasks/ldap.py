@@ -9,7 +9,7 @@ from thaniya_client.packer import Packer
 from thaniya_client.tasks.stream import pack_output, run_tool
 from thaniya_client.tasks.tools import Tool, find_tool
 from thaniya_core.errors import SourceFailed
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 
 SLAPCAT = Tool("slapcat", install="apt install slapd, or dnf install openldap-servers")
@@ -50,7 +50,7 @@ class LDAP:
         self.config = None if config is None else Path(config).expanduser().absolute()
         self.name = check_file(name)
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
 
     def __repr__(self) -> str:
         return "LDAP()" if self.config is None else f"LDAP(config={str(self.config)!r})"

@@ -12,7 +12,7 @@ from thaniya_client.tasks.secret_file import secret_file
 from thaniya_client.tasks.stream import pack_output
 from thaniya_client.tasks.tools import Tool, find_tool
 from thaniya_core.errors import WrongUsage
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 
 DUMP = Tool("mariadb-dump", install="apt install mariadb-client, or dnf install mariadb", other_names=("mysqldump",))
@@ -86,7 +86,7 @@ class MySQL:
         self.databases = check_databases(databases)
         self.name = check_file(f"{name}-{file_stem(databases[0])}" if len(databases) == 1 else name)
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
 
     def __repr__(self) -> str:
         return f"MySQL({', '.join(map(repr, self.databases))})"

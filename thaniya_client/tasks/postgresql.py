@@ -15,7 +15,7 @@ from thaniya_client.tasks.secret_file import secret_file
 from thaniya_client.tasks.stream import pack_output, run_tool
 from thaniya_client.tasks.tools import Tool, find_tool
 from thaniya_core.errors import SourceFailed, WrongUsage
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 
 _INSTALL = "apt install postgresql-client, or dnf install postgresql"
@@ -105,7 +105,7 @@ class PostgreSQL:
         self.format = format
         self.name = check_file(name)
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
 
     def __repr__(self) -> str:
         return f"PostgreSQL({', '.join(map(repr, self.databases))})"

@@ -15,7 +15,7 @@ from msgspec import Struct
 from thaniya_client.packer import Packer
 from thaniya_client.tasks.scratch import scratch_directory, scratch_place
 from thaniya_core.errors import SourceFailed
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 from thaniya_core.system.files import os_errors
 
@@ -67,7 +67,7 @@ class SQLite:
         self.name = check_file(re.sub(r"[^A-Za-z0-9._-]", "_", self.path.name).lstrip(".-") if name is None else name)
         self.scratch = scratch_place(scratch)
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
         self._prepared: _Copy | None = None
 
     def __repr__(self) -> str:

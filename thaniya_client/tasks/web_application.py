@@ -20,7 +20,7 @@ from thaniya_client.tasks.mysql import MySQL
 from thaniya_client.tasks.php_settings import NotUnderstood, Settings, Value
 from thaniya_client.tasks.tools import Tool
 from thaniya_core.errors import SourceFailed
-from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.compression import Compression, check_level
 from thaniya_core.formats.names import check_file
 from thaniya_core.system.files import os_errors
 
@@ -81,7 +81,7 @@ class WebApplication(ABC):
         self.maintenance = maintenance
         self.name = check_file(self.title.lower() if name is None else name)
         self.compression = Compression(compression)
-        self.level = level
+        self.level = check_level(self.compression, level)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"

@@ -11,6 +11,8 @@ import zlib
 from enum import StrEnum
 from typing import IO, BinaryIO, Literal, cast
 
+from thaniya_core.errors import WrongUsage
+
 try:
     from isal.igzip_lib import IsalError as _IsalError
 except ImportError:  # xopen brings it only for the processors it is made for
@@ -51,6 +53,18 @@ BUFFER_BYTES = 128 * 1024
 
 DECOMPRESSION_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, _ISAL_ERROR)
 """What reading a broken or cut stream raises."""
+
+
+def check_level(compression: Compression, level: int | None) -> int | None:
+    """Give a compressor's level back when it has it: 0 to 9, of bzip2 1 to 9; None is its default.
+
+    Raises:
+        WrongUsage: it has not.
+    """
+    lowest = 1 if compression is Compression.BZIP2 else 0
+    if level is not None and not lowest <= level <= 9:
+        raise WrongUsage(f"level {level}: {compression.value} has levels from {lowest} to 9")
+    return level
 
 
 def compression_of(name: str) -> Compression:

@@ -188,6 +188,11 @@ def test_directories_are_incremental_where_the_profile_says_so_and_they_do_not(r
             "",
         ),
         (
+            with_task('type = "directory"\npath = "/"\ncompression = "bzip2"\nlevel = 0'),
+            "`profile.nightly.tasks[0]` cannot be used: level 0: bzip2 has levels from 1 to 9",
+            "",
+        ),
+        (
             with_task('type = "directory"\npath = "/"\nname = "a/b"'),
             "`profile.nightly.tasks[0]` cannot be used: 'a/b' is not a legal file name",
             "one name without a directory",
