@@ -186,7 +186,9 @@ class Target:
         return self._connector.document(backup_id)
 
     def files(self, backup_id: str) -> Iterator[ContentsEntry]:
-        """What is inside a backup, one entry a path, from its contents lists; of an increment, what it holds itself.
+        """What is inside a backup, one entry a path, from its contents lists.
+
+        Of an increment it is the whole tree, with what lies in the backups that it builds on.
 
         Raises:
             NotFound: there is no such backup, or it has no contents list.
