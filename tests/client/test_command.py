@@ -196,7 +196,7 @@ def test_end_of_the_interpreter_means_what_it_means_to_python(
     assert capsys.readouterr().err == told
 
 
-@pytest.mark.parametrize("command", ["init", "backup", "list", "files", "restore", "fetch", "check"])
+@pytest.mark.parametrize("command", ["init", "backup", "list", "files", "restore", "fetch", "find", "diff", "check"])
 def test_help_has_an_example(command: str, capsys: Capture) -> None:
     assert run([command, "--help"]) == 0
     assert "Example: thaniya-client" in capsys.readouterr().out

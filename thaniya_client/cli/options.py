@@ -17,6 +17,8 @@ ConfigOption = Annotated[
         "--config", help="Configuration file. Default: $THANIYA_CLIENT_CONFIG or ~/.config/thaniya/client.toml"
     ),
 ]
+NameOption = Annotated[str, typer.Option("--name", help="Of this series only.")]
+HostOption = Annotated[str, typer.Option("--host", help="Of this host only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 AcceptNewOption = Annotated[bool, typer.Option("--accept-new", help="Trust a server whose host key is not known yet.")]
 BackupArgument = Annotated[str, typer.Argument(metavar="ID", help="The backup, as `list` shows it.")]
