@@ -18,6 +18,8 @@ from thaniya_client.bar import progress_bar
 from thaniya_client.incremental.policy import Incremental
 from thaniya_client.local_directory import LocalDirectory
 from thaniya_client.packer import Packer
+from thaniya_client.restoring.differences import Change, Difference
+from thaniya_client.restoring.finding import Found
 from thaniya_client.target import Target
 from thaniya_client.tasks.block_device import BlockDevice
 from thaniya_client.tasks.command import Command
@@ -108,6 +110,9 @@ __all__ = [
     "BackupDocument",
     "BackupFile",
     "ContentsEntry",
+    "Found",
+    "Difference",
+    "Change",
     "Series",
     "UploadState",
     "ThaniyaError",

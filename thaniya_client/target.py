@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -14,7 +16,11 @@ from thaniya_client.around.steps import AfterStep, BeforeStep, OnErrorStep, chec
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.driver import default_host
 from thaniya_client.restoring.contents import list_contents
+from thaniya_client.restoring.differences import Difference, compare_backups
 from thaniya_client.restoring.fetching import copy_file_to
+from thaniya_client.restoring.finding import Found, compile_pattern, find_paths
+from thaniya_client.restoring.moments import newest_good, parse_moment
+from thaniya_client.restoring.one_file import copy_inside_to
 from thaniya_client.restoring.restore import restore_backup
 from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Report, Restored
@@ -173,6 +179,82 @@ class Target:
             on_progress=on_progress,
         )
 
+    def restore_file(self, backup_id: str, path: str, into: BinaryIO) -> int:
+        """Write one file from inside a backup to a stream; gives the number of its bytes.
+
+        The sum is that of the whole archive, which is read to its end after the file was written: when this raises,
+        what was written is not to be trusted. Of an increment it is taken from the backup of the chain that holds it.
+
+        Args:
+            backup_id: the backup.
+            path: as `files` lists it, or the name of a plain file. A hard link gives the file it is a name of.
+            into: a binary stream.
+
+        Raises:
+            NotFound: there is no such backup or file, or no list says which backup an increment has it from.
+            WrongUsage: it is a directory or a symbolic link.
+            IntegrityFailed: the sum does not match.
+        """
+        return copy_inside_to(self._connector, backup_id, path, into)
+
+    def find_backup(self, *, name: str = "", host: str = "", at: str | date | datetime | None = None) -> BackupSummary:
+        """The newest good backup of a series, now or at a time.
+
+        Args:
+            name: of the series; may be left out where the backups are all of one.
+            host: of the series; likewise.
+            at: created then or before, by the server's clock: `2026-03-01`, which means the end of that day in local
+                time, or an RFC 3339 time, which is local where it has no zone.
+
+        Raises:
+            NotFound: there is none; the error names the oldest one there is.
+            WrongUsage: `at` is no time, or there are several series.
+        """
+        moment = None if at is None else parse_moment(at)
+        wanted = "/".join(part for part in (host, name) if part) or "your backups"
+        wanted += "" if moment is None else f" at {moment.astimezone():%Y-%m-%d %H:%M:%S}"
+        return newest_good(self.backups(host=host, name=name), moment, wanted)
+
+    def find(
+        self,
+        pattern: str,
+        *,
+        regex: bool = False,
+        host: str = "",
+        name: str = "",
+        newest: int | None = None,
+        on_problem: Callable[[str], None] | None = None,
+    ) -> Iterator[Found]:
+        """Look for paths in your backups, the newest backup first, by their contents lists.
+
+        Args:
+            pattern: without a slash it is compared with each name, with one with the whole path from the top on;
+                `*`, `?` and `[…]` match no slash.
+            regex: it is a regular expression of Python, searched for in the whole path.
+            host: of this host's backups only.
+            name: of the backups of this name only.
+            newest: in so many backups at the most.
+            on_problem: is called with what could not be looked into: an archive without a list, a damaged list.
+
+        Raises:
+            WrongUsage: it is no pattern.
+            NotFound: there is no list, and no `on_problem`.
+            IntegrityFailed: a list is damaged, and there is no `on_problem`.
+        """
+        fits = compile_pattern(pattern, is_regex=regex)
+        return find_paths(self._connector, islice(self.backups(host=host, name=name), newest), fits, on_problem)
+
+    def diff(self, before_id: str, after_id: str) -> Iterator[Difference]:
+        """What is not the same in two backups, in the order of paths, by their contents lists.
+
+        Plain files are compared by their sums, members of archives by size, mode, owner, time and a link's target.
+
+        Raises:
+            NotFound: there is no such backup, or an archive has no contents list.
+            IntegrityFailed: a list is damaged.
+        """
+        return compare_backups(self._connector, before_id, after_id)
+
     def backups(self, *, host: str = "", name: str = "") -> Iterator[BackupSummary]:
         """Your backups, the newest first; a host or name narrows the list."""
         return self._connector.backups(host, name)
@@ -186,7 +268,9 @@ class Target:
         return self._connector.document(backup_id)
 
     def files(self, backup_id: str) -> Iterator[ContentsEntry]:
-        """What is inside a backup, one entry a path, from its contents lists; of an increment, what it holds itself.
+        """What is inside a backup, one entry a path, from its contents lists.
+
+        Of an increment it is the whole tree, with what lies in the backups that it builds on.
 
         Raises:
             NotFound: there is no such backup, or it has no contents list.

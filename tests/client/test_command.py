@@ -266,7 +266,7 @@ def test_help_has_an_example_and_json(words: tuple[str, ...], capsys: Capture) -
 
 
 def test_every_promised_command_is_there() -> None:
-    promised = "init keygen backup profiles list files restore fetch check"
+    promised = "init keygen backup profiles list files restore fetch find diff check"
     schedules = {("schedule", verb) for verb in ("install", "show", "remove")}
     assert {(name,) for name in promised.split()} | schedules <= set(COMMANDS)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import io
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from thaniya_client import Directory, Incremental, LocalDirectory, Report
+from thaniya_client import Directory, FileKind, Incremental, LocalDirectory, Report
 from thaniya_client.incremental import snapshot as snapshot_module
 from thaniya_client.incremental.policy import Link
 from thaniya_client.incremental.snapshot import forget_names, refresh_snapshot
 from thaniya_core.errors import Busy, IntegrityFailed, WrongUsage
+from thaniya_core.formats.contents import decode_entries
 from thaniya_core.system.locks import try_lock
 from thaniya_core.system.privileges import call_as
 from thaniya_core.system.run import run
@@ -48,9 +51,20 @@ def back_up(target: LocalDirectory, source: Path, tmp_path: Path) -> Callable[..
 @pytest.fixture
 def listed(target: LocalDirectory) -> Callable[[Report], set[str]]:
     """A function that gives the files, directories left out, that the archives of a backup hold."""
-    return lambda report: {
-        os.fsdecode(entry.path) for entry in target.files(report.id) if not entry.mode.startswith("d")
-    }
+
+    def names(report: Report) -> set[str]:
+        read = io.BytesIO()
+        for file in report.files:
+            if file.kind is FileKind.CONTENTS:
+                target.fetch(report.id, file.name, read)
+        lines = gzip.decompress(read.getvalue()).splitlines()
+        return {os.fsdecode(entry.path) for entry in decode_entries(lines) if not entry.is_directory}
+
+    return names
+
+
+def tree(target: LocalDirectory, report: Report) -> set[str]:
+    return {os.fsdecode(entry.path) for entry in target.files(report.id)}
 
 
 @pytest.fixture
@@ -95,6 +109,38 @@ def test_policy_says_when_a_full_backup_is_due(chain: list[Link], reason: str) -
 def test_policy_without_sense_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(WrongUsage):
         Incremental(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("no_step")
+def test_files_of_an_increment_are_the_whole_tree(
+    target: LocalDirectory, back_up: Callable[..., Report], source: Path
+) -> None:
+    first = back_up()
+    (source / "b/new").write_text("new")
+    second = back_up()
+    (source / "a/file").unlink()
+    (source / "a/below").rmdir()
+    third = back_up()
+    assert (second.parent, third.parent) == (first.id, second.id)
+    assert tree(target, first) == {"./", "./a/", "./a/below/", "./a/file", "./b/"}
+    assert tree(target, second) == {"./", "./a/", "./a/below/", "./a/file", "./b/", "./b/new"}
+    assert tree(target, third) == {"./", "./a/", "./b/", "./b/new"}
+
+
+@pytest.mark.usefixtures("no_step", "powerless_tar")
+def test_what_cannot_be_read_is_listed_as_a_restore_leaves_it(
+    target: LocalDirectory, back_up: Callable[..., Report], source: Path, tmp_path: Path
+) -> None:
+    (source / "a/below/deep").write_text("deep")
+    back_up()
+    (source / "a/below").chmod(0)
+    (source / "a/file").write_text("changed")
+    (source / "a/file").chmod(0)
+    report = back_up()
+    assert report.parent and report.warning_count == 2
+    target.restore(report.id, into=tmp_path / "restored")
+    restored = {f"./{path.relative_to(tmp_path / 'restored')}" for path in (tmp_path / "restored").rglob("*")}
+    assert {path.rstrip("/") for path in tree(target, report) - {"./"}} == restored >= {"./a/file", "./a/below/deep"}
 
 
 def test_increment_holds_what_has_changed(
@@ -352,6 +398,9 @@ def test_snapshot_files_are_kept_in_the_xdg_state_directory(
     second = target.backup(Directory(source, incremental=True), name="nightly", host="web1")
     (place,) = (tmp_path / "xdg/thaniya/increments").iterdir()
     assert place.name.startswith("web1-nightly-source-")
-    assert {path.name for path in place.iterdir()} == {"lock", f"{second.id}.json", f"{second.id}.snapshot"}
+    assert {path.name for path in place.iterdir()} == {
+        "lock",
+        *(f"{second.id}.{part}" for part in ("json", "snapshot", "tree")),
+    }
     assert place.stat().st_mode & 0o777 == 0o700
     assert second.parent == first.id

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,34 @@ def _below(described: Snapshot | None, path: bytes) -> Snapshot | None:
     return {name: facts[:-1] for name, facts in described.items() if is_below(name)}
 
 
+def _listed(place: LocalDirectory, backup_id: str, expected: Snapshot) -> dict[bytes, tuple[object, ...]]:
+    """What the list of the whole tree says: mode, owner, seconds and where a symbolic link points, each path once.
+
+    Of what a hard link is another name it does not say, so that is taken from what is expected.
+    """
+    of_links = _as_listed(expected)
+    entries = list(place.files(backup_id))
+    told: dict[bytes, tuple[object, ...]] = {}
+    for entry in entries:
+        path = entry.path.removeprefix(b"./").rstrip(b"/") or b"."
+        kind, points_to = entry.mode[0], entry.target if entry.mode[0] == "l" else None
+        if entry.mode[0] == "h" and path in of_links:
+            kind, points_to = str(of_links[path][0])[0], of_links[path][3]
+        told[path] = kind + entry.mode[1:], entry.owner, entry.mtime, points_to
+    assert len(told) == len(entries)
+    return told
+
+
+def _as_listed(described: Snapshot) -> dict[bytes, tuple[object, ...]]:
+    told: dict[bytes, tuple[object, ...]] = {}
+    for path, (mode, uid, gid, mtime_us, content, _) in described.items():
+        assert isinstance(mode, int) and isinstance(mtime_us, int)
+        mtime = datetime.fromtimestamp(mtime_us // 10**6, UTC)
+        is_link = stat.S_ISLNK(mode)
+        told[path] = stat.filemode(mode), f"{uid}/{gid}", f"{mtime:%Y-%m-%dT%H:%M:%SZ}", content if is_link else None
+    return told
+
+
 def _raise_killed(*_: object) -> None:
     raise _Killed
 
@@ -273,6 +302,7 @@ def test_a_restored_chain_equals_the_source(
             found = place.restored(report.id, snapshot, by_shell=bool(number % 2))
             expected = snapshot(Path(directory) / "source")
             assert found == expected, (report.parent, report.full_because)
+            assert _listed(place.target, report.id, expected) == _as_listed(expected)
             wanted = place.tree.random.choice(sorted(expected))
             assert _below(place.restored_path(report.id, wanted, snapshot), wanted) in (_below(expected, wanted), None)
         make_writable(Path(directory) / "source")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from thaniya_client import Directory, LocalDirectory, Progress
-from thaniya_client.tasks.patterns import Excluder
+from thaniya_client.tasks.patterns import PathMatcher
 from thaniya_core.errors import SourceFailed
 
 Snapshot = dict[bytes, tuple[object, ...]]
@@ -122,5 +122,5 @@ def test_patterns_mean_what_they_mean_to_tar(
 
     report = target.backup(Directory(tmp_path / "source", exclude=[pattern]), name="nightly")
 
-    assert Excluder([pattern]).matches(path) is expected
+    assert PathMatcher([pattern]).matches(path) is expected
     assert (b"./" + path not in {entry.path for entry in target.files(report.id)}) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from thaniya_client.cli import backup, browse, check, keygen, profiles, restore, schedule, setup
+from thaniya_client.cli import backup, browse, check, keygen, profiles, restore, schedule, search, setup
 from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
@@ -34,6 +35,8 @@ app.command("list")(browse.list_backups)
 app.command("files")(browse.files)
 app.command("restore")(restore.restore)
 app.command("fetch")(restore.fetch)
+app.command("find")(search.find)
+app.command("diff")(search.diff)
 app.command("check")(check.check)
 
 
@@ -51,9 +54,19 @@ def run(arguments: Sequence[str]) -> int:
         return _exit_code(end)
     except ThaniyaError as error:
         return _fail(error, arguments)
+    except BrokenPipeError:
+        _forget_stdout()  # as under `| head`: who reads has seen enough
+        return ExitCode.DONE
     except OSError as error:
         return _fail(from_os_error("do this", error), arguments)
     return ExitCode.DONE
+
+
+def _forget_stdout() -> None:
+    """Have what is still to be written go nowhere, or the interpreter complains at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _exit_code(end: SystemExit) -> int:

@@ -18,11 +18,25 @@ from thaniya_core.system.files import os_errors
 
 
 def restore(
-    backup_id: BackupArgument,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A directory that is empty or not there yet.")],
-    paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH", help="Only these, as `files` lists them.")
-    ] = None,
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[ID] TARGET [PATH]...",
+            help="The backup, unless --at, --name or --host says which; a directory that is empty or not there yet, "
+            "unless --stdout; only these paths, as `files` lists them.",
+        ),
+    ],
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="The newest good backup then: 2026-03-01 is the end of that day in local time; or RFC 3339.",
+        ),
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="The newest good backup of this series.")] = "",
+    host: Annotated[str, typer.Option("--host", help="The newest good backup of this host.")] = "",
+    to_stdout: Annotated[bool, typer.Option("--stdout", help="Write one file to stdout: [ID] PATH.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
@@ -31,11 +45,27 @@ def restore(
     """Restore a backup, or some paths of it.
 
     Example: thaniya-client restore 20261123T211500Z-7f3a2c /tmp/restored alice/notes.txt
+    Example: thaniya-client restore --at 2026-03-01 --name nightly --stdout alice/notes.txt
     """
-    with connect(load(config), accept_new) as place, show_progress(as_json) as on_progress:
-        restored = place.restore(
-            backup_id, into=target, paths=paths or (), overwrite=overwrite, on_progress=on_progress
+    is_by_id = not (at or name or host)
+    rest = arguments[1:] if is_by_id else arguments
+    if not rest or (to_stdout and (len(rest) != 1 or as_json or overwrite)):
+        raise WrongUsage(
+            "restore wants [ID] PATH --stdout, and nothing more"
+            if to_stdout
+            else "restore wants [ID] TARGET [PATH]...",
+            hint="ID is left out where --at, --name or --host say which backup",
         )
+    with connect(load(config), accept_new) as place:
+        backup_id = arguments[0] if is_by_id else place.find_backup(name=name, host=host, at=at or None).id
+        if to_stdout:
+            place.restore_file(backup_id, rest[0], sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+            return
+        with show_progress(as_json) as on_progress:
+            restored = place.restore(
+                backup_id, into=Path(rest[0]), paths=rest[1:], overwrite=overwrite, on_progress=on_progress
+            )
     if as_json:
         print_json("restored", restored)
     else:

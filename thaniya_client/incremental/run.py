@@ -23,6 +23,7 @@ from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.protocol import PARENTS_LIMIT, UploadState
 from thaniya_core.formats.restoring import tar_stem
 from thaniya_core.system.clock import Clock, SystemClock
+from thaniya_core.system.files import os_errors
 
 NO_INCREMENTS_THERE = "the server does not know increments"
 _OTHERS_KEPT = 3
@@ -82,9 +83,13 @@ class Agreed(Protocol):
 class WorkingSnapshot:
     """The snapshot file that tar reads and writes for one archive."""
 
-    def __init__(self, path: Path, *, is_increment: bool) -> None:
+    def __init__(self, path: Path, tree_before: Path | None) -> None:
         self.path = path
-        self.is_increment = is_increment
+        self.tree_before = tree_before
+        """The contents list of the whole tree at the parent, compressed by gzip; None for a full backup."""
+        self.tree = path.with_suffix(".tree")
+        """Where that of this backup is to be put."""
+        self.is_increment = tree_before is not None
         self.unpacked: set[bytes] = set()
         """Paths, as tar writes them, of what could not be packed: they count as new the next time."""
         self.is_spoilt = False
@@ -181,13 +186,15 @@ class Increments:
         if self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="thaniya-", ignore_cleanup_errors=True)
         path = Path(self._scratch.name) / f"{len(self._working)}.snapshot"
+        tree_before = None
         if self.parent is not None:
             saved = line.usable[self.parent]
+            tree_before = line.state.tree(saved)
             moved = (saved.source.device, line.now.device)
             known = refresh_snapshot(line.state.snapshot(saved), line.source.path, path, moved)
             if split := find_split_links(line.source.path, known):
                 path.write_bytes(forget_names(path, split))
-        working = WorkingSnapshot(path, is_increment=self.parent is not None)
+        working = WorkingSnapshot(path, tree_before)
         self._working[name] = working
         return working
 
@@ -202,7 +209,9 @@ class Increments:
             before = line.usable[self.parent].chain if self.parent is not None else ()
             chain = (*before, Link(backup_id, self._begun, stored.size_bytes or 0))
             try:
-                line.state.save(chain, line.now, forget_names(working.path, working.unpacked))
+                with os_errors(f"read {working.tree}"):
+                    tree = working.tree.read_bytes()
+                line.state.save(chain, line.now, forget_names(working.path, working.unpacked), tree)
                 line.state.keep_only({backup_id} | ({self.parent} if self.parent else set()), _OTHERS_KEPT)
             except ThaniyaError as error:
                 working.is_spoilt = True

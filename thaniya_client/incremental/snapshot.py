@@ -92,6 +92,29 @@ def refresh_snapshot(
     return KnownDirectories(paths, changed, since)
 
 
+class SnapshotNames:
+    """What a snapshot file tells of the names in each directory, directories left out."""
+
+    def __init__(self, snapshot: Path) -> None:
+        """Read a snapshot file.
+
+        Raises:
+            IntegrityFailed: it is not a snapshot file.
+        """
+        self._data, header = _read(snapshot)
+        records = _records(self._data, header.end(), snapshot)
+        self._places = {record.path: (record.names, record.end - 2) for record in records}
+        self._last: tuple[bytes, frozenset[bytes]] = (b"", frozenset())
+
+    def within(self, directory: bytes) -> frozenset[bytes]:
+        """The names in a directory, `./alice`; none where it is not known. The last directory's are kept at hand."""
+        if directory != self._last[0]:
+            begin, end = self._places.get(directory, (0, 0))
+            entries = self._data[begin:end].split(b"\0")
+            self._last = directory, frozenset(entry[1:] for entry in entries if entry and entry[:1] != b"D")
+        return self._last[1]
+
+
 def forget_names(snapshot: Path, paths: Iterable[bytes]) -> bytes:
     """A snapshot file without some names: what could not be packed counts as new at the next backup.
 

@@ -1,7 +1,8 @@
 """What a client remembers for the next increment: snapshot files, a directory for each series, task and place.
 
-`ID.json` and `ID.snapshot` tell of one backup. They are written before its upload is completed, and what they replace
-is removed once the backup is archived. In between both are there, and the place of backups says which of them it has.
+`ID.json`, `ID.snapshot` and `ID.tree`, the contents list of the whole tree (gzip), tell of one backup. They are written
+before its upload is completed, and what they replace is removed once the backup is archived. In between both are there,
+and the place of backups says which of them it has.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from thaniya_core.errors import Busy, IntegrityFailed
 from thaniya_core.system.files import fsync_directory, hash_file, os_errors, read_regular, write_atomic
 from thaniya_core.system.locks import try_lock
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Source(Struct, frozen=True):
@@ -55,6 +56,7 @@ class Saved(Struct, frozen=True):
     """The full backup and its increments, the oldest first; this one last."""
     source: Source
     snapshot_sha256: str
+    tree_sha256: str
     format: int = _FORMAT
 
     @property
@@ -114,11 +116,16 @@ class StateDirectory:
         """The snapshot file of a backup."""
         return self.path / f"{saved.id}.snapshot"
 
-    def save(self, chain: tuple[Link, ...], source: Source, snapshot: bytes) -> None:
+    def tree(self, saved: Saved) -> Path:
+        """The contents list of the whole tree at a backup, compressed by gzip."""
+        return self.path / f"{saved.id}.tree"
+
+    def save(self, chain: tuple[Link, ...], source: Source, snapshot: bytes, tree: bytes) -> None:
         """Remember a backup, durably."""
-        saved = Saved(chain, source, hashlib.sha256(snapshot).hexdigest())
+        saved = Saved(chain, source, hashlib.sha256(snapshot).hexdigest(), hashlib.sha256(tree).hexdigest())
         with os_errors(f"write into {self.path}"):
             write_atomic(self.snapshot(saved), snapshot, 0o600)
+            write_atomic(self.tree(saved), tree, 0o600)
             write_atomic(self.path / f"{saved.id}.json", msgspec.json.encode(saved), 0o600)
 
     def keep_only(self, wanted: set[str], others: int = 0) -> None:
@@ -127,7 +134,7 @@ class StateDirectory:
             known = sorted((file.stem for file in self.path.glob("*.json")), reverse=True)
             kept = wanted | set([each for each in known if each not in wanted][:others])
             for file in self.path.iterdir():
-                if file.suffix in (".json", ".snapshot") and file.stem not in kept:
+                if file.suffix in (".json", ".snapshot", ".tree") and file.stem not in kept:
                     file.unlink()
             fsync_directory(self.path)
 
@@ -144,9 +151,9 @@ class StateDirectory:
             raise IntegrityFailed(str(exc)) from exc
         if saved.format != _FORMAT or not saved.chain or saved.id != file.stem:
             raise IntegrityFailed("it is of another version, or of another backup")
-        snapshot = self.snapshot(saved)
-        if hash_file(snapshot)[0] != saved.snapshot_sha256:
-            raise IntegrityFailed("its SHA-256 is another one")
+        for part, sha256 in ((self.snapshot(saved), saved.snapshot_sha256), (self.tree(saved), saved.tree_sha256)):
+            if hash_file(part)[0] != sha256:
+                raise IntegrityFailed(f"the SHA-256 of {part.name} is another one")
         return saved
 
 

@@ -66,7 +66,7 @@ def unpack_with_python(part: Part, chunks: Iterator[bytes], target: Path, warn: 
     try:
         with (
             os_errors(f"restore into {target}"),
-            tarfile.open(mode="r|", fileobj=cast(IO[bytes], _ChunkReader(chunks)), bufsize=1024 * 1024) as tar,
+            tarfile.open(mode="r|", fileobj=cast(IO[bytes], ChunkReader(chunks)), bufsize=1024 * 1024) as tar,
         ):
             members = (_check_member(member, target) for member in _wanted_members(tar, wanted, found))
             tar.extractall(target, members=members, numeric_owner=True, **_TRUSTED)
@@ -98,7 +98,7 @@ def _check_member(member: tarfile.TarInfo, target: Path) -> tarfile.TarInfo:
     return member
 
 
-class _ChunkReader:
+class ChunkReader:
     """An iterator of bytes as a readable stream."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:

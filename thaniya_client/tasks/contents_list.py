@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from thaniya_client.packer import Packer
 from thaniya_core.errors import SourceFailed
-from thaniya_core.formats.compression import Compression, open_writer
-from thaniya_core.formats.contents import ContentsEntry, encode_entry
+from thaniya_core.formats.compression import Compression, open_reader, open_writer
+from thaniya_core.formats.contents import ContentsEntry, decode_entries, encode_entry, split_lines
 from thaniya_core.formats.manifest import FileKind
 from thaniya_core.formats.tar import parse_tar_line
 
 _COUNT_EVERY = 256
+_READ_BYTES = 256 * 1024
 _ABANDON_WAIT_S = 5.0
 
 
@@ -45,6 +50,17 @@ class ContentsList:
             self._out.warn(f"this line of tar is not understood and not in the contents list: {line}")
         else:
             self.add(entry)
+
+    def read(self) -> Iterator[ContentsEntry]:
+        """All entries, once the list is stored."""
+        self._file.seek(0)
+        return read_list(self._file)
+
+    def copy_to(self, path: Path) -> None:
+        """Write the list as it is stored, once it is, to a new file."""
+        self._file.seek(0)
+        with path.open("xb") as file:
+            shutil.copyfileobj(self._file, file)
 
     def store(self, name: str, describes: str) -> None:
         """Add the list to the backup.
@@ -76,6 +92,16 @@ class ContentsList:
             self._writer.close()
         finally:
             self._file.close()
+
+
+def read_list(file: IO[bytes]) -> Iterator[ContentsEntry]:
+    """The entries of a contents list that is compressed by gzip.
+
+    Raises:
+        IntegrityFailed: it is malformed.
+    """
+    with open_reader(file, Compression.GZIP) as lines:
+        yield from decode_entries(split_lines(iter(partial(lines.read, _READ_BYTES), b"")))
 
 
 class TarListing:

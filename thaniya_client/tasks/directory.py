@@ -16,6 +16,7 @@ from thaniya_client.tasks.gnu_tar import GnuTar, find_gnu_tar
 from thaniya_client.tasks.patterns import check_patterns
 from thaniya_client.tasks.python_tar import pack_with_python
 from thaniya_client.tasks.tar_archive import pack_with_gnu_tar
+from thaniya_client.tasks.tree_list import store_tree
 from thaniya_client.tasks.walk import estimate_tar_bytes
 from thaniya_core.errors import SourceFailed
 from thaniya_core.formats.compression import Compression, check_level
@@ -97,7 +98,7 @@ class Directory:
         return IncrementSource(self.name, self.path, repr(options), self.incremental, hindrance)
 
     def pack(self, out: Packer) -> None:
-        """Write `NAME.tar.gz` and `NAME.files.gz`.
+        """Write `NAME.tar.gz` and `NAME.files.gz`; of an increment `NAME.tree.gz` too.
 
         Raises:
             SourceFailed: the directory is not there or cannot be read, or tar failed.
@@ -128,9 +129,11 @@ class Directory:
                         on_message=None if snapshot is None else partial(note_unpacked, snapshot),
                     )
                 archive.entries = contents.entries
+            contents.store(f"{self.name}.files", describes=archive.name)
             if snapshot is not None and snapshot.is_spoilt:
                 out.note("a directory was renamed meanwhile: the next increment will not build on this backup")
-            contents.store(f"{self.name}.files", describes=archive.name)
+            elif snapshot is not None:
+                store_tree(out, contents, snapshot, f"{self.name}.tree", describes=archive.name)
 
     def check_source(self) -> None:
         """Look whether the directory is there.

@@ -40,15 +40,15 @@ def tar_exclude_options(patterns: Sequence[str]) -> list[str]:
     return options
 
 
-class Excluder:
-    """Says of a path whether it is excluded. The directories above it are taken to be asked before."""
+class PathMatcher:
+    """Says of a path whether it fits one of some patterns. What lies below a directory that fits is not looked at."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._path = _compile(pattern for pattern in patterns if _is_anchored(pattern))
         self._name = _compile(pattern for pattern in patterns if not _is_anchored(pattern))
 
     def matches(self, path: bytes) -> bool:
-        """Whether a path below the directory, without a leading `./`, is excluded."""
+        """Whether a path, without a leading `./`, fits."""
         if self._path is None and self._name is None:
             return False
         text = path.decode("utf-8", "surrogateescape")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from thaniya_client.tasks.patterns import Excluder
+from thaniya_client.tasks.patterns import PathMatcher
 
 _BLOCK_BYTES = 512
 _ENTRY_OVERHEAD_BYTES = 4 * _BLOCK_BYTES
@@ -38,7 +38,7 @@ def walk_tree(
         one_file_system: do not enter directories of other file systems; they are given themselves.
         on_error: is called with the path of what cannot be read, and the walk goes on.
     """
-    excluder = Excluder(exclude)
+    excluder = PathMatcher(exclude)
     status = root.stat()
     yield Found(b"", status)
     waiting = _list_below(root, b"", on_error)

@@ -19,7 +19,7 @@ from thaniya_core.archive.reuse import EarlierFiles
 from thaniya_core.archive.rules import HEAD_BYTES, Rule, choose_rule
 from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.compression import Compression, open_file_writer
-from thaniya_core.formats.manifest import BackupFile, FileKind
+from thaniya_core.formats.manifest import LISTS, BackupFile
 from thaniya_core.system.background import run_in_background
 from thaniya_core.system.files import copy_file, hash_file, link_file, open_regular
 from thaniya_core.system.space import free_bytes
@@ -59,7 +59,7 @@ def as_stored(files: Iterable[BackupFile], forms: dict[str, Form]) -> tuple[Back
     """
     stored: list[BackupFile] = []
     for file in files:
-        if file.kind is FileKind.CONTENTS and file.describes in forms:
+        if file.kind in LISTS and file.describes in forms:
             file = replace(file, describes=forms[file.describes].name)
         form = forms.get(file.name)
         stored.append(file if form is None else _in_form(file, form))

@@ -12,7 +12,7 @@ from msgspec import Struct
 from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.compression import BUFFER_BYTES, DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
-from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_contents
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_tree
 from thaniya_core.formats.restoring import all_parts, restored_path
 from thaniya_core.system.files import open_regular, os_errors
 
@@ -33,6 +33,8 @@ class Inside(Struct, frozen=True):
 def read_inside(directory: Path, document: BackupDocument) -> Iterator[Inside]:
     """What is inside a backup, read as it is asked for. A tar archive without a contents list is passed over.
 
+    Of an increment it is the whole tree, with what lies in the backups that it builds on.
+
     Args:
         directory: where the backup lies.
         document: what is known of it.
@@ -45,17 +47,15 @@ def read_inside(directory: Path, document: BackupDocument) -> Iterator[Inside]:
         if part.file.kind is FileKind.FILE:
             yield Inside(part.file.restored_name.encode(), part.file.restored_bytes)
             continue
-        contents = find_contents(document.files, part.file.name)
+        contents = find_tree(document.files, part.file)
         for entry in () if contents is None else read_contents(directory, contents):
             yield Inside(restored_path(part.directory, entry.path), entry.size_bytes, entry)
 
 
 def unlisted_archives(document: BackupDocument) -> tuple[BackupFile, ...]:
-    """The tar archives of a backup that no contents list tells of."""
+    """The tar archives of a backup that no contents list tells of, and increments whose tree none tells of."""
     return tuple(
-        file
-        for file in document.files
-        if file.kind is FileKind.TAR and find_contents(document.files, file.name) is None
+        file for file in document.files if file.kind is FileKind.TAR and find_tree(document.files, file) is None
     )
 
 

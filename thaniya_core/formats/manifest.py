@@ -42,10 +42,16 @@ class FileKind(StrEnum):
     """A tar archive, perhaps compressed: its members are restored."""
     CONTENTS = "contents"
     """The contents list of a tar archive: not restored."""
+    TREE = "tree"
+    """The contents list of all that an increment's archive gives together with those it builds on: not restored."""
     LOG = "log"
     """The client's log: not restored."""
     FILE = "file"
     """Any other file: restored as it was uploaded."""
+
+
+LISTS = frozenset({FileKind.CONTENTS, FileKind.TREE})
+"""The kinds that have the form of a contents list."""
 
 
 class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -63,7 +69,7 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     entries: int | None = None
     """Members of a tar archive, where known."""
     describes: str | None = None
-    """For a contents list: the name of the tar archive it lists."""
+    """For a contents list, of an archive or of its tree: the name of the tar archive."""
     xattrs: bool = False
     """The tar archive holds extended attributes, so that restoring asks tar for them."""
     acls: bool = False
@@ -199,7 +205,7 @@ def check_manifest(manifest: Manifest) -> Manifest:
             check_id(file.shared_with)
         if not _SHA256.fullmatch(file.sha256) or not _SHA256.fullmatch(file.restored_sha256):
             raise WrongUsage(f"the manifest's sum of {file.name} is not 64 lower-case hex digits")
-        if file.kind is FileKind.CONTENTS and file.compression is Compression.XZ:
+        if file.kind in LISTS and file.compression is Compression.XZ:
             # Its dictionary may take gigabytes of whoever reads the list.
             raise WrongUsage(
                 f"the contents list {file.name} is compressed by xz", hint="lists are gzip, bzip2 or plain"
@@ -227,6 +233,16 @@ def describe_file(name: str, sha256: str, size_bytes: int | None = None) -> Back
 def find_contents(files: Iterable[BackupFile], name: str) -> BackupFile | None:
     """The contents list of the tar archive `name`, if there is one."""
     return next((file for file in files if file.kind is FileKind.CONTENTS and file.describes == name), None)
+
+
+def find_tree(files: Iterable[BackupFile], archive: BackupFile) -> BackupFile | None:
+    """The list of the tree as it was when an archive was packed, if there is one.
+
+    That is the archive's contents list, or for an increment, which holds only what has changed, a list of its own.
+    """
+    if not archive.incremental:
+        return find_contents(files, archive.name)
+    return next((file for file in files if file.kind is FileKind.TREE and file.describes == archive.name), None)
 
 
 def encode_document(document: BackupDocument) -> bytes:

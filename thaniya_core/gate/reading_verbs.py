@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from thaniya_core.errors import IntegrityFailed, NotFound, WrongUsage
 from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
-from thaniya_core.formats.manifest import BackupFile, FileKind, find_contents
+from thaniya_core.formats.manifest import LISTS, BackupFile, find_contents
 from thaniya_core.formats.protocol import Backups
 from thaniya_core.gate.answers import backup_summary, upload_status
 from thaniya_core.gate.arguments import parse_count
@@ -102,7 +102,7 @@ def _contents_file(files: tuple[BackupFile, ...], name: str) -> BackupFile:
     file = next((file for file in files if file.name == name), None)
     if file is None:
         raise NotFound(f"the backup has no file {make_harmless(name, 80)!r}", hint="`contents ID` lists its files")
-    found = file if file.kind is FileKind.CONTENTS else find_contents(files, name)
+    found = file if file.kind in LISTS else find_contents(files, name)
     if found is None:
         raise NotFound(f"the backup has no list of what is inside {name}")
     return found

@@ -24,6 +24,7 @@ from thaniya_core.formats.documents import (
 from thaniya_core.formats.manifest import (
     FORMAT,
     INCREMENT_FORMAT,
+    LISTS,
     BackupDocument,
     BackupFile,
     FileKind,
@@ -63,7 +64,7 @@ files = st.builds(
     st.one_of(st.none(), names),
     st.booleans(),
     st.booleans(),
-).filter(lambda file: (file.kind, file.compression) != (FileKind.CONTENTS, Compression.XZ))
+).filter(lambda file: file.kind not in LISTS or file.compression is not Compression.XZ)
 file_lists = st.lists(files, unique_by=lambda file: file.name, max_size=5).map(tuple)
 documents = st.builds(
     BackupDocument,
