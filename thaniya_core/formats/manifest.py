@@ -1,8 +1,8 @@
 """What describes a backup: the client's manifest, and backup.json of the archive.
 
-backup.json is indented JSON with `format`: 1, or 2 when the backup is an increment, which a reader of 1 would restore
-without what it builds on. Fields may be added, never renamed or given another meaning; readers ignore fields they do
-not know.
+backup.json is indented JSON with `format`: 1; 2 when the backup is an increment, which a reader of 1 would restore
+without what it builds on; 3 when something in it is encrypted, which a reader of 2 would take for damaged. Fields may
+be added, never renamed or given another meaning; readers ignore fields they do not know.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
+from thaniya_core.formats.encryption import Encryption
 from thaniya_core.formats.names import Series, check_file, check_id
 from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.recipes import Recipe, check_recipes
@@ -25,7 +26,10 @@ FORMAT = 1
 """The version of backup.json of a backup that stands by itself."""
 
 INCREMENT_FORMAT = 2
-"""The version of backup.json of an increment; the highest that this module reads."""
+"""The version of backup.json of an increment."""
+
+ENCRYPTED_FORMAT = 3
+"""The version of backup.json of a backup with encrypted files; the highest that this module reads."""
 
 WARNINGS_KEPT = 200
 WARNING_CHARACTERS = 500
@@ -59,7 +63,7 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     kind: FileKind = FileKind.FILE
     compression: Compression = Compression.NONE
     original_bytes: int | None = None
-    """Before compression, where known."""
+    """Before compression and encryption, where known."""
     entries: int | None = None
     """Members of a tar archive, where known."""
     describes: str | None = None
@@ -71,6 +75,8 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     incremental: bool = False
     """The tar archive is an increment of GNU tar's (`--listed-incremental`): it holds what has changed, and is unpacked
     over what the parent's archive of the same name gives."""
+    encryption: Encryption = Encryption.NONE
+    """By the client, after compressing. Sum and size are those of the encrypted file: to check them needs no key."""
     uploaded_name: str | None = None
     """What the client called it, where the archive has compressed it by a rule; a FILE is restored under this name."""
     uploaded_sha256: str | None = None
@@ -82,13 +88,18 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def restored_name(self) -> str:
-        """What it is called where it is restored; for a tar archive, where it was uploaded from."""
-        return self.uploaded_name or self.name
+        """What it is called where it is restored, decrypted; for a tar archive, where it was uploaded from."""
+        return self.uploaded_name or self.name.removesuffix(self.encryption.suffix)
 
     @property
     def restored_compression(self) -> Compression:
         """What has to be decompressed to restore it. A FILE that came compressed is restored so."""
         return self.compression if self.kind is not FileKind.FILE or self.uploaded_name else Compression.NONE
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a key is needed to see what is in it."""
+        return self.encryption is not Encryption.NONE
 
     @property
     def restored_sha256(self) -> str:
@@ -193,6 +204,8 @@ def check_manifest(manifest: Manifest) -> Manifest:
             if name in seen:
                 raise WrongUsage(f"the manifest names {name} twice")
             seen.add(name)
+        if file.is_encrypted and (file.uploaded_name is not None or not file.name.endswith(file.encryption.suffix)):
+            raise WrongUsage(f"the manifest says that {file.name} is encrypted by {file.encryption}")
         if file.restored_name + file.restored_compression.suffix != file.name and file.uploaded_name is not None:
             raise WrongUsage(f"the manifest says that {file.name} was made of {file.uploaded_name}")
         if file.shared_with is not None:
@@ -227,6 +240,11 @@ def describe_file(name: str, sha256: str, size_bytes: int | None = None) -> Back
 def find_contents(files: Iterable[BackupFile], name: str) -> BackupFile | None:
     """The contents list of the tar archive `name`, if there is one."""
     return next((file for file in files if file.kind is FileKind.CONTENTS and file.describes == name), None)
+
+
+def first_encrypted(files: Iterable[BackupFile]) -> BackupFile | None:
+    """The first of some files that is encrypted; None where none is."""
+    return next((file for file in files if file.is_encrypted), None)
 
 
 def encode_document(document: BackupDocument) -> bytes:
@@ -268,9 +286,9 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
             raise IntegrityFailed(f"{where} cannot be read: {moment.isoformat()} is no time of a backup")
     if min(document.stored_bytes, document.shared_bytes, document.original_bytes, document.warning_count) < 0:
         raise IntegrityFailed(f"{where} cannot be read: it has a negative number")
-    if document.format > INCREMENT_FORMAT:
+    if document.format > ENCRYPTED_FORMAT:
         raise IntegrityFailed(
-            f"{where} has format {document.format}; this version knows up to {INCREMENT_FORMAT}", hint="upgrade Thaniya"
+            f"{where} has format {document.format}; this version knows up to {ENCRYPTED_FORMAT}", hint="upgrade Thaniya"
         )
     return document
 
@@ -289,7 +307,7 @@ def make_document(
 ) -> BackupDocument:
     """backup.json of a checked backup: its files as they lie there, the rest as the client told."""
     return BackupDocument(
-        format=FORMAT if manifest.parent is None else INCREMENT_FORMAT,
+        format=_format_of(files, manifest.parent),
         id=backup_id,
         user=series.user,
         host=series.host,
@@ -313,3 +331,9 @@ def make_document(
         parent=manifest.parent,
         recipes=manifest.recipes,
     )
+
+
+def _format_of(files: Iterable[BackupFile], parent: str | None) -> int:
+    if any(file.is_encrypted for file in files):
+        return ENCRYPTED_FORMAT
+    return FORMAT if parent is None else INCREMENT_FORMAT

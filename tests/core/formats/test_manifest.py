@@ -22,8 +22,8 @@ from thaniya_core.formats.documents import (
     encode_sums,
 )
 from thaniya_core.formats.manifest import (
+    ENCRYPTED_FORMAT,
     FORMAT,
-    INCREMENT_FORMAT,
     BackupDocument,
     BackupFile,
     FileKind,
@@ -122,7 +122,7 @@ def _document(*found: BackupFile) -> BackupDocument:
 
 
 def test_document_of_a_later_format_is_refused():
-    data = encode_document(replace(_document(), format=INCREMENT_FORMAT + 1))
+    data = encode_document(replace(_document(), format=ENCRYPTED_FORMAT + 1))
 
     with pytest.raises(IntegrityFailed, match="upgrade"):
         decode_document(data, "backup.json")
