@@ -47,6 +47,12 @@ def backup(
         ),
     ] = "10m",
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A word to find the backup by. Repeatable.")] = None,
+    encrypt_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encrypt-to", metavar="KEY", help="A public key (age1…, ssh-ed25519 …), or a file of them. Repeatable."
+        ),
+    ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Only tell what would be done.")] = False,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
@@ -81,6 +87,7 @@ def backup(
                 patience_s=parse_duration(patience),
                 on_progress=on_progress,
                 tags=tag or (),
+                encrypt_to=encrypt_to or (),
                 simulate=simulate,
             )
         if as_json:

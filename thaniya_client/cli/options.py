@@ -19,6 +19,10 @@ ConfigOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 AcceptNewOption = Annotated[bool, typer.Option("--accept-new", help="Trust a server whose host key is not known yet.")]
+IdentityOption = Annotated[
+    list[Path] | None,
+    typer.Option("--identity", metavar="FILE", help="A private key that opens what is encrypted. Repeatable."),
+]
 BackupArgument = Annotated[str, typer.Argument(metavar="ID", help="The backup, as `list` shows it.")]
 
 

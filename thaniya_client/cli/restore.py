@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from thaniya_client.cli.options import AcceptNewOption, BackupArgument, ConfigOption, JsonOption, connect, load
+from thaniya_client.cli.options import (
+    AcceptNewOption,
+    BackupArgument,
+    ConfigOption,
+    IdentityOption,
+    JsonOption,
+    connect,
+    load,
+)
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.cli.progress import show_progress
 from thaniya_client.target import Target
@@ -24,6 +32,7 @@ def restore(
         list[str] | None, typer.Argument(metavar="PATH", help="Only these, as `files` lists them.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -34,7 +43,12 @@ def restore(
     """
     with connect(load(config), accept_new) as place, show_progress(as_json) as on_progress:
         restored = place.restore(
-            backup_id, into=target, paths=paths or (), overwrite=overwrite, on_progress=on_progress
+            backup_id,
+            into=target,
+            paths=paths or (),
+            overwrite=overwrite,
+            on_progress=on_progress,
+            identities=identity or (),
         )
     if as_json:
         print_json("restored", restored)
@@ -61,11 +75,14 @@ def fetch(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to this new file. Default: stdout.")
     ] = None,
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy one file of a backup as it is stored, or by the name it was uploaded under, as it was uploaded.
+
+    With --identity and its name without .age an encrypted file comes decrypted.
 
     Example: thaniya-client fetch 20261123T211500Z-7f3a2c client.log
     """
@@ -73,22 +90,22 @@ def fetch(
         raise WrongUsage("--json needs --output: the file itself goes to stdout", hint=f"add --output {file}")
     with connect(load(config), accept_new) as place:
         if output is None:
-            place.fetch(backup_id, file, sys.stdout.buffer)
+            place.fetch(backup_id, file, sys.stdout.buffer, identities=identity or ())
             sys.stdout.buffer.flush()
             return
-        size_bytes = _fetch_into(place, backup_id, file, output)
+        size_bytes = _fetch_into(place, backup_id, file, output, identity or [])
     if as_json:
         print_json("fetched", {"id": backup_id, "file": file, "output": str(output), "size_bytes": size_bytes})
 
 
-def _fetch_into(place: Target, backup_id: str, file: str, output: Path) -> int:
+def _fetch_into(place: Target, backup_id: str, file: str, output: Path, identities: list[Path]) -> int:
     """Write a new file; a part of it is not left behind."""
     if output.exists():
         raise AlreadyExists(f"{output} is there already", hint="choose another name")
     with os_errors(f"write {output}"):
         try:
             with output.open("xb") as stream:
-                return place.fetch(backup_id, file, stream)
+                return place.fetch(backup_id, file, stream, identities=identities)
         except BaseException:
             output.unlink(missing_ok=True)
             raise

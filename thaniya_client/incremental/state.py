@@ -44,7 +44,7 @@ class Source(Struct, frozen=True):
         if (self.inode, self.file_system) != (then.inode, then.file_system):
             return f"{self.path} is not the directory that it was"
         if self.options != then.options:
-            return "what is left out, or how it is packed, has changed"
+            return "what is left out, how it is packed, or whom it is encrypted to, has changed"
         return ""
 
 

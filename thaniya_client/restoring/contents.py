@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, 
 from thaniya_core.formats.restoring import restore_directory, restored_path
 
 
-def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntry]:
+def list_contents(connector: Connector, backup_id: str, identities: Sequence[object] = ()) -> Iterator[ContentsEntry]:
     """See `Target.files`. Of several archives each path begins with the directory that the archive is restored into."""
     document = connector.document(backup_id)
     archives = [file for file in document.files if file.kind is FileKind.TAR]
@@ -24,14 +24,16 @@ def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntr
         )
     for archive in archives:
         directory = restore_directory(archive, document.files)
-        for entry in read_contents(connector, document, archive):
+        for entry in read_contents(connector, document, archive, identities):
             yield msgspec.structs.replace(entry, path=restored_path(directory, entry.path))
 
 
-def read_contents(connector: Connector, document: BackupDocument, archive: BackupFile) -> Iterator[ContentsEntry]:
+def read_contents(
+    connector: Connector, document: BackupDocument, archive: BackupFile, identities: Sequence[object] = ()
+) -> Iterator[ContentsEntry]:
     """The entries of an archive as its contents list has them; none where it has no list."""
     listed = find_contents(document.files, archive.name)
     if listed is None:
         return
-    with open_checked(connector, document, listed) as (checked, stream):
+    with open_checked(connector, document, listed, identities=identities) as (checked, stream):
         yield from decode_entries(split_lines(read_decompressed(checked, stream, listed)))
