@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,11 +26,13 @@ from thaniya_client import (
     ThaniyaServer,
     WrongUsage,
 )
+from thaniya_client.cli.main import run as run_client
 from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.encryption import library
 from thaniya_client.encryption.encrypting import EncryptingWriter
 from thaniya_client.encryption.recipients import read_recipients
 from thaniya_core.cli.main import run
+from thaniya_core.errors import ExitCode
 from thaniya_core.formats.manifest import BackupDocument
 from thaniya_core.initialise import initialise
 from thaniya_core.server import Server
@@ -330,6 +333,63 @@ def test_without_the_library_the_extra_is_named(
     with pytest.raises(WrongUsage) as refused:
         target.backup(Directory(source), name="n", encrypt_to=["age1x"])
     assert refused.value.hint == "pip install 'thaniya[encryption]'"
+
+
+MEMORY_SCRIPT = r"""
+import re, sys
+from pathlib import Path
+from thaniya_client import Command, LocalDirectory
+disk, public, private, restored = sys.argv[1:]
+target = LocalDirectory(disk)
+command = Command(["head", "-c", "150M", "/dev/zero"], name="zeros", compression="none")
+report = target.backup(command, name="large", encrypt_to=[public])
+target.restore(report.id, into=restored, identities=[private])
+peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+print(report.stored_bytes, int(peak[1]))
+"""
+
+
+def test_memory_does_not_grow_with_what_is_encrypted(tmp_path: Path, keys: dict[str, Key]) -> None:
+    (tmp_path / "disk").mkdir()
+    own = keys["own"]
+    arguments = [tmp_path / "disk", own.public, own.file, tmp_path / "restored"]
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY_SCRIPT, *arguments],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    stored_bytes, peak_kb = map(int, done.stdout.split())
+    assert stored_bytes > 150 * 1024 * 1024
+    assert peak_kb < 100 * 1024
+
+
+def test_simulation_tells_of_the_keys(target: LocalDirectory, source: Path, keys: dict[str, Key]) -> None:
+    report = target.backup(Directory(source), name="n", encrypt_to=[keys["own"].public], simulate=True)
+    assert "encrypt all of it to 1 public key" in report.plan
+
+
+def test_command_encrypts_lists_and_restores(
+    target: LocalDirectory,
+    source: Path,
+    tmp_path: Path,
+    keys: dict[str, Key],
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    config = tmp_path / "client.toml"
+    config.write_text(f'directory = "{target.path}"\n')
+    options, identity = ["--config", str(config)], ["--identity", str(keys["own"].file)]
+
+    assert run_client(["backup", str(source), "--name", "n", "--encrypt-to", keys["own"].public, *options]) == 0
+    (backup,) = LocalDirectory(target.path).backups()
+    assert run_client(["files", backup.id, *options]) == ExitCode.NOT_ALLOWED
+    capsysbinary.readouterr()
+    assert run_client(["files", *identity, backup.id, *options]) == 0
+    assert b"./alice/secret-name" in capsysbinary.readouterr().out
+    assert run_client(["fetch", *identity, backup.id, "client.log", *options]) == 0
+    assert backup.id.encode() in capsysbinary.readouterr().out
+    assert run_client(["restore", *identity, backup.id, str(tmp_path / "restored"), *options]) == 0
+    assert (tmp_path / "restored/alice/random").read_bytes() == (source / "alice/random").read_bytes()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from thaniya_core.formats.documents import (
     encode_restore,
     encode_sums,
 )
+from thaniya_core.formats.encryption import Encryption
 from thaniya_core.formats.manifest import (
     ENCRYPTED_FORMAT,
     FORMAT,
@@ -119,6 +120,31 @@ def _document(*found: BackupFile) -> BackupDocument:
         original_bytes=size,
         sums_by=SumsBy.CLIENT,
     )
+
+
+def test_encrypted_file_is_restored_under_its_name_without_age():
+    file = BackupFile("dump.sql.gz.age", "0" * 64, 10, encryption=Encryption.AGE, compression=Compression.GZIP)
+
+    assert (file.restored_name, file.restored_compression) == ("dump.sql.gz", Compression.NONE)
+    assert check_manifest(Manifest((file,))).files == (file,)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        BackupFile("home.tar", "0" * 64, encryption=Encryption.AGE),
+        BackupFile("home.age.gz", "0" * 64, encryption=Encryption.AGE, compression=Compression.GZIP, uploaded_name="a"),
+    ],
+)
+def test_file_that_cannot_be_what_age_has_made_is_refused(file):
+    with pytest.raises(WrongUsage, match="is encrypted by age"):
+        check_manifest(Manifest((file,)))
+
+
+def test_files_that_would_be_restored_under_one_name_are_refused():
+    files = (BackupFile("notes", "0" * 64), BackupFile("notes.age", "0" * 64, encryption=Encryption.AGE))
+    with pytest.raises(WrongUsage, match="twice"):
+        check_manifest(Manifest(files))
 
 
 def test_document_of_a_later_format_is_refused():
