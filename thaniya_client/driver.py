@@ -11,6 +11,7 @@ from time import monotonic, sleep
 
 import thaniya_core
 from thaniya_client.connectors.interface import Connector, Upload
+from thaniya_client.encryption.recipients import Recipients
 from thaniya_client.incremental.run import Increments, KeepsIncrements
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
@@ -39,6 +40,7 @@ def make_backup(
     log: ClientLog,
     bytes_per_s: int | None = None,
     tags: tuple[str, ...] = (),
+    recipients: Recipients | None = None,
 ) -> Report:
     """Pack all tasks into one backup and send it; see `Target.backup`. The log is closed in the end."""
     if not tasks:
@@ -50,16 +52,20 @@ def make_backup(
         log.note(f"{CLIENT} on {socket.gethostname()}, Python {platform.python_version()}")
         meter = Meter(on_progress, Phase.ESTIMATING)
         check_tools(tasks)
-        with prepared(tasks), Increments(tasks, connector, host, name) as increments:
+        with (
+            prepared(tasks),
+            Increments(tasks, connector, host, name, encrypted_to=recipients.mark if recipients else "") as increments,
+        ):
             # An increment is smaller than what it is of, and nobody knows by how much.
             expected_bytes = None if increments.parents else _estimate(tasks)
             meter.expect(expected_bytes)
             upload = _begin(connector, host, name, expected_bytes, increments.parents, patience_s, meter)
             try:
                 increments.agree(upload)
-                return _fill(upload, tasks, increments, log, meter, wait, started, bytes_per_s, tags)
+                packer = Packer(upload, log, meter, increments, bytes_per_s, recipients)
+                return _fill(upload, tasks, increments, log, meter, wait, started, packer, tags)
             except BaseException as exc:
-                _abort(upload, exc)
+                _abort(upload, exc, is_secret=recipients is not None)
                 raise
     finally:
         log.close()
@@ -113,7 +119,7 @@ def _fill(
     meter: Meter,
     wait: bool,
     started: float,
-    bytes_per_s: int | None,
+    packer: Packer,
     tags: tuple[str, ...],
 ) -> Report:
     started_at = log.now()
@@ -122,7 +128,6 @@ def _fill(
         log.note(f"an increment on {increments.parent}")
     elif increments.full_because:
         log.note(f"a full backup: {increments.full_because}")
-    packer = Packer(upload, log, meter, increments, bytes_per_s)
     meter.enter(Phase.PACKING)
     for task in tasks:
         log.note(f"packing {describe_task(task)}")
@@ -137,7 +142,7 @@ def _fill(
     packer.store(LOG_FILE, log.rewound(), kind=FileKind.LOG)
     manifest = Manifest(
         files=packer.files,
-        warnings=warnings,
+        warnings=packer.told_warnings(warnings),
         warning_count=warning_count,
         started_at=started_at,
         ended_at=log.now(),
@@ -168,9 +173,17 @@ def _fill(
     )
 
 
-def _abort(upload: Upload, cause: BaseException) -> None:
-    """Give the upload up; that this fails too must not hide why it was given up."""
-    reason = cause.message if isinstance(cause, ThaniyaError) else type(cause).__name__
+def _abort(upload: Upload, cause: BaseException, *, is_secret: bool) -> None:
+    """Give the upload up; that this fails too must not hide why it was given up.
+
+    Args:
+        upload: what is given up.
+        cause: why.
+        is_secret: the message may name what the place of backups is not to know.
+    """
+    reason = type(cause).__name__
+    if isinstance(cause, ThaniyaError):
+        reason = cause.title if is_secret else cause.message
     try:
         upload.abort(reason[:500])
     except ThaniyaError as exc:

@@ -1,4 +1,4 @@
-"""The way of a backup's bytes: written by a task, compressed, summed and sent as a stream."""
+"""The way of a backup's bytes: written by a task, compressed, encrypted, summed and sent as a stream."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import IO, cast
 import msgspec
 
 from thaniya_client.connectors.interface import FileWriter, Upload
+from thaniya_client.encryption.encrypting import EncryptingWriter
+from thaniya_client.encryption.recipients import Recipients
 from thaniya_client.incremental.run import Increments, WorkingSnapshot
 from thaniya_client.log import ClientLog
 from thaniya_client.meter import Meter
 from thaniya_client.paced_writer import PacedWriter
 from thaniya_core.errors import ThaniyaError, WrongUsage
 from thaniya_core.formats.compression import Compression, open_writer
+from thaniya_core.formats.encryption import Encryption
 from thaniya_core.formats.manifest import BackupFile, FileKind
 from thaniya_core.formats.names import check_file
 from thaniya_core.formats.recipes import Recipe, check_recipes
@@ -33,7 +36,10 @@ class Packer:
         meter: Meter,
         increments: Increments | None = None,
         bytes_per_s: int | None = None,
+        recipients: Recipients | None = None,
     ) -> None:
+        self._recipients = recipients
+        self._encryption = Encryption.NONE if recipients is None else Encryption.AGE
         self._upload = upload
         self._increments = increments
         self._bytes_per_s = bytes_per_s
@@ -67,7 +73,7 @@ class Packer:
         """Begin a file of the backup. Use it in a `with` block: leaving that by an exception gives the file up.
 
         Args:
-            name: the file's name before compression, `home.tar`; the suffix is added.
+            name: the file's name before compression, `home.tar`; the suffixes are added.
             kind: how the file is restored. A compressed plain FILE is restored compressed.
             compression: how it is stored.
             level: the compressor's level; None: fast rather than small.
@@ -85,11 +91,12 @@ class Packer:
             "",
             kind=kind,
             compression=compression,
+            encryption=self._encryption,
             xattrs=xattrs,
             acls=acls,
             incremental=incremental,
         )
-        return PackedFile(described, self._open_writer(stored_name), level, self._meter, self._files.append)
+        return self._begin(described, level)
 
     def store(
         self,
@@ -105,7 +112,7 @@ class Packer:
         """Add a file that is there already, byte for byte.
 
         Args:
-            name: its whole name, `home.files.gz`.
+            name: its whole name before encryption, `home.files.gz`.
             source: the file, open where it begins.
             kind: how the file is restored.
             compression: how `source` is compressed.
@@ -115,10 +122,15 @@ class Packer:
         """
         stored_name = self._claim(name)
         described = BackupFile(
-            stored_name, "", kind=kind, compression=compression, entries=entries, describes=describes
+            stored_name,
+            "",
+            kind=kind,
+            compression=compression,
+            encryption=self._encryption,
+            entries=entries,
+            describes=describes,
         )
-        writer = self._open_writer(stored_name)
-        with PackedFile(described, writer, None, self._meter, self._files.append, compress=False) as file:
+        with self._begin(described, compress=False) as file:
             while chunk := source.read(_READ_BYTES):
                 file.write(chunk)
             file.original_bytes = file.original_bytes if original_bytes is None else original_bytes
@@ -140,6 +152,12 @@ class Packer:
         """
         self._recipes = check_recipes((*self._recipes, Recipe(title, lines)))
 
+    def told_warnings(self, warnings: tuple[str, ...]) -> tuple[str, ...]:
+        """What the place of backups gets to read of warnings: of an encrypted backup not the names that they hold."""
+        if self._encryption is Encryption.NONE or not warnings:
+            return warnings
+        return ("what could not be backed up may name files, so it is told in client.log.age, which is encrypted",)
+
     def note(self, text: str) -> None:
         """Write a line to client.log."""
         self._log.note(text)
@@ -156,19 +174,32 @@ class Packer:
         """Tell that members were packed, for the progress only."""
         self._meter.add(entries=number)
 
-    def _open_writer(self, name: str) -> FileWriter:
-        writer = self._upload.open(name)
-        return PacedWriter(writer, self._bytes_per_s) if self._bytes_per_s else writer
+    def _begin(self, described: BackupFile, level: int | None = None, *, compress: bool = True) -> PackedFile:
+        writer = self._upload.open(described.name)
+        if self._bytes_per_s:
+            writer = PacedWriter(writer, self._bytes_per_s)
+        return PackedFile(
+            described,
+            writer,
+            level,
+            self._meter,
+            self._files.append,
+            compress=compress,
+            recipients=self._recipients,
+        )
 
     def _claim(self, name: str) -> str:
-        check_file(name)
-        if name in self._names:
-            raise WrongUsage(
-                f"two tasks write a file {name}",
-                hint='give one of them another name, as in Directory(path, name="home2")',
-            )
-        self._names.add(name)
-        return name
+        """Take a name, and that under which the file is stored when it is encrypted; gives the latter."""
+        stored_name = name + self._encryption.suffix
+        for each in {name, stored_name}:
+            check_file(each)
+            if each in self._names:
+                raise WrongUsage(
+                    f"two tasks write a file {each}",
+                    hint='give one of them another name, as in Directory(path, name="home2")',
+                )
+        self._names |= {name, stored_name}
+        return stored_name
 
 
 class PackedFile:
@@ -183,6 +214,7 @@ class PackedFile:
         on_done: Callable[[BackupFile], None],
         *,
         compress: bool = True,
+        recipients: Recipients | None = None,
     ) -> None:
         self.original_bytes = 0
         """Bytes before compression so far."""
@@ -194,19 +226,27 @@ class PackedFile:
         self._on_done = on_done
         self._sink = _Sink(writer, meter)
         self._sums = HashingWriter(self._sink)
+        self._encrypted = None if recipients is None else EncryptingWriter(self._sums, recipients)
         self._stream = open_writer(
-            cast(IO[bytes], self._sums), described.compression if compress else Compression.NONE, level
+            cast(IO[bytes], self._encrypted or self._sums),
+            described.compression if compress else Compression.NONE,
+            level,
         )
 
     @property
     def name(self) -> str:
-        """As it is stored: `home.tar.gz`."""
+        """As it is stored: `home.tar.gz`, encrypted `home.tar.gz.age`."""
         return self._described.name
+
+    @property
+    def restored_name(self) -> str:
+        """For a recipe: what the file is called where it is restored, decrypted."""
+        return self._described.restored_name
 
     @property
     def read_command(self) -> str:
         """For a recipe: the shell command that writes the restored file, decompressed, to its output."""
-        return f"{self._described.compression.decompress_command} ./{self.name}"
+        return f"{self._described.compression.decompress_command} ./{self.restored_name}"
 
     def write(self, data: bytes) -> int:
         """Write the next bytes; they are compressed and sent on the way."""
@@ -227,6 +267,8 @@ class PackedFile:
             return
         try:
             self._stream.close()
+            if self._encrypted is not None:
+                self._encrypted.close()
             self._writer.close()
         except BaseException:
             self._abandon()
@@ -242,12 +284,14 @@ class PackedFile:
         )
 
     def _abandon(self) -> None:
-        """Free the compressor's thread, which may wait for the network, and end it."""
+        """Free the threads of compressor and encryption, which may wait for the network, and end them."""
         self._sink.abandon()
         try:
             self._stream.close()
         except (ThaniyaError, OSError, ValueError):
             pass  # a second report of the failure that ended the file
+        if self._encrypted is not None:
+            self._encrypted.abandon()
 
 
 class _Sink:

@@ -15,6 +15,8 @@ from thaniya_client.around.simulation import simulate_backup
 from thaniya_client.around.steps import AfterStep, BeforeStep, OnErrorStep, check_steps
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.driver import default_host
+from thaniya_client.encryption.identities import read_identities
+from thaniya_client.encryption.recipients import read_recipients
 from thaniya_client.restoring.contents import list_contents
 from thaniya_client.restoring.differences import Difference, compare_backups
 from thaniya_client.restoring.fetching import copy_file_to
@@ -64,6 +66,7 @@ class Target:
         nice: int | None = None,
         idle_disk: bool = False,
         tags: Iterable[str] = (),
+        encrypt_to: Iterable[str | Path] = (),
         simulate: bool = False,
     ) -> Report:
         """Make a backup and come back when it is archived: checked, durable, in its place.
@@ -93,10 +96,14 @@ class Target:
             simulate: do nothing, and tell in the report's `plan` what would be done. Sources are looked at, programs
                 looked for, and the server or directory is asked for the series.
             tags: words to find the backup by, as `before-upgrade`. People may change them later.
+            encrypt_to: public keys that everything is encrypted to before it is sent (`age1…`, `ssh-ed25519 …`,
+                `ssh-rsa …`), and files with a key in each line. Any one of the private keys opens it; none is needed
+                here. Needs `pip install 'thaniya[encryption]'`.
             idle_disk: use the disk only while nobody else does, as `ionice -c idle` (heeded by the BFQ scheduler).
 
         Raises:
             IllegalName: the name, the host or a tag is not legal.
+            WrongUsage: what is given in `encrypt_to` is no public key.
             OutOfTime: it was not done within `time_limit_s`.
             StepFailed: a step of `before` failed.
             SourceFailed: a source could not be packed; nothing is archived.
@@ -119,10 +126,12 @@ class Target:
             )
         )
         told_tags = check_tags(tags)
+        recipients = read_recipients(encrypt_to)
         if simulate:
             series = Series(self._user(), host, name)
             newest = next(iter(self.backups(host=host, name=name)), None)
-            return simulate_backup(repr(self), series, newest.id if newest else "", tasks, steps, limits, told_tags)
+            newest_id = newest.id if newest else ""
+            return simulate_backup(repr(self), series, newest_id, tasks, steps, limits, told_tags, recipients)
         return run_backup(
             self._connector,
             self._place,
@@ -135,6 +144,7 @@ class Target:
             steps=steps,
             limits=limits,
             tags=told_tags,
+            recipients=recipients,
         )
 
     def _user(self) -> str:
@@ -149,6 +159,7 @@ class Target:
         paths: Iterable[str] = (),
         overwrite: bool = False,
         on_progress: OnProgress | None = None,
+        identities: Iterable[str | Path] = (),
     ) -> Restored:
         """Restore a backup, or some paths of it. Every byte read is checked against the backup's sums.
 
@@ -163,8 +174,10 @@ class Target:
             paths: files and directories as `files` lists them, with or without a leading `./` or `/`; none: all.
             overwrite: allow a directory that is not empty; files of the same names are replaced. Not for an increment.
             on_progress: is called with a `Progress` about ten times a second.
+            identities: files with private keys that open an encrypted backup: of age-keygen, or SSH keys.
 
         Raises:
+            IdentityNeeded: it is encrypted, and no key is given, or none that opens it.
             NotFound: there is no such backup, or no such path in it, or a backup that it builds on is not there.
             AlreadyExists: the target is not empty.
             WrongUsage: a path leads out of the backup, or the target is no directory.
@@ -177,9 +190,10 @@ class Target:
             tuple(paths),
             overwrite=overwrite,
             on_progress=on_progress,
+            identities=read_identities(identities),
         )
 
-    def restore_file(self, backup_id: str, path: str, into: BinaryIO) -> int:
+    def restore_file(self, backup_id: str, path: str, into: BinaryIO, *, identities: Iterable[str | Path] = ()) -> int:
         """Write one file from inside a backup to a stream; gives the number of its bytes.
 
         The sum is that of the whole archive, which is read to its end after the file was written: when this raises,
@@ -189,13 +203,15 @@ class Target:
             backup_id: the backup.
             path: as `files` lists it, or the name of a plain file. A hard link gives the file it is a name of.
             into: a binary stream.
+            identities: files with private keys that open an encrypted backup.
 
         Raises:
+            IdentityNeeded: it is encrypted, and no key is given, or none that opens it.
             NotFound: there is no such backup or file, or no list says which backup an increment has it from.
             WrongUsage: it is a directory or a symbolic link.
             IntegrityFailed: the sum does not match.
         """
-        return copy_inside_to(self._connector, backup_id, path, into)
+        return copy_inside_to(self._connector, backup_id, path, into, read_identities(identities))
 
     def find_backup(self, *, name: str = "", host: str = "", at: str | date | datetime | None = None) -> BackupSummary:
         """The newest good backup of a series, now or at a time.
@@ -224,6 +240,7 @@ class Target:
         name: str = "",
         newest: int | None = None,
         on_problem: Callable[[str], None] | None = None,
+        identities: Iterable[str | Path] = (),
     ) -> Iterator[Found]:
         """Look for paths in your backups, the newest backup first, by their contents lists.
 
@@ -234,26 +251,36 @@ class Target:
             host: of this host's backups only.
             name: of the backups of this name only.
             newest: in so many backups at the most.
-            on_problem: is called with what could not be looked into: an archive without a list, a damaged list.
+            on_problem: is called with what could not be looked into: an archive without a list, a damaged list, one
+                that no given key opens.
+            identities: files with private keys that open encrypted backups.
 
         Raises:
             WrongUsage: it is no pattern.
+            IdentityNeeded: a list is encrypted, no given key opens it, and there is no `on_problem`.
             NotFound: there is no list, and no `on_problem`.
             IntegrityFailed: a list is damaged, and there is no `on_problem`.
         """
         fits = compile_pattern(pattern, is_regex=regex)
-        return find_paths(self._connector, islice(self.backups(host=host, name=name), newest), fits, on_problem)
+        keys = read_identities(identities)
+        return find_paths(self._connector, islice(self.backups(host=host, name=name), newest), fits, on_problem, keys)
 
-    def diff(self, before_id: str, after_id: str) -> Iterator[Difference]:
+    def diff(self, before_id: str, after_id: str, *, identities: Iterable[str | Path] = ()) -> Iterator[Difference]:
         """What is not the same in two backups, in the order of paths, by their contents lists.
 
         Plain files are compared by their sums, members of archives by size, mode, owner, time and a link's target.
+        Plain files that are encrypted are read as a whole for that.
+
+        Args:
+            before_id, after_id: the backups.
+            identities: files with private keys that open encrypted backups.
 
         Raises:
+            IdentityNeeded: one is encrypted, and no key is given, or none that opens it.
             NotFound: there is no such backup, or an archive has no contents list.
             IntegrityFailed: a list is damaged.
         """
-        return compare_backups(self._connector, before_id, after_id)
+        return compare_backups(self._connector, before_id, after_id, read_identities(identities))
 
     def backups(self, *, host: str = "", name: str = "") -> Iterator[BackupSummary]:
         """Your backups, the newest first; a host or name narrows the list."""
@@ -267,31 +294,39 @@ class Target:
         """
         return self._connector.document(backup_id)
 
-    def files(self, backup_id: str) -> Iterator[ContentsEntry]:
+    def files(self, backup_id: str, *, identities: Iterable[str | Path] = ()) -> Iterator[ContentsEntry]:
         """What is inside a backup, one entry a path, from its contents lists.
 
         Of an increment it is the whole tree, with what lies in the backups that it builds on.
 
+        Args:
+            backup_id: the backup.
+            identities: files with private keys that open an encrypted backup.
+
         Raises:
+            IdentityNeeded: it is encrypted, and no key is given, or none that opens it.
             NotFound: there is no such backup, or it has no contents list.
         """
-        return list_contents(self._connector, backup_id)
+        return list_contents(self._connector, backup_id, read_identities(identities))
 
-    def fetch(self, backup_id: str, file: str, into: BinaryIO) -> int:
+    def fetch(self, backup_id: str, file: str, into: BinaryIO, *, identities: Iterable[str | Path] = ()) -> int:
         """Copy one file of a backup into a stream; gives the number of bytes.
 
-        It comes as it is stored; by the name it was uploaded under, where the archive has compressed it, as uploaded.
+        It comes as it is stored; by the name it was uploaded under, where the archive has compressed it, as uploaded;
+        by its name without `.age`, where it is encrypted, decrypted.
 
         Args:
             backup_id: the backup.
             file: `home.tar.gz`, `client.log`, or also `backup.json`, `SHA256SUMS`, `RESTORE.txt`.
             into: a binary stream.
+            identities: files with private keys, for a file that is wanted decrypted.
 
         Raises:
+            IdentityNeeded: it is wanted decrypted, and no key is given, or none that opens it.
             NotFound: there is no such backup or file.
             IntegrityFailed: the sum does not match.
         """
-        return copy_file_to(self._connector, backup_id, file, into)
+        return copy_file_to(self._connector, backup_id, file, into, read_identities(identities))
 
     def close(self) -> None:
         """Let go of connections. Harmless when repeated."""

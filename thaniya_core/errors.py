@@ -8,6 +8,7 @@
     ├── NotFound                     4
     ├── NotAllowed                   5
     │   ├── UserDisabled
+    │   ├── IdentityNeeded           what is encrypted, without the key that opens it
     │   ├── HostKeyUnknown
     │   └── HostKeyChanged
     ├── Busy                         6   try again later
@@ -111,6 +112,11 @@ class NotAllowed(ThaniyaError):
 class UserDisabled(NotAllowed):
     code = "user_disabled"
     title = "User is disabled"
+
+
+class IdentityNeeded(NotAllowed):
+    code = "identity_needed"
+    title = "Encrypted"
 
 
 class HostKeyUnknown(NotAllowed):

@@ -16,7 +16,7 @@ from thaniya_client.connectors.thaniya import ThaniyaUpload
 from thaniya_core.callers import CallerServices
 from thaniya_core.cli.main import run
 from thaniya_core.errors import UploadRejected, WrongState
-from thaniya_core.formats.manifest import Manifest
+from thaniya_core.formats.manifest import TREE_FORMAT, Manifest
 from thaniya_core.gate.services import Caller
 from thaniya_core.initialise import initialise
 from thaniya_core.model import Backup
@@ -101,7 +101,7 @@ def test_server_knows_the_chain_and_restores_it(
     snapshot: Callable[[Path], Snapshot],
 ) -> None:
     newest = server.catalog.get(chain[-1])
-    assert newest.document.format == 2
+    assert newest.document.format == TREE_FORMAT
 
     client.restore(chain[-1], into=tmp_path / "by-client")
     server.backups.restore(newest, tmp_path / "by-server", (), False, "test")

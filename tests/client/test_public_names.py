@@ -32,6 +32,7 @@ def test_public_names() -> None:
         "GitRepository",
         "HostKeyChanged",
         "HostKeyUnknown",
+        "IdentityNeeded",
         "Incremental",
         "IllegalKey",
         "IllegalName",

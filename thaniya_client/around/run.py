@@ -18,6 +18,7 @@ from thaniya_client.around.steps import Steps, do_before, tell_error
 from thaniya_client.around.time_limit import TimeLimit
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.driver import make_backup
+from thaniya_client.encryption.recipients import Recipients
 from thaniya_client.log import WARNINGS_KEPT, ClientLog
 from thaniya_client.tasks.interface import Task
 from thaniya_client.values import OnProgress, Phase, Progress, Report
@@ -38,6 +39,7 @@ def run_backup(
     steps: Steps,
     limits: Limits,
     tags: tuple[str, ...],
+    recipients: Recipients | None = None,
 ) -> Report:
     """Make a backup with all that is around it; see `Target.backup`."""
     run = run_name(place, host, name)
@@ -56,6 +58,7 @@ def run_backup(
                 log=log,
                 bytes_per_s=limits.bytes_per_s,
                 tags=tags,
+                recipients=recipients,
             )
             limit.end()
         return report

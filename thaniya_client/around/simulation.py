@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from thaniya_client.around.actions import ReadyStep
 from thaniya_client.around.limits import Limits
 from thaniya_client.around.steps import Steps, step_text
+from thaniya_client.encryption.recipients import Recipients
 from thaniya_client.tasks.interface import Task, check_tools, describe_task
 from thaniya_client.tasks.tools import Tool, find_tool
 from thaniya_client.values import Report
@@ -17,7 +18,14 @@ from thaniya_core.formats.quantities import format_duration, format_size
 
 
 def simulate_backup(
-    place: str, series: Series, newest: str, tasks: Sequence[Task], steps: Steps, limits: Limits, tags: tuple[str, ...]
+    place: str,
+    series: Series,
+    newest: str,
+    tasks: Sequence[Task],
+    steps: Steps,
+    limits: Limits,
+    tags: tuple[str, ...],
+    recipients: Recipients | None = None,
 ) -> Report:
     """Tell what `run_backup` would do.
 
@@ -25,7 +33,7 @@ def simulate_backup(
         place: where to, as people call it.
         series: the backup's series.
         newest: the id of the newest backup of it there; empty where there is none.
-        tasks, steps, limits, tags: as for the run.
+        tasks, steps, limits, tags, recipients: as for the run.
 
     Raises:
         WrongUsage: there is nothing to back up.
@@ -50,6 +58,8 @@ def simulate_backup(
         expected_bytes += estimated or 0
         size = "of unknown size" if estimated is None else f"{format_size(estimated)} before compression at the most"
         plan.append(f"back up {describe_task(task)}: {size}")
+    if recipients is not None:
+        plan.append(f"encrypt all of it to {len(recipients)} public key{'s' if len(recipients) != 1 else ''}")
     if tags:
         plan.append(f"tag it {', '.join(tags)}")
     plan += _after_lines(steps)

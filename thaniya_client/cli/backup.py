@@ -55,6 +55,12 @@ def backup(
         ),
     ] = "",
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A word to find the backup by. Repeatable.")] = None,
+    encrypt_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encrypt-to", metavar="KEY", help="A public key (age1…, ssh-ed25519 …), or a file of them. Repeatable."
+        ),
+    ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Only tell what would be done.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     config: ConfigOption = None,
@@ -79,6 +85,7 @@ def backup(
                 "--compression": compression is not None,
                 "--level": level is not None,
                 "--incremental": incremental,
+                "--encrypt-to": bool(encrypt_to),
             }
         )
         run_profiles(
@@ -117,6 +124,7 @@ def backup(
                 patience_s=parse_duration(patience or _DEFAULT_PATIENCE),
                 on_progress=on_progress,
                 tags=tag or (),
+                encrypt_to=encrypt_to or (),
                 simulate=simulate,
             )
         show_report(report, as_json=as_json, quiet=quiet)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from thaniya_client.cli.options import AcceptNewOption, BackupArgument, ConfigOption, JsonOption, connect, load
+from thaniya_client.cli.options import (
+    AcceptNewOption,
+    BackupArgument,
+    ConfigOption,
+    IdentityOption,
+    JsonOption,
+    connect,
+    load,
+)
 from thaniya_client.cli.output import print_json
 from thaniya_core.formats.contents import ContentsEntry, encode_entry, escape_path
 from thaniya_core.formats.protocol import BackupSummary
@@ -50,6 +58,7 @@ def _row(backup: BackupSummary) -> list[str]:
 
 def files(
     backup_id: BackupArgument,
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -59,7 +68,7 @@ def files(
     Example: thaniya-client files 20261123T211500Z-7f3a2c
     """
     with connect(load(config), accept_new) as target:
-        for entry in target.files(backup_id):
+        for entry in target.files(backup_id, identities=identity or ()):
             if as_json:
                 print_json("entry", _as_fields(entry))
             else:

@@ -32,6 +32,10 @@ NameOption = Annotated[str, typer.Option("--name", help="Of this series only.")]
 HostOption = Annotated[str, typer.Option("--host", help="Of this host only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 AcceptNewOption = Annotated[bool, typer.Option("--accept-new", help="Trust a server whose host key is not known yet.")]
+IdentityOption = Annotated[
+    list[Path] | None,
+    typer.Option("--identity", metavar="FILE", help="A private key that opens what is encrypted. Repeatable."),
+]
 BackupArgument = Annotated[str, typer.Argument(metavar="ID", help="The backup, as `list` shows it.")]
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.values import Report
+from thaniya_core.formats.manifest import first_encrypted
 from thaniya_core.formats.quantities import format_duration, format_size
 
 _WARNINGS_SHOWN = 20
@@ -42,4 +43,5 @@ def _print_report(report: Report) -> None:
     for warning in report.warnings[:_WARNINGS_SHOWN]:
         print_line(f"warning: {warning}")
     if report.warning_count > _WARNINGS_SHOWN:
-        print_line(f"warning: {report.warning_count} in all: thaniya-client fetch {report.id} client.log")
+        identity = "--identity FILE " if first_encrypted(report.files) else ""
+        print_line(f"warning: {report.warning_count} in all: thaniya-client fetch {identity}{report.id} client.log")

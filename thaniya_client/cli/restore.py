@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from thaniya_client.cli.options import AcceptNewOption, BackupArgument, ConfigOption, JsonOption, connect, load
+from thaniya_client.cli.options import (
+    AcceptNewOption,
+    BackupArgument,
+    ConfigOption,
+    IdentityOption,
+    JsonOption,
+    connect,
+    load,
+)
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.cli.progress import show_progress
 from thaniya_client.target import Target
@@ -38,6 +46,7 @@ def restore(
     host: Annotated[str, typer.Option("--host", help="The newest good backup of this host.")] = "",
     to_stdout: Annotated[bool, typer.Option("--stdout", help="Write one file to stdout: [ID] PATH.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -59,12 +68,17 @@ def restore(
     with connect(load(config), accept_new) as place:
         backup_id = arguments[0] if is_by_id else place.find_backup(name=name, host=host, at=at or None).id
         if to_stdout:
-            place.restore_file(backup_id, rest[0], sys.stdout.buffer)
+            place.restore_file(backup_id, rest[0], sys.stdout.buffer, identities=identity or ())
             sys.stdout.buffer.flush()
             return
         with show_progress(as_json) as on_progress:
             restored = place.restore(
-                backup_id, into=Path(rest[0]), paths=rest[1:], overwrite=overwrite, on_progress=on_progress
+                backup_id,
+                into=Path(rest[0]),
+                paths=rest[1:],
+                overwrite=overwrite,
+                on_progress=on_progress,
+                identities=identity or (),
             )
     if as_json:
         print_json("restored", restored)
@@ -91,11 +105,14 @@ def fetch(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write to this new file. Default: stdout.")
     ] = None,
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Copy one file of a backup as it is stored, or by the name it was uploaded under, as it was uploaded.
+
+    With --identity and its name without .age an encrypted file comes decrypted.
 
     Example: thaniya-client fetch 20261123T211500Z-7f3a2c client.log
     """
@@ -103,22 +120,22 @@ def fetch(
         raise WrongUsage("--json needs --output: the file itself goes to stdout", hint=f"add --output {file}")
     with connect(load(config), accept_new) as place:
         if output is None:
-            place.fetch(backup_id, file, sys.stdout.buffer)
+            place.fetch(backup_id, file, sys.stdout.buffer, identities=identity or ())
             sys.stdout.buffer.flush()
             return
-        size_bytes = _fetch_into(place, backup_id, file, output)
+        size_bytes = _fetch_into(place, backup_id, file, output, identity or [])
     if as_json:
         print_json("fetched", {"id": backup_id, "file": file, "output": str(output), "size_bytes": size_bytes})
 
 
-def _fetch_into(place: Target, backup_id: str, file: str, output: Path) -> int:
+def _fetch_into(place: Target, backup_id: str, file: str, output: Path, identities: list[Path]) -> int:
     """Write a new file; a part of it is not left behind."""
     if output.exists():
         raise AlreadyExists(f"{output} is there already", hint="choose another name")
     with os_errors(f"write {output}"):
         try:
             with output.open("xb") as stream:
-                return place.fetch(backup_id, file, stream)
+                return place.fetch(backup_id, file, stream, identities=identities)
         except BaseException:
             output.unlink(missing_ok=True)
             raise

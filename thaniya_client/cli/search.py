@@ -13,6 +13,7 @@ from thaniya_client.cli.options import (
     BackupArgument,
     ConfigOption,
     HostOption,
+    IdentityOption,
     JsonOption,
     NameOption,
     connect,
@@ -36,6 +37,7 @@ def find(
     name: NameOption = "",
     host: HostOption = "",
     newest: Annotated[int | None, typer.Option("--newest", min=1, help="Only in so many newest backups.")] = None,
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -54,7 +56,15 @@ def find(
         print(f"warning: {make_harmless(problem)}", file=sys.stderr)
 
     with connect(load(config), accept_new) as target:
-        for found in target.find(pattern, regex=regex, host=host, name=name, newest=newest, on_problem=tell):
+        for found in target.find(
+            pattern,
+            regex=regex,
+            host=host,
+            name=name,
+            newest=newest,
+            on_problem=tell,
+            identities=identity or (),
+        ):
             is_found = True
             _print_found(found, as_json)
     if not is_found:
@@ -86,6 +96,7 @@ def _print_found(found: Found, as_json: bool) -> None:
 def diff(
     before: BackupArgument,
     after: Annotated[str, typer.Argument(metavar="ID", help="The backup to compare it with.")],
+    identity: IdentityOption = None,
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,
@@ -98,7 +109,7 @@ def diff(
     """
     counts = dict.fromkeys(Change, 0)
     with connect(load(config), accept_new) as target:
-        for difference in target.diff(before, after):
+        for difference in target.diff(before, after, identities=identity or ()):
             counts[difference.change] += 1
             _print_difference(difference, as_json)
     if as_json:

@@ -124,9 +124,23 @@ class Increments:
     """The increments of one backup. Use it in a `with` block: it holds the locks of the snapshot files."""
 
     def __init__(
-        self, tasks: Sequence[object], connector: object, host: str, name: str, clock: Clock | None = None
+        self,
+        tasks: Sequence[object],
+        connector: object,
+        host: str,
+        name: str,
+        clock: Clock | None = None,
+        encrypted_to: str = "",
     ) -> None:
         """Look which increments are wanted and possible.
+
+        Args:
+            tasks: of the backup.
+            connector: to the place of backups.
+            host, name: the series.
+            clock: goes by the time of policies.
+            encrypted_to: tells the keys that the backup is encrypted to from others: who has them must be able to
+                restore the whole chain.
 
         Raises:
             SourceFailed: a source is not there.
@@ -139,6 +153,7 @@ class Increments:
         """Why it is a full backup, where an increment was wanted."""
         self._clock = clock or SystemClock()
         self._begun = self._clock.now()
+        self._encrypted_to = encrypted_to
         self._lines: dict[str, _Line] = {}
         self._working: dict[str, WorkingSnapshot] = {}
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -247,7 +262,8 @@ class Increments:
                 continue  # the packer will refuse two archives of one name
             base = source.policy.state_directory or default_state_directory()
             state = StateDirectory(base, place, host, name, source.name)
-            line = _Line(source, state, describe_source(source.path, source.options))
+            options = f"{source.options} encrypted to {self._encrypted_to}" if self._encrypted_to else source.options
+            line = _Line(source, state, describe_source(source.path, options))
             self._lines[source.name] = line
             line.look(self._clock)
         common = set.intersection(*(set(line.usable) for line in self._lines.values()))

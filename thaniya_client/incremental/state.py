@@ -45,8 +45,14 @@ class Source(Struct, frozen=True):
         if (self.inode, self.file_system) != (then.inode, then.file_system):
             return f"{self.path} is not the directory that it was"
         if self.options != then.options:
-            return "what is left out, or how it is packed, has changed"
+            return "what is left out, how it is packed, or whom it is encrypted to, has changed"
         return ""
+
+
+class _Version(Struct):
+    """What is read of what is remembered before anything that another version may have changed."""
+
+    format: int = 0
 
 
 class Saved(Struct, frozen=True):
@@ -109,7 +115,7 @@ class StateDirectory:
                 try:
                     found.append(self._read(file))
                 except (IntegrityFailed, OSError) as exc:
-                    damage = damage or f"the snapshot file of {file.stem} is damaged: {exc}"
+                    damage = damage or f"the snapshot file of {file.stem} cannot be used: {exc}"
         return sorted(found, key=lambda saved: saved.chain[-1].made_at, reverse=True), damage
 
     def snapshot(self, saved: Saved) -> Path:
@@ -146,14 +152,17 @@ class StateDirectory:
 
     def _read(self, file: Path) -> Saved:
         try:
-            saved = msgspec.json.decode(read_regular(file), type=Saved)
+            data = read_regular(file)
+            if (number := msgspec.json.decode(data, type=_Version).format) != _FORMAT:
+                raise IntegrityFailed(f"it has format {number}, this version knows {_FORMAT}")
+            saved = msgspec.json.decode(data, type=Saved)
         except (msgspec.MsgspecError, UnicodeError) as exc:
-            raise IntegrityFailed(str(exc)) from exc
-        if saved.format != _FORMAT or not saved.chain or saved.id != file.stem:
-            raise IntegrityFailed("it is of another version, or of another backup")
+            raise IntegrityFailed(f"it is damaged: {exc}") from exc
+        if not saved.chain or saved.id != file.stem:
+            raise IntegrityFailed("it is of another backup")
         for part, sha256 in ((self.snapshot(saved), saved.snapshot_sha256), (self.tree(saved), saved.tree_sha256)):
             if hash_file(part)[0] != sha256:
-                raise IntegrityFailed(f"the SHA-256 of {part.name} is another one")
+                raise IntegrityFailed(f"{part.name} is damaged: its SHA-256 is another one")
         return saved
 
 

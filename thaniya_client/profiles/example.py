@@ -21,6 +21,8 @@ schedule = "daily 02:30"
 #policy = "keep-daily=7 keep-weekly=4 keep-monthly=12"
 # What should be kept, for the server's administrator, who decides.
 #tags = ["nightly"]
+#encrypt_to = ["/etc/thaniya/recipients"]
+# Public keys of age or SSH, or files of them; without the private key nothing can be restored (docs/encryption.md).
 #retries = 2
 #retry_pause = "10m"
 #time_limit = "6h"

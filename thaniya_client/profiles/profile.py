@@ -28,6 +28,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     on_error: tuple[tuple[str, ...], ...] = ()
     """Programs that are run when something failed; they find it in THANIYA_ERROR."""
     tags: tuple[str, ...] = ()
+    encrypt_to: tuple[str, ...] = ()
+    """Public keys that everything is encrypted to, and files with a key in each line."""
     retries: int = 0
     """How often the whole run is tried again."""
     retry_pause: Duration = Duration(60)

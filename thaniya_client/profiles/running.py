@@ -44,5 +44,6 @@ def run_profile(
         nice=profile.nice,
         idle_disk=profile.idle_disk,
         tags=(*profile.tags, *tags),
+        encrypt_to=profile.encrypt_to,
         simulate=simulate,
     )

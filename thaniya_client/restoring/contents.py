@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -21,14 +21,15 @@ class Inside(Struct, frozen=True):
 
     path: bytes
     """Below the target of a restore, without a leading `./`."""
-    size_bytes: int | None
+    size_bytes: int | None = None
+    """None where it is not known without reading: of a directory, of an encrypted plain file."""
     entry: ContentsEntry | None = None
     """Its line in the contents list; None for a plain file."""
     sha256: str = ""
-    """Of a plain file."""
+    """Of a plain file that is not encrypted."""
 
 
-def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntry]:
+def list_contents(connector: Connector, backup_id: str, identities: Sequence[object] = ()) -> Iterator[ContentsEntry]:
     """See `Target.files`. Of several archives each path begins with the directory that the archive is restored into."""
     document = connector.document(check_id(backup_id))
     archives = [part for part in all_parts(document.files) if part.file.kind is FileKind.TAR]
@@ -36,41 +37,50 @@ def list_contents(connector: Connector, backup_id: str) -> Iterator[ContentsEntr
     if len(unlisted) == len(archives) or any(file.incremental for file in unlisted):
         raise no_list(document, unlisted[0] if unlisted else None)
     for part in archives:
-        yield from read_tree(connector, document, part)
+        yield from read_tree(connector, document, part, identities)
 
 
-def list_inside(connector: Connector, document: BackupDocument, part: Part) -> Iterator[Inside]:
+def list_inside(
+    connector: Connector, document: BackupDocument, part: Part, identities: Sequence[object] = ()
+) -> Iterator[Inside]:
     """What restoring a part of a backup brings.
 
     Raises:
         NotFound: it is an archive without a contents list.
+        IdentityNeeded: its contents list is encrypted, and none of the identities opens it.
     """
-    if part.file.kind is FileKind.FILE:
-        name = part.file.restored_name.encode()
-        yield Inside(name, part.file.restored_bytes, sha256=part.file.restored_sha256)
+    file = part.file
+    if file.kind is FileKind.FILE:
+        name = file.restored_name.encode()
+        yield Inside(name) if file.is_encrypted else Inside(name, file.restored_bytes, sha256=file.restored_sha256)
         return
-    for entry in read_tree(connector, document, part):
+    for entry in read_tree(connector, document, part, identities):
         yield Inside(entry.path.removeprefix(b"./").rstrip(b"/") or b".", entry.size_bytes, entry)
 
 
-def read_tree(connector: Connector, document: BackupDocument, part: Part) -> Iterator[ContentsEntry]:
+def read_tree(
+    connector: Connector, document: BackupDocument, part: Part, identities: Sequence[object] = ()
+) -> Iterator[ContentsEntry]:
     """The tree that an archive gives, an increment together with what it builds on, by the paths of a restore.
 
     Raises:
         NotFound: it has no contents list.
+        IdentityNeeded: its contents list is encrypted, and none of the identities opens it.
     """
     listed = find_tree(document.files, part.file)
     if listed is None:
         raise no_list(document, part.file)
-    for entry in _read_list(connector, document, listed):
+    for entry in _read_list(connector, document, listed, identities):
         yield msgspec.structs.replace(entry, path=restored_path(part.directory, entry.path))
 
 
-def read_contents(connector: Connector, document: BackupDocument, archive: BackupFile) -> Iterator[ContentsEntry]:
+def read_contents(
+    connector: Connector, document: BackupDocument, archive: BackupFile, identities: Sequence[object] = ()
+) -> Iterator[ContentsEntry]:
     """The entries of an archive as its contents list has them; none where it has no list."""
     listed = find_contents(document.files, archive.name)
     if listed is not None:
-        yield from _read_list(connector, document, listed)
+        yield from _read_list(connector, document, listed, identities)
 
 
 def no_list(document: BackupDocument, archive: BackupFile | None) -> NotFound:
@@ -81,6 +91,8 @@ def no_list(document: BackupDocument, archive: BackupFile | None) -> NotFound:
     return NotFound(f"{whose} has no contents list", hint="fetch its archive and list that with `tar --list`")
 
 
-def _read_list(connector: Connector, document: BackupDocument, listed: BackupFile) -> Iterator[ContentsEntry]:
-    with open_checked(connector, document, listed) as (checked, stream):
+def _read_list(
+    connector: Connector, document: BackupDocument, listed: BackupFile, identities: Sequence[object]
+) -> Iterator[ContentsEntry]:
+    with open_checked(connector, document, listed, identities=identities) as (checked, stream):
         yield from decode_entries(split_lines(read_decompressed(checked, stream, listed)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from enum import StrEnum
 from itertools import groupby
@@ -14,6 +15,8 @@ from msgspec import Struct
 
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.restoring.contents import Inside, list_inside
+from thaniya_client.restoring.fetching import open_checked, read_decompressed
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.formats.names import check_id
 from thaniya_core.formats.restoring import all_parts
 
@@ -52,12 +55,15 @@ class Difference(Struct, frozen=True):
     after: Facts | None = None
 
 
-def compare_backups(connector: Connector, before_id: str, after_id: str) -> Iterator[Difference]:
+def compare_backups(
+    connector: Connector, before_id: str, after_id: str, identities: Sequence[object] = ()
+) -> Iterator[Difference]:
     """See `Target.diff`. SQLite sorts the lists, in temporary files: memory does not grow with them."""
     with closing(sqlite3.connect("")) as database:
         database.execute("CREATE TABLE inside (path BLOB, side INTEGER, facts BLOB)")
         for side, backup_id in ((_BEFORE, before_id), (_AFTER, after_id)):
-            rows = ((one.path, side, msgspec.json.encode(_facts(one))) for one in _list(connector, backup_id))
+            listed = _list(connector, backup_id, identities)
+            rows = ((one.path, side, msgspec.json.encode(_facts(one))) for one in listed)
             database.executemany("INSERT INTO inside VALUES (?, ?, ?)", rows)
         found = database.execute("SELECT path, side, facts FROM inside ORDER BY path, side")
         for path, group in groupby(found, key=itemgetter(0)):
@@ -67,10 +73,25 @@ def compare_backups(connector: Connector, before_id: str, after_id: str) -> Iter
                 yield difference
 
 
-def _list(connector: Connector, backup_id: str) -> Iterator[Inside]:
+def _list(connector: Connector, backup_id: str, identities: Sequence[object]) -> Iterator[Inside]:
     document = connector.document(check_id(backup_id))
     for part in all_parts(document.files):
-        yield from list_inside(connector, document, part)
+        if part.file.kind is FileKind.FILE and part.file.is_encrypted:
+            yield _decrypted(connector, document, part.file, identities)
+        else:
+            yield from list_inside(connector, document, part, identities)
+
+
+def _decrypted(
+    connector: Connector, document: BackupDocument, file: BackupFile, identities: Sequence[object]
+) -> Inside:
+    """A plain file with the sum of what is in it: as it is stored it never has the same sum twice."""
+    digest, size_bytes = hashlib.sha256(), 0
+    with open_checked(connector, document, file, identities=identities) as (checked, stream):
+        for data in read_decompressed(checked, stream, file):
+            digest.update(data)
+            size_bytes += len(data)
+    return Inside(file.restored_name.encode(), size_bytes, sha256=digest.hexdigest())
 
 
 def _facts(inside: Inside) -> Facts:

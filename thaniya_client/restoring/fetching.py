@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, BinaryIO, cast
 
+import msgspec
+
 from thaniya_client.connectors.interface import Connector, FileReader
+from thaniya_client.encryption.decrypting import decrypted
 from thaniya_client.meter import Meter
 from thaniya_core.errors import CommandFailed, IntegrityFailed, NotFound
-from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
+from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, Compression, open_reader
 from thaniya_core.formats.manifest import BackupDocument, BackupFile
 from thaniya_core.formats.names import DOCUMENT_FILES
 
@@ -18,7 +22,7 @@ CHUNK_BYTES = 1024 * 1024
 
 
 class CheckedReader:
-    """Reads a file of a backup as it is stored and sums it."""
+    """Reads a file of a backup as it is stored and sums it, whichever thread asks."""
 
     def __init__(self, reader: FileReader, file: BackupFile, backup_id: str, meter: Meter | None = None) -> None:
         self._reader = reader
@@ -26,12 +30,14 @@ class CheckedReader:
         self._backup_id = backup_id
         self._meter = meter
         self._digest = hashlib.sha256()
+        self._lock = threading.Lock()
         self.size_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
-        data = self._reader.read(CHUNK_BYTES if size < 0 else size)
-        self._digest.update(data)
-        self.size_bytes += len(data)
+        with self._lock:
+            data = self._reader.read(CHUNK_BYTES if size < 0 else size)
+            self._digest.update(data)
+            self.size_bytes += len(data)
         if self._meter is not None:
             self._meter.add(sent_bytes=len(data))
         return data
@@ -59,26 +65,32 @@ class CheckedReader:
 
 @contextmanager
 def open_checked(
-    connector: Connector, document: BackupDocument, file: BackupFile, meter: Meter | None = None
+    connector: Connector,
+    document: BackupDocument,
+    file: BackupFile,
+    meter: Meter | None = None,
+    identities: Sequence[object] = (),
 ) -> Iterator[tuple[CheckedReader, BinaryIO]]:
-    """A file of a backup, as a checked reader and as the stream of its decompressed bytes; of a plain FILE as uploaded.
+    """A file of a backup, as a checked reader and as the stream of its decrypted, decompressed bytes; a FILE as packed.
 
     Leaving the block reads the rest and checks the sum, also after a program failed: damage is then the better answer.
 
     Raises:
+        IdentityNeeded: it is encrypted, and none of the identities opens it.
         IntegrityFailed: the sum does not match.
     """
     reader = connector.open_file(document.id, file.name, file.size_bytes)
     try:
         checked = CheckedReader(reader, file, document.id, meter)
-        stream = open_reader(cast(IO[bytes], checked), file.restored_compression)
-        try:
-            yield checked, stream
-        except CommandFailed:
-            checked.check()
-            raise
-        finally:
-            stream.close()
+        with decrypted(cast(IO[bytes], checked), file, document.id, identities) as plain:
+            stream = open_reader(plain, file.restored_compression)
+            try:
+                yield checked, stream
+            except CommandFailed:
+                checked.check()
+                raise
+            finally:
+                stream.close()
         checked.check()
     finally:
         reader.close()
@@ -95,19 +107,22 @@ def read_decompressed(checked: CheckedReader, stream: BinaryIO, file: BackupFile
             data = stream.read(CHUNK_BYTES)
         except DECOMPRESSION_ERRORS as exc:
             checked.check()
-            raise IntegrityFailed(f"{file.name} cannot be decompressed: {exc}") from exc
+            how = "decrypted and decompressed" if file.is_encrypted else "decompressed"
+            raise IntegrityFailed(f"{file.name} cannot be {how}: {exc}") from exc
         if not data:
             return
         yield data
 
 
-def copy_file_to(connector: Connector, backup_id: str, name: str, into: BinaryIO) -> int:
+def copy_file_to(
+    connector: Connector, backup_id: str, name: str, into: BinaryIO, identities: Sequence[object] = ()
+) -> int:
     """See `Target.fetch`."""
     document = connector.document(backup_id)
     file = next((file for file in document.files if file.name == name), None)
     uploaded = next((file for file in document.files if file.restored_name == name), None)
     if file is None and uploaded is not None:
-        return _copy_as_uploaded(connector, document, uploaded, into)
+        return _copy_as_packed(connector, document, uploaded, into, identities)
     if file is None and name not in DOCUMENT_FILES:
         names = ", ".join([file.name for file in document.files][:20])
         raise NotFound(f"backup {backup_id} has no file {name!r}", hint=f"it has {names}")
@@ -123,10 +138,13 @@ def copy_file_to(connector: Connector, backup_id: str, name: str, into: BinaryIO
         reader.close()
 
 
-def _copy_as_uploaded(connector: Connector, document: BackupDocument, file: BackupFile, into: BinaryIO) -> int:
-    """Write a file that the archive has compressed as it was before."""
+def _copy_as_packed(
+    connector: Connector, document: BackupDocument, file: BackupFile, into: BinaryIO, identities: Sequence[object]
+) -> int:
+    """Write a file that the archive has compressed as it was before, one that is encrypted decrypted."""
     copied = 0
-    with open_checked(connector, document, file) as (checked, stream):
+    as_packed = file if file.uploaded_name else msgspec.structs.replace(file, compression=Compression.NONE)
+    with open_checked(connector, document, as_packed, identities=identities) as (checked, stream):
         for data in read_decompressed(checked, stream, file):
             into.write(data)
             copied += len(data)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.restoring.contents import Inside, list_inside
 from thaniya_client.tasks.patterns import PathMatcher
-from thaniya_core.errors import IntegrityFailed, NotFound, WrongUsage
+from thaniya_core.errors import IdentityNeeded, IntegrityFailed, NotFound, ThaniyaError, WrongUsage
 from thaniya_core.formats.protocol import BackupSummary
 from thaniya_core.formats.restoring import all_parts
 
@@ -27,6 +27,7 @@ def find_paths(
     backups: Iterable[BackupSummary],
     fits: Callable[[bytes], bool],
     on_problem: Callable[[str], None] | None,
+    identities: Sequence[object] = (),
 ) -> Iterator[Found]:
     """See `Target.find`."""
     for backup in backups:
@@ -37,10 +38,10 @@ def find_paths(
             continue
         for part in all_parts(document.files):
             try:
-                for inside in list_inside(connector, document, part):
+                for inside in list_inside(connector, document, part, identities):
                     if fits(inside.path):
                         yield Found(backup, inside)
-            except (NotFound, IntegrityFailed) as error:
+            except (NotFound, IntegrityFailed, IdentityNeeded) as error:
                 _tell(error, on_problem)
 
 
@@ -62,7 +63,7 @@ def compile_pattern(pattern: str, *, is_regex: bool) -> Callable[[bytes], bool]:
     return PathMatcher((bare,)).matches
 
 
-def _tell(error: NotFound | IntegrityFailed, on_problem: Callable[[str], None] | None) -> None:
+def _tell(error: ThaniyaError, on_problem: Callable[[str], None] | None) -> None:
     if on_problem is None:
         raise error
     on_problem(error.message)

@@ -19,7 +19,9 @@ from thaniya_core.formats.names import check_id
 from thaniya_core.formats.restoring import Part, not_in_backup, select_parts
 
 
-def copy_inside_to(connector: Connector, backup_id: str, path: str, into: BinaryIO) -> int:
+def copy_inside_to(
+    connector: Connector, backup_id: str, path: str, into: BinaryIO, identities: Sequence[object] = ()
+) -> int:
     """See `Target.restore_file`."""
     document = connector.document(check_id(backup_id))
     parts = select_parts(document, [path])
@@ -27,42 +29,44 @@ def copy_inside_to(connector: Connector, backup_id: str, path: str, into: Binary
         raise WrongUsage(f"{path!r} is not one file", hint="name a file as `files` lists it")
     part = parts[0]
     if part.file.kind is FileKind.FILE:
-        with open_checked(connector, document, part.file) as (checked, stream):
+        with open_checked(connector, document, part.file, identities=identities) as (checked, stream):
             return _copy(read_decompressed(checked, stream, part.file), into)
     steps = restore_steps(read_chain(document, connector.document), [part])
-    step = steps[0] if len(steps) == 1 else _newest_step(connector, backup_id, steps[::-1])
+    step = steps[0] if len(steps) == 1 else _newest_step(connector, backup_id, steps[::-1], identities)
     wanted = os.fsencode(part.members[0])
     for _ in range(2):
-        found = _copy_member(connector, step, wanted, into)
+        found = _copy_member(connector, step, wanted, into, identities)
         if isinstance(found, int):
             return found
         wanted = found  # a hard link: its data is that of the member it names
     raise IntegrityFailed(f"{step.part.file.name} of backup {step.document.id}: {path!r} is a link to a link")
 
 
-def _newest_step(connector: Connector, backup_id: str, steps: Sequence[Step]) -> Step:
+def _newest_step(connector: Connector, backup_id: str, steps: Sequence[Step], identities: Sequence[object]) -> Step:
     """Which of a chain's archives holds the file as it was at the newest of them, which comes first."""
     newest, member = steps[0], steps[0].part.members[0]
     wanted = os.fsencode(newest.part.outer(member))
-    tree = read_tree(connector, newest.document, Part(newest.part.file, newest.part.directory))
+    tree = read_tree(connector, newest.document, Part(newest.part.file, newest.part.directory), identities)
     if not any(_bare(entry.path) == wanted for entry in tree):
         raise not_in_backup(backup_id, [newest.part.outer(member)])
     for step in steps:
         is_last = step is steps[-1] and find_contents(step.document.files, step.part.file.name) is None
-        entries = read_contents(connector, step.document, step.part.file)
+        entries = read_contents(connector, step.document, step.part.file, identities)
         if is_last or any(_bare(entry.path) == os.fsencode(member) for entry in entries):
             return step
     raise not_in_backup(backup_id, [newest.part.outer(member)])
 
 
-def _copy_member(connector: Connector, step: Step, wanted: bytes, into: BinaryIO) -> int | bytes:
+def _copy_member(
+    connector: Connector, step: Step, wanted: bytes, into: BinaryIO, identities: Sequence[object]
+) -> int | bytes:
     """Copy a member of an archive; gives its size, or the member whose hard link it is.
 
     The archive is read to its end all the same, because only as a whole it has a sum.
     """
     file = step.part.file
     result: int | bytes | None = None
-    with open_checked(connector, step.document, file) as (checked, stream):
+    with open_checked(connector, step.document, file, identities=identities) as (checked, stream):
         chunks = read_decompressed(checked, stream, file)
         try:
             with tarfile.open(mode="r|", fileobj=cast(IO[bytes], ChunkReader(chunks)), bufsize=CHUNK_BYTES) as tar:

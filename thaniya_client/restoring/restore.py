@@ -18,6 +18,7 @@ from thaniya_client.tasks.gnu_tar import GnuTar, find_gnu_tar
 from thaniya_client.values import OnProgress, Phase, Restored
 from thaniya_core.errors import IntegrityFailed, WrongUsage
 from thaniya_core.formats.chains import Step, read_chain, restore_steps
+from thaniya_core.formats.encryption import identity_needed
 from thaniya_core.formats.manifest import FileKind, find_contents
 from thaniya_core.formats.names import check_id
 from thaniya_core.formats.restoring import (
@@ -42,6 +43,7 @@ def restore_backup(
     *,
     overwrite: bool,
     on_progress: OnProgress | None,
+    identities: Sequence[object] = (),
 ) -> Restored:
     """See `Target.restore`."""
     document = connector.document(check_id(backup_id))
@@ -51,11 +53,13 @@ def restore_backup(
     steps = restore_steps(chain, parts)
     for step in steps:
         part = step.part
+        if part.file.is_encrypted and not identities:
+            raise identity_needed(step.document.id, part.file.name)
         if part.members and find_contents(step.document.files, part.file.name):
-            entries = read_contents(connector, step.document, part.file)
+            entries = read_contents(connector, step.document, part.file, identities)
             check_members(backup_id, entries, part, may_be_absent=step.is_of_chain)
     started = monotonic()
-    restore = _Restore(connector, Meter(on_progress, Phase.RESTORING), find_gnu_tar())
+    restore = _Restore(connector, Meter(on_progress, Phase.RESTORING), find_gnu_tar(), identities)
     restore.check_programs(parts)
     restore.meter.expect(sum(step.part.file.original_bytes or step.part.file.size_bytes or 0 for step in steps))
     with marked_directory(into, backup_id, overwrite=overwrite) as place:
@@ -83,11 +87,12 @@ def restore_backup(
 class _Restore:
     """What one restore needs at every file."""
 
-    def __init__(self, connector: Connector, meter: Meter, tar: GnuTar | None) -> None:
+    def __init__(self, connector: Connector, meter: Meter, tar: GnuTar | None, identities: Sequence[object]) -> None:
         self.meter = meter
         self.warnings: list[str] = []
         self._connector = connector
         self._tar = tar
+        self._identities = identities
 
     def check_programs(self, parts: Iterable[Part]) -> None:
         """Make sure that there is what an increment needs.
@@ -108,7 +113,10 @@ class _Restore:
         """
         part = step.part
         try:
-            with open_checked(self._connector, step.document, part.file, self.meter) as (checked, stream):
+            with open_checked(self._connector, step.document, part.file, self.meter, self._identities) as (
+                checked,
+                stream,
+            ):
                 chunks = self._metered(read_decompressed(checked, stream, part.file))
                 if part.file.kind is FileKind.TAR:
                     self._unpack(step, chunks, into)

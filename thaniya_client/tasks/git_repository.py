@@ -146,8 +146,8 @@ class GitRepository:
             pack_output(out, file, argv, subject=self.repository, env=_ENVIRONMENT)
         out.add_recipe(
             f"the git repository {self.name}",
-            f"git clone --mirror ./{file.name} {self.name}.git",
-            f"# or with a working tree: git clone ./{file.name} {self.name}",
+            f"git clone --mirror ./{file.restored_name} {self.name}.git",
+            f"# or with a working tree: git clone ./{file.restored_name} {self.name}",
         )
 
     def _git(self, directory: str, *arguments: str) -> str:

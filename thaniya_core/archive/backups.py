@@ -15,11 +15,12 @@ from thaniya_core.archive.contents import Inside, read_inside
 from thaniya_core.archive.notes import change_tags, write_notes
 from thaniya_core.archive.reading import OnChunk
 from thaniya_core.archive.removal import INTERRUPTED, Choose, Removal, Removed, own_bytes
-from thaniya_core.archive.restore import Stored, restore_backup
+from thaniya_core.archive.restore import Stored, check_readable, restore_backup
 from thaniya_core.archive.trial import try_restore
 from thaniya_core.archive.verify import examine
 from thaniya_core.archive.volumes import Volumes
 from thaniya_core.errors import NotFound, WrongState
+from thaniya_core.formats.manifest import first_encrypted
 from thaniya_core.formats.names import DOCUMENT_FILES, Series
 from thaniya_core.formats.notes import Notes
 from thaniya_core.formats.restoring import select_parts
@@ -81,7 +82,8 @@ class Backups:
             backup: which.
             actor: who asks, for the audit log.
             on_chunk: called with the number of bytes read since the last call; what it raises ends the reading.
-            trial: a directory to restore it below on trial, to be compared and removed; None for no trial.
+            trial: a directory to restore it below on trial, to be compared and removed; None for no trial. There
+                is none where something is encrypted, and that is not held against the backup.
 
         Returns:
             The backup with `verified_at`, and `broken` when something is wrong.
@@ -94,8 +96,8 @@ class Backups:
         with os_errors(f"verify {backup.id}"):
             found = examine(directory, backup.document, on_chunk)
             damage = found.damage
-            if trial is not None and not damage:
-                chain = self.chain(backup)
+            chain = self.chain(backup) if trial is not None and not damage else []
+            if trial is not None and chain and not any(first_encrypted(stored.document.files) for stored in chain):
                 damage = try_restore(chain, trial, found.unpacked_bytes + _chain_bytes(chain))
         verified = self._catalog.note_verified(backup, "; ".join(damage[:_DAMAGE_SHOWN]), self._clock.now())
         self._log(actor, "backup.verify", backup, verified.broken or "; ".join(found.untested), ok=not damage)
@@ -131,8 +133,9 @@ class Backups:
             WrongUsage: a path leads out of the backup, or the target is no directory.
             AlreadyExists: the target is not empty.
             NotFound: a path can be in no file of the backup.
+            IdentityNeeded: something of it is encrypted.
         """
-        select_parts(backup.document, paths)
+        check_readable(backup.document, select_parts(backup.document, paths))
         check_target(target, backup.id, overwrite=False)
 
     def chain(self, backup: Backup) -> list[Stored]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from thaniya_core.errors import IntegrityFailed
 from thaniya_core.formats.compression import BUFFER_BYTES, DECOMPRESSION_ERRORS, open_reader
 from thaniya_core.formats.contents import ContentsEntry, decode_entries, split_lines
+from thaniya_core.formats.encryption import identity_needed
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, find_tree
 from thaniya_core.formats.restoring import all_parts, restored_path
 from thaniya_core.system.files import open_regular, os_errors
@@ -40,12 +41,14 @@ def read_inside(directory: Path, document: BackupDocument) -> Iterator[Inside]:
         document: what is known of it.
 
     Raises:
-        NotFound, NotAllowed, ThaniyaError: a contents list cannot be opened.
+        IdentityNeeded: a contents list is encrypted.
+        NotFound, NotAllowed, ThaniyaError: one cannot be opened.
         IntegrityFailed: one is damaged.
     """
     for part in all_parts(document.files):
         if part.file.kind is FileKind.FILE:
-            yield Inside(part.file.restored_name.encode(), part.file.restored_bytes)
+            size_bytes = None if part.file.is_encrypted else part.file.restored_bytes
+            yield Inside(part.file.restored_name.encode(), size_bytes)
             continue
         contents = find_tree(document.files, part.file)
         for entry in () if contents is None else read_contents(directory, contents):
@@ -67,9 +70,12 @@ def read_contents(directory: Path, file: BackupFile) -> Iterator[ContentsEntry]:
         file: the list.
 
     Raises:
+        IdentityNeeded: it is encrypted.
         NotFound, NotAllowed, ThaniyaError: it cannot be opened.
         IntegrityFailed: it is damaged.
     """
+    if file.is_encrypted:
+        raise identity_needed(directory.name, file.name)
     with os_errors(f"open {file.name} of {directory.name}"):
         descriptor = open_regular(directory / file.name)
     with os.fdopen(descriptor, "rb", buffering=0) as stored, open_reader(stored, file.compression) as reader:

@@ -13,6 +13,7 @@ from thaniya_core.archive.reading import OnChunk
 from thaniya_core.errors import CommandFailed, IntegrityFailed
 from thaniya_core.formats.chains import Step, restore_steps
 from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.encryption import identity_needed
 from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind
 from thaniya_core.formats.restoring import (
     Part,
@@ -88,10 +89,13 @@ def restore_backup(
         AlreadyExists: the target is not empty.
         IntegrityFailed: a sum is wrong; nothing was restored.
         NotFound: a path is not in the backup; the others are restored.
+        IdentityNeeded: something of it is encrypted: who has the key restores it, not the server.
         CommandFailed: tar failed.
     """
     document = chain[0].document
     parts = select_parts(document, paths)
+    for step, _ in _find_stored(chain, parts):
+        check_readable(step.document, [step.part])
     check_overwrite(parts, target, overwrite=overwrite)
     check_target(target, document.id, overwrite=overwrite)
     with os_errors(f"restore into {target}"):
@@ -108,6 +112,17 @@ def restore_backup(
         if absent:
             raise not_in_backup(document.id, absent)
         return came
+
+
+def check_readable(document: BackupDocument, parts: Sequence[Part]) -> None:
+    """Make sure that no key is needed to restore some parts of a backup.
+
+    Raises:
+        IdentityNeeded: one is.
+    """
+    for part in parts:
+        if part.file.is_encrypted:
+            raise identity_needed(document.id, part.file.name)
 
 
 def _count_files(directory: Path) -> int:

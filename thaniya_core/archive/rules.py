@@ -98,7 +98,7 @@ def choose_rule(rules: Sequence[Rule], file: BackupFile, names: frozenset[str], 
     """The rule that a file is compressed by; None when it stays as it was uploaded.
 
     Only tar archives and plain files are compressed: lists and logs are looked for under their names. What is
-    compressed already never is again, whatever the rules say.
+    compressed or encrypted already never is, whatever the rules say.
 
     Args:
         rules: in their order.
@@ -109,7 +109,7 @@ def choose_rule(rules: Sequence[Rule], file: BackupFile, names: frozenset[str], 
     rule = next((rule for rule in rules if fnmatchcase(file.name, rule.pattern)), None)
     if rule is None or rule.compression is Compression.NONE:
         return None
-    if file.kind not in (FileKind.TAR, FileKind.FILE) or file.compression is not Compression.NONE:
+    if file.kind not in (FileKind.TAR, FileKind.FILE) or file.compression is not Compression.NONE or file.is_encrypted:
         return None
     new_name = file.name + rule.compression.suffix
     if new_name in names or not is_legal_file(new_name) or is_compressed(file.name, head):

@@ -13,6 +13,7 @@ from thaniya_core.archive.due import Reading, choose_sample, last_reading, older
 from thaniya_core.cli.context import actor, server_of
 from thaniya_core.cli.output import JsonOption
 from thaniya_core.errors import IntegrityFailed, NotFound, ThaniyaError, WrongUsage
+from thaniya_core.formats.manifest import first_encrypted
 from thaniya_core.formats.names import parse_series
 from thaniya_core.formats.quantities import parse_duration, parse_percent, parse_size
 from thaniya_core.model import Backup
@@ -42,6 +43,8 @@ def verify(
 ) -> None:
     """Read backups again: every byte's sum, every archive listed to its end; exit code 8 when one is broken.
 
+    Of what a client has encrypted the sums alone are checked, and there is no trial.
+
     Example: thaniya backup verify --older-than 30d --sample 5% --limit-rate 50M
     """
     server = server_of(context)
@@ -65,7 +68,8 @@ def verify(
             _tell(backup, f"cannot be verified: {error.message}", as_json, is_good=False)
         else:
             broken += bool(damage)
-            _tell(backup, damage, as_json, is_good=not damage)
+            note = _unseen(backup, test_restore) if not damage else ""
+            _tell(backup, damage, as_json, is_good=not damage, note=note)
     if broken:
         raise IntegrityFailed(f"{broken} of {count} backups are broken", hint="make new backups of these series")
     if failures:
@@ -111,8 +115,17 @@ def _choose(
     return choose_sample(chosen, parse_percent(sample), SystemRandom()) if sample else chosen
 
 
-def _tell(backup: Backup, damage: str, as_json: bool, *, is_good: bool) -> None:
+def _unseen(backup: Backup, test_restore: bool) -> str:
+    """What could not be looked at because it is encrypted; empty where nothing is."""
+    if first_encrypted(backup.document.files) is None:
+        return ""
+    no_trial = ", and it cannot be restored on trial" if test_restore else ""
+    return f"all sums are right; it is encrypted, so nothing was listed{no_trial}"
+
+
+def _tell(backup: Backup, damage: str, as_json: bool, *, is_good: bool, note: str = "") -> None:
     if as_json:
-        show_json({"message_type": "verified", "id": backup.id, "good": is_good, "damage": damage})
+        show_json({"message_type": "verified", "id": backup.id, "good": is_good, "damage": damage, "note": note})
     else:
-        print(f"{backup.id} {backup.series}: {make_harmless(damage) or 'good'}")
+        told = make_harmless(damage) or "good" + (f": {note}" if note else "")
+        print(f"{backup.id} {backup.series}: {told}")

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from thaniya_core.errors import WrongUsage
 from thaniya_core.formats.chains import restore_steps
 from thaniya_core.formats.compression import Compression
-from thaniya_core.formats.manifest import BackupDocument, FileKind, encode_document
+from thaniya_core.formats.key_text import ABOUT_KEYS, FIND_KEY, check_key_command, decrypt_command
+from thaniya_core.formats.manifest import BackupDocument, BackupFile, FileKind, encode_document, first_encrypted
 from thaniya_core.formats.names import BACKUP_FILE, RESTORE_FILE, SUMS_FILE, check_file
 from thaniya_core.formats.recipes import recipe_comments
 from thaniya_core.formats.restoring import Part, all_parts, archives_come_first
@@ -68,7 +69,12 @@ def encode_restore(document: BackupDocument, ancestors: Sequence[BackupDocument]
     needed = [each for each in reversed(ancestors) if any(step.document.id == each.id for step in steps)]
     places = {each.id: f'"$BASE_{number}"' for number, each in enumerate(needed, 1)} | {document.id: "."}
     commands = [restore_command(step.part, places[step.document.id]) for step in steps]
-    tools = {"sha256sum"} | {word for command in commands for word in re.split(r"[ |]+", command) if word in _TOOLS}
+    keys_needed = [
+        check_key_command(each.files, places[each.id]) for each in [*needed, document] if first_encrypted(each.files)
+    ]
+    tools = {"sha256sum"} | {
+        word for command in [*keys_needed, *commands] for word in re.split(r"[ |]+", command) if word in _TOOLS
+    }
     if archives_come_first(document.files):
         commands = _keep_times(commands)
     lines = [
@@ -81,15 +87,18 @@ def encode_restore(document: BackupDocument, ancestors: Sequence[BackupDocument]
         "# or type its commands one by one, with TARGET set to the directory to restore into.",
         "# The directory must be new or empty. As root, owners are restored too.",
         *(_ABOUT_INCREMENTS if needed else ()),
+        *(ABOUT_KEYS if keys_needed else ()),
         *(["# What is to be done with the files then is at the end of this file."] if document.recipes else []),
         "set -eu",
         'TARGET="${1:?usage: sh RESTORE.txt DIRECTORY}"',
+        *(FIND_KEY if keys_needed else ()),
         'mkdir -p "$TARGET"',
         'TARGET="$(cd "$TARGET" && pwd)"',
         '[ -z "$(ls -A "$TARGET")" ] || { echo "$TARGET is not empty: nothing was restored" >&2; exit 1; }',
         'cd "$(dirname "$0")"',
         *(_FIND_BACKUP if needed else ()),
         *(f'BASE_{number}="$(find_backup {each.id})"' for number, each in enumerate(needed, 1)),
+        *keys_needed,
         *(f"(cd {places[each.id]} && sha256sum -c SHA256SUMS)" for each in needed),
         "sha256sum -c SHA256SUMS",
         *commands,
@@ -98,7 +107,7 @@ def encode_restore(document: BackupDocument, ancestors: Sequence[BackupDocument]
     return ("\n".join(lines) + "\n").encode()
 
 
-_TOOLS = ("gzip", "bzip2", "xz", "tar", "cp", "find")
+_TOOLS = ("age", "gzip", "bzip2", "xz", "tar", "cp", "find")
 
 _ABOUT_INCREMENTS = (
     "#",
@@ -139,15 +148,26 @@ def restore_command(part: Part, place: str = ".") -> str:
     """
     file = part.file
     stored = f"{place}/{file.name}"
-    if file.kind is FileKind.FILE and file.restored_compression is Compression.NONE:
+    read = _read_command(file, stored)
+    if file.kind is FileKind.FILE and not file.is_encrypted and file.restored_compression is Compression.NONE:
         return f'cp -p -f {stored} "$TARGET"/{file.restored_name}'
     if file.kind is FileKind.FILE:
         restored = f'"$TARGET"/{file.restored_name}'
-        return f"{file.compression.decompress_command} {stored} >{restored}; touch -r {stored} {restored}"
+        return f"{read} >{restored}; touch -r {stored} {restored}"
     target = f'"$TARGET"/{part.directory}' if part.directory else '"$TARGET"'
     made = f"mkdir -p {target}; " if part.directory else ""
     if file.incremental:
         # What the archive before has given a mode that shuts out who is not root: tar sets all modes again.
         made = f"find {target} -type d ! -perm -700 -exec chmod u+rwx {{}} \\;; "
     unpack = f"tar {shlex.join([*extract_options(file), '--file=-'])} --directory={target}"
-    return f"{made}{file.compression.decompress_command} {stored} | {unpack}"
+    return f"{made}{read} | {unpack}"
+
+
+def _read_command(file: BackupFile, stored: str) -> str:
+    """The command that writes what is restored of a file to its output."""
+    if not file.is_encrypted:
+        return f"{file.restored_compression.decompress_command} {stored}"
+    decompress = file.restored_compression
+    return decrypt_command(stored) + (
+        f" | {decompress.decompress_command}" if decompress is not Compression.NONE else ""
+    )

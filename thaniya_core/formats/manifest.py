@@ -1,14 +1,16 @@
 """What describes a backup: the client's manifest, and backup.json of the archive.
 
-backup.json is indented JSON with `format`: 1, or 2 when the backup is an increment, which a reader of 1 would restore
-without what it builds on. Fields may be added, never renamed or given another meaning; readers ignore fields they do
-not know.
+backup.json is indented JSON with `format`: 1; 2 when the backup is an increment, which a reader of 1 would restore
+without what it builds on; 3 when something in it is encrypted, which a reader of 2 would take for damaged; 4 when it
+has a list of an increment's whole tree, encrypted or not: a kind of file that a reader of 3 does not know. So it is the
+lowest number whose readers know all that is in it. Fields may be added, never renamed or given another meaning; readers
+ignore fields they do not know.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,6 +19,7 @@ from msgspec import Struct
 
 from thaniya_core.errors import IllegalName, IntegrityFailed, WrongUsage
 from thaniya_core.formats.compression import Compression, compression_of, strip_suffix
+from thaniya_core.formats.encryption import Encryption
 from thaniya_core.formats.names import Series, check_file, check_id
 from thaniya_core.formats.notes import check_tags
 from thaniya_core.formats.recipes import Recipe, check_recipes
@@ -25,7 +28,13 @@ FORMAT = 1
 """The version of backup.json of a backup that stands by itself."""
 
 INCREMENT_FORMAT = 2
-"""The version of backup.json of an increment; the highest that this module reads."""
+"""The version of backup.json of an increment without a list of the whole tree."""
+
+ENCRYPTED_FORMAT = 3
+"""The version of backup.json of a backup with encrypted files."""
+
+TREE_FORMAT = 4
+"""The version of backup.json of an increment with a list of the whole tree; the highest that this module reads."""
 
 WARNINGS_KEPT = 200
 WARNING_CHARACTERS = 500
@@ -65,7 +74,7 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     kind: FileKind = FileKind.FILE
     compression: Compression = Compression.NONE
     original_bytes: int | None = None
-    """Before compression, where known."""
+    """Before compression and encryption, where known."""
     entries: int | None = None
     """Members of a tar archive, where known."""
     describes: str | None = None
@@ -77,6 +86,8 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
     incremental: bool = False
     """The tar archive is an increment of GNU tar's (`--listed-incremental`): it holds what has changed, and is unpacked
     over what the parent's archive of the same name gives."""
+    encryption: Encryption = Encryption.NONE
+    """By the client, after compressing. Sum and size are those of the encrypted file: to check them needs no key."""
     uploaded_name: str | None = None
     """What the client called it, where the archive has compressed it by a rule; a FILE is restored under this name."""
     uploaded_sha256: str | None = None
@@ -88,13 +99,18 @@ class BackupFile(Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def restored_name(self) -> str:
-        """What it is called where it is restored; for a tar archive, where it was uploaded from."""
-        return self.uploaded_name or self.name
+        """What it is called where it is restored, decrypted; for a tar archive, where it was uploaded from."""
+        return self.uploaded_name or self.name.removesuffix(self.encryption.suffix)
 
     @property
     def restored_compression(self) -> Compression:
         """What has to be decompressed to restore it. A FILE that came compressed is restored so."""
         return self.compression if self.kind is not FileKind.FILE or self.uploaded_name else Compression.NONE
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a key is needed to see what is in it."""
+        return self.encryption is not Encryption.NONE
 
     @property
     def restored_sha256(self) -> str:
@@ -199,6 +215,8 @@ def check_manifest(manifest: Manifest) -> Manifest:
             if name in seen:
                 raise WrongUsage(f"the manifest names {name} twice")
             seen.add(name)
+        if file.is_encrypted and (file.uploaded_name is not None or not file.name.endswith(file.encryption.suffix)):
+            raise WrongUsage(f"the manifest says that {file.name} is encrypted by {file.encryption}")
         if file.restored_name + file.restored_compression.suffix != file.name and file.uploaded_name is not None:
             raise WrongUsage(f"the manifest says that {file.name} was made of {file.uploaded_name}")
         if file.shared_with is not None:
@@ -245,6 +263,11 @@ def find_tree(files: Iterable[BackupFile], archive: BackupFile) -> BackupFile | 
     return next((file for file in files if file.kind is FileKind.TREE and file.describes == archive.name), None)
 
 
+def first_encrypted(files: Iterable[BackupFile]) -> BackupFile | None:
+    """The first of some files that is encrypted; None where none is."""
+    return next((file for file in files if file.is_encrypted), None)
+
+
 def encode_document(document: BackupDocument) -> bytes:
     """backup.json as it is written."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -261,6 +284,7 @@ def decode_document(data: bytes, where: str) -> BackupDocument:
         IntegrityFailed: it is not JSON of this form, or of a later format than this version knows.
     """
     try:
+        _check_format(msgspec.json.decode(data, type=_Version).format, where)
         document = msgspec.json.decode(data, type=BackupDocument)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise IntegrityFailed(f"{where} cannot be read: {exc}") from exc
@@ -274,6 +298,7 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
         IntegrityFailed: names, sums, times or numbers in it are not legal, or it is of a later format than this
             version knows.
     """
+    _check_format(document.format, where)
     try:
         check_manifest(Manifest(document.files, parent=document.parent, recipes=document.recipes))
     except (IllegalName, WrongUsage) as exc:
@@ -284,10 +309,6 @@ def check_document(document: BackupDocument, where: str) -> BackupDocument:
             raise IntegrityFailed(f"{where} cannot be read: {moment.isoformat()} is no time of a backup")
     if min(document.stored_bytes, document.shared_bytes, document.original_bytes, document.warning_count) < 0:
         raise IntegrityFailed(f"{where} cannot be read: it has a negative number")
-    if document.format > INCREMENT_FORMAT:
-        raise IntegrityFailed(
-            f"{where} has format {document.format}; this version knows up to {INCREMENT_FORMAT}", hint="upgrade Thaniya"
-        )
     return document
 
 
@@ -305,7 +326,7 @@ def make_document(
 ) -> BackupDocument:
     """backup.json of a checked backup: its files as they lie there, the rest as the client told."""
     return BackupDocument(
-        format=FORMAT if manifest.parent is None else INCREMENT_FORMAT,
+        format=_format_of(files, manifest.parent),
         id=backup_id,
         user=series.user,
         host=series.host,
@@ -329,3 +350,24 @@ def make_document(
         parent=manifest.parent,
         recipes=manifest.recipes,
     )
+
+
+class _Version(Struct):
+    """What is read of backup.json before anything that a later version may have changed."""
+
+    format: int = FORMAT
+
+
+def _check_format(number: int, where: str) -> None:
+    if number > TREE_FORMAT:
+        raise IntegrityFailed(
+            f"{where} has format {number}; this version knows up to {TREE_FORMAT}", hint="upgrade Thaniya"
+        )
+
+
+def _format_of(files: Collection[BackupFile], parent: str | None) -> int:
+    if any(file.kind is FileKind.TREE for file in files):
+        return TREE_FORMAT
+    if first_encrypted(files) is not None:
+        return ENCRYPTED_FORMAT
+    return FORMAT if parent is None else INCREMENT_FORMAT

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from thaniya_core.errors import IntegrityFailed, NotFound, WrongUsage
 from thaniya_core.formats.compression import DECOMPRESSION_ERRORS, open_reader
+from thaniya_core.formats.encryption import identity_needed
 from thaniya_core.formats.manifest import LISTS, BackupFile, find_contents
 from thaniya_core.formats.protocol import Backups
 from thaniya_core.gate.answers import backup_summary, upload_status
@@ -109,6 +110,8 @@ def _contents_file(files: tuple[BackupFile, ...], name: str) -> BackupFile:
 
 
 def _write_contents_list(call: Call, backup_id: str, file: BackupFile) -> None:
+    if file.is_encrypted:
+        raise identity_needed(backup_id, file.name)
     with (
         call.services.open_file(call.caller, backup_id, file.name) as stored,
         open_reader(stored, file.compression) as plain,

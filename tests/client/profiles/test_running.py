@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from thaniya_client.cli.main import run
-from thaniya_core.errors import ConfigInvalid, ExitCode, NotFound, SourceFailed, WrongUsage
+from thaniya_core.errors import ConfigInvalid, ExitCode, IdentityNeeded, NotFound, SourceFailed, WrongUsage
 from thaniya_core.initialise import initialise
 from thaniya_core.service import Service
 
@@ -70,6 +71,34 @@ def test_a_profile_is_run_with_all_that_is_around_it(write: Write, place: Path, 
     assert "./before" in capsys.readouterr().out
 
 
+def test_a_profile_is_encrypted_to_its_keys(write: Write, place: Path, capsys: Capture) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    (place / "key").write_text(str(identity))
+    (place / "recipients").write_text(f"# the team\n{identity.to_public()}\n")
+    write(GOOD + f'encrypt_to = ["{place}/recipients"]')
+    assert run(["check"]) == 0
+    assert run(["backup", "good", "--simulate"]) == 0
+    assert "encrypt all of it to 1 public key\n" in capsys.readouterr().out
+    assert run(["backup", "good", "--json"]) == 0
+    report = json_lines(capsys)[-1]
+    assert [file["encryption"] for file in report["files"]] == ["age"] * 3
+    assert run(["restore", str(report["id"]), str(place / "closed")]) == IdentityNeeded.exit_code
+    assert "is encrypted" in capsys.readouterr().err
+    assert run(["restore", "--identity", str(place / "key"), str(report["id"]), str(place / "restored")]) == 0
+    assert (place / "restored/file").read_text() == "hello"
+
+
+def test_keys_of_a_profile_that_are_none_are_told(write: Write, place: Path, capsys: Capture) -> None:
+    write(GOOD + 'encrypt_to = "age1"')
+    assert run(["backup", "good"]) == ConfigInvalid.exit_code
+    assert '`profile.good.encrypt_to` is "age1", expected a list of texts' in capsys.readouterr().err
+    write(GOOD + f'encrypt_to = ["age1nonsense", "{place}/nowhere"]')
+    assert run(["backup", "good"]) == WrongUsage.exit_code
+    assert run(["check"]) == ExitCode.FAILED
+    assert "'age1nonsense' is no public key" in capsys.readouterr().out
+    assert backups(capsys) == []
+
+
 def test_a_simulation_does_nothing(write: Write, place: Path, capsys: Capture) -> None:
     write(GOOD + f'nice = 19\nbefore = [["touch", "{place}/before"]]')
     assert run(["backup", "good", "--simulate"]) == 0
@@ -110,7 +139,8 @@ def test_directories_and_profiles_are_told_apart_by_the_name(write: Write, place
     assert run(["backup", str(place / "source"), "--name", "direct"]) == 0
     assert run(["backup", str(place / "source")]) == WrongUsage.exit_code
     assert "directories need --name SERIES" in capsys.readouterr().err
-    for option in (["--exclude", "a"], ["--acls"], ["--incremental"], ["--level", "0"], ["--compression", "xz"]):
+    more = (["--incremental"], ["--level", "0"], ["--compression", "xz"], ["--encrypt-to", "age1"])
+    for option in (["--exclude", "a"], ["--acls"], *more):
         assert run(["backup", "good", *option]) == WrongUsage.exit_code
         assert f"{option[0]}: for directories" in capsys.readouterr().err
     assert [each["name"] for each in backups(capsys)] == ["direct"]

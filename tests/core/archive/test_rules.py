@@ -12,6 +12,7 @@ import pytest
 from thaniya_core.archive.rules import HEAD_BYTES, choose_rule, is_compressed, read_rules
 from thaniya_core.errors import ConfigInvalid
 from thaniya_core.formats.compression import Compression
+from thaniya_core.formats.encryption import Encryption
 from thaniya_core.formats.manifest import BackupFile, FileKind
 
 RULES = read_rules({"*.gz": "none", "small-*": "none", "*.sql": "xz", "*": {"format": "gzip", "level": 6}}, "x.toml")
@@ -30,6 +31,11 @@ def _chosen(name: str, kind: FileKind = FileKind.FILE, head: bytes = b"plain tex
 )
 def test_first_rule_that_fits_counts(name, compression):
     assert _chosen(name) == compression
+
+
+def test_encrypted_file_is_never_compressed():
+    assert _chosen("dump.sql.age", encryption=Encryption.AGE, head=b"") is None
+    assert _chosen("dump.sql.secret", encryption=Encryption.AGE) is None
 
 
 def test_level_and_threads_are_read_or_have_defaults():

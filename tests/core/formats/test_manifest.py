@@ -21,10 +21,13 @@ from thaniya_core.formats.documents import (
     encode_restore,
     encode_sums,
 )
+from thaniya_core.formats.encryption import Encryption
 from thaniya_core.formats.manifest import (
+    ENCRYPTED_FORMAT,
     FORMAT,
     INCREMENT_FORMAT,
     LISTS,
+    TREE_FORMAT,
     BackupDocument,
     BackupFile,
     FileKind,
@@ -122,11 +125,70 @@ def _document(*found: BackupFile) -> BackupDocument:
     )
 
 
-def test_document_of_a_later_format_is_refused():
-    data = encode_document(replace(_document(), format=INCREMENT_FORMAT + 1))
+def test_encrypted_file_is_restored_under_its_name_without_age():
+    file = BackupFile("dump.sql.gz.age", "0" * 64, 10, encryption=Encryption.AGE, compression=Compression.GZIP)
 
-    with pytest.raises(IntegrityFailed, match="upgrade"):
-        decode_document(data, "backup.json")
+    assert (file.restored_name, file.restored_compression) == ("dump.sql.gz", Compression.NONE)
+    assert check_manifest(Manifest((file,))).files == (file,)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        BackupFile("home.tar", "0" * 64, encryption=Encryption.AGE),
+        BackupFile("home.age.gz", "0" * 64, encryption=Encryption.AGE, compression=Compression.GZIP, uploaded_name="a"),
+    ],
+)
+def test_file_that_cannot_be_what_age_has_made_is_refused(file):
+    with pytest.raises(WrongUsage, match="is encrypted by age"):
+        check_manifest(Manifest((file,)))
+
+
+def test_files_that_would_be_restored_under_one_name_are_refused():
+    files = (BackupFile("notes", "0" * 64), BackupFile("notes.age", "0" * 64, encryption=Encryption.AGE))
+    with pytest.raises(WrongUsage, match="twice"):
+        check_manifest(Manifest(files))
+
+
+def test_document_of_a_later_format_is_refused():
+    written = encode_document(replace(_document(BackupFile("a", "0" * 64)), format=TREE_FORMAT + 1))
+
+    for data in (written, written.replace(b'"name": "a"', b'"kind": "later"'), written.replace(b'"a"', b'"../a"')):
+        with pytest.raises(IntegrityFailed, match=f"has format {TREE_FORMAT + 1}") as refused:
+            decode_document(data, "backup.json")
+        assert refused.value.hint == "upgrade Thaniya"
+
+
+PLAIN = BackupFile("a", "0" * 64)
+AGE = BackupFile("a.age", "0" * 64, encryption=Encryption.AGE)
+TREE = BackupFile("a.tree.gz", "0" * 64, kind=FileKind.TREE)
+AGE_TREE = BackupFile("a.tree.gz.age", "0" * 64, kind=FileKind.TREE, encryption=Encryption.AGE)
+
+
+@pytest.mark.parametrize(
+    ("file", "is_increment", "number"),
+    [
+        (PLAIN, False, FORMAT),
+        (PLAIN, True, INCREMENT_FORMAT),
+        (AGE, False, ENCRYPTED_FORMAT),
+        (AGE, True, ENCRYPTED_FORMAT),
+        (TREE, True, TREE_FORMAT),
+        (AGE_TREE, True, TREE_FORMAT),
+    ],
+)
+def test_format_says_what_a_reader_has_to_know(file, is_increment, number):
+    document = make_document(
+        Series("alice", "web1", "nightly"),
+        "20261123T211500Z-7f3a2c",
+        (PLAIN, file),
+        Manifest((), parent="20261122T211500Z-7f3a2c" if is_increment else None),
+        sums_by=SumsBy.CLIENT,
+        created_at=NOW,
+        completed_at=NOW,
+        archived_at=NOW,
+    )
+
+    assert document.format == number
 
 
 @pytest.mark.parametrize(

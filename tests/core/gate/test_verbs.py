@@ -132,6 +132,22 @@ def test_contents_lists_files_and_what_is_inside_a_tar(broker, services):
     assert broker(f"contents {BACKUP} nothing")[0] == 4
 
 
+def test_encrypted_contents_list_is_refused_with_what_to_do(broker, services, monkeypatch):
+    document = services.contents
+
+    def encrypted(caller, backup_id):
+        found = document(caller, backup_id)
+        tar, listing = found.files
+        return replace(found, files=(tar, replace(listing, encryption="age")))
+
+    monkeypatch.setattr(services, "contents", encrypted)
+    exit_code, out, err = broker(f"contents {BACKUP} home.tar.gz")
+
+    assert (exit_code, out) == (5, "")
+    assert "is encrypted" in err
+    assert "--identity" in err
+
+
 def test_a_broken_contents_list_is_an_integrity_error(broker, services, monkeypatch):
     plain = services.files.pop("home.files")
     services.files["home.files"] = b""

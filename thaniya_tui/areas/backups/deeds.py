@@ -11,6 +11,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from thaniya_core.errors import ThaniyaError
+from thaniya_core.formats.manifest import first_encrypted
 from thaniya_core.formats.names import RESTORE_FILE
 from thaniya_core.formats.quantities import format_size
 from thaniya_core.formats.restoring import select_parts
@@ -182,7 +183,9 @@ def tell_verified(verified: Verified) -> str:
     if verified.was_stopped:
         return f"stopped; {len(verified.good)} were verified before" if verified.good else "stopped; nothing was noted"
     is_good = "is good" if len(verified.good) == 1 else "are good"
-    return f"{_name(verified.good)} {is_good}: every byte is as it was archived"
+    by_sums_alone = any(first_encrypted(backup.document.files) for backup in verified.good)
+    unseen = "; what is encrypted was neither listed nor restored on trial" if by_sums_alone else ""
+    return f"{_name(verified.good)} {is_good}: every byte is as it was archived{unseen}"
 
 
 def damage_text(verified: Verified) -> Text:

@@ -147,6 +147,8 @@ def _file(file: BackupFile) -> Text:
     text.append(f", {format_size(file.size_bytes)}")
     if file.original_bytes is not None and file.original_bytes != file.size_bytes:
         text.append(f" of {format_size(file.original_bytes)}, {file.compression.value}")
+    if file.is_encrypted:
+        text.append(f", encrypted by {file.encryption.value}")
     if file.entries is not None:
         text.append(f", {file.entries:,} members")
     if file.shared_with is not None:
