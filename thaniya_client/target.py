@@ -19,6 +19,7 @@ from thaniya_client.encryption.identities import read_identities
 from thaniya_client.encryption.recipients import read_recipients
 from thaniya_client.restoring.contents import list_contents
 from thaniya_client.restoring.differences import Difference, compare_backups
+from thaniya_client.restoring.download import download_files
 from thaniya_client.restoring.fetching import copy_file_to
 from thaniya_client.restoring.finding import Found, compile_pattern, find_paths
 from thaniya_client.restoring.moments import newest_good, parse_moment
@@ -327,6 +328,36 @@ class Target:
             IntegrityFailed: the sum does not match.
         """
         return copy_file_to(self._connector, backup_id, file, into, read_identities(identities))
+
+    def fetch_files(
+        self,
+        backup_id: str,
+        *,
+        into: str | Path,
+        files: Iterable[str] = (),
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> tuple[Path, ...]:
+        """Copy files of a backup into a directory as they are stored, and give their paths.
+
+        All of them are what lies in the archive: `sha256sum -c SHA256SUMS` checks, and `sh RESTORE.txt` restores it. A
+        file is written as `.NAME.part` and gets its name when its sum is right and it is durable.
+
+        Args:
+            backup_id: the backup.
+            into: a directory; it is made where it is not there.
+            files: their names as they are stored, `backup.json`, `RESTORE.txt` or `SHA256SUMS`; none: all.
+            overwrite: replace files of the same names.
+            on_progress: is called with a `Progress` about ten times a second.
+
+        Raises:
+            NotFound: there is no such backup or file.
+            AlreadyExists: one of the files is there, and `overwrite` is not set; nothing was written.
+            IntegrityFailed: a sum does not match; files before it are there, this one is not.
+        """
+        place = Path(into).expanduser()
+        names = tuple(files)
+        return download_files(self._connector, backup_id, place, names, overwrite=overwrite, on_progress=on_progress)
 
     def close(self) -> None:
         """Let go of connections. Harmless when repeated."""

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from thaniya_client.cli import backup, browse, check, keygen, profiles, restore, schedule, search, setup
+from thaniya_client.cli import backup, browse, check, fetch, keygen, profiles, restore, schedule, search, setup
 from thaniya_core.errors import ExitCode, ThaniyaError
 from thaniya_core.system.files import from_os_error
 from thaniya_core.system.terminal import show_error
@@ -34,7 +34,7 @@ app.add_typer(schedule.app, name="schedule")
 app.command("list")(browse.list_backups)
 app.command("files")(browse.files)
 app.command("restore")(restore.restore)
-app.command("fetch")(restore.fetch)
+app.command("fetch")(fetch.fetch)
 app.command("find")(search.find)
 app.command("diff")(search.diff)
 app.command("check")(check.check)

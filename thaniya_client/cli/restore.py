@@ -1,4 +1,4 @@
-"""`thaniya-client restore` and `fetch`."""
+"""`thaniya-client restore`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 
 from thaniya_client.cli.options import (
     AcceptNewOption,
-    BackupArgument,
     ConfigOption,
     IdentityOption,
     JsonOption,
@@ -19,10 +18,8 @@ from thaniya_client.cli.options import (
 )
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.cli.progress import show_progress
-from thaniya_client.target import Target
-from thaniya_core.errors import AlreadyExists, ExitCode, WrongUsage
+from thaniya_core.errors import ExitCode, WrongUsage
 from thaniya_core.formats.quantities import format_duration, format_size
-from thaniya_core.system.files import os_errors
 
 
 def restore(
@@ -97,45 +94,3 @@ def restore(
             print_line(f"  {recipe.title}")
     if restored.warnings:
         raise typer.Exit(ExitCode.WARNINGS)
-
-
-def fetch(
-    backup_id: BackupArgument,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="client.log, RESTORE.txt, home.tar.gz …")],
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write to this new file. Default: stdout.")
-    ] = None,
-    identity: IdentityOption = None,
-    config: ConfigOption = None,
-    accept_new: AcceptNewOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Copy one file of a backup as it is stored, or by the name it was uploaded under, as it was uploaded.
-
-    With --identity and its name without .age an encrypted file comes decrypted.
-
-    Example: thaniya-client fetch 20261123T211500Z-7f3a2c client.log
-    """
-    if output is None and as_json:
-        raise WrongUsage("--json needs --output: the file itself goes to stdout", hint=f"add --output {file}")
-    with connect(load(config), accept_new) as place:
-        if output is None:
-            place.fetch(backup_id, file, sys.stdout.buffer, identities=identity or ())
-            sys.stdout.buffer.flush()
-            return
-        size_bytes = _fetch_into(place, backup_id, file, output, identity or [])
-    if as_json:
-        print_json("fetched", {"id": backup_id, "file": file, "output": str(output), "size_bytes": size_bytes})
-
-
-def _fetch_into(place: Target, backup_id: str, file: str, output: Path, identities: list[Path]) -> int:
-    """Write a new file; a part of it is not left behind."""
-    if output.exists():
-        raise AlreadyExists(f"{output} is there already", hint="choose another name")
-    with os_errors(f"write {output}"):
-        try:
-            with output.open("xb") as stream:
-                return place.fetch(backup_id, file, stream, identities=identities)
-        except BaseException:
-            output.unlink(missing_ok=True)
-            raise
