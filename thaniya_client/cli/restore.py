@@ -51,6 +51,7 @@ def restore(
     """Restore a backup, or some paths of it.
 
     Example: thaniya-client restore 20261123T211500Z-7f3a2c /tmp/restored alice/notes.txt
+
     Example: thaniya-client restore --at 2026-03-01 --name nightly --stdout alice/notes.txt
     """
     is_by_id = not (at or name or host)
