@@ -79,7 +79,8 @@ async def _see_area(person) -> None:
     person.console.screen.show_series("alice/web1/nightly")
     await person.see("Backups of alice/w")
     await person.wait(lambda: person.console.screen.panes.place is not None, "where it lies")
-    await person.pilot.pause()
+    await person.see("Browse")  # in the footer, which is made anew
+    await person.wait_until_still()
 
 
 async def _go_to(person, backup) -> None:
