@@ -117,7 +117,7 @@ class Person:
     async def wait_until_still(self) -> None:
         """Wait until what is on the screen stays the same for a while, also behind a dialog."""
         before, same = None, 0
-        while same < 4:
+        while same < 3:
             await self.pilot.pause(0.04)
             screens = [self.console.screen, *self.console._background_screens]
             strips = [screen._compositor.render_strips() for screen in screens]
@@ -300,11 +300,11 @@ def archive(server: Server, finish: Callable[..., Backup]) -> Callable[..., Back
     return make
 
 
-LOOKS = ((60, 20, "dark"), (80, 24, "dark"), (120, 40, "dark"), (120, 40, "light"))
+LOOKS = [(*size, theme) for size in ((60, 20), (80, 24), (120, 40)) for theme in ("dark", "light")]
 """Width, height and theme of the pictures that are kept of each scene."""
 
 
-async def _settle_behind(person: Person) -> None:
+def _settle_behind(person: Person) -> None:
     """Lay out what is behind a dialog, and hide what is behind a second one.
 
     Textual brings them up to date by chance only, until the dialogs go.
@@ -313,7 +313,6 @@ async def _settle_behind(person: Person) -> None:
     if below:
         behind.styles.background = "black"
     behind._refresh_layout()
-    await person.wait_until_still()
 
 
 @pytest.fixture
@@ -329,9 +328,10 @@ def compare_looks(snapshot: SnapshotAssertion, tmp_path: Path) -> Callable[[Pers
             for each in person.console.screen.query(Input):
                 each.cursor_blink = False
             for _ in range(4):  # a busy machine may be still for a while, and not be done
-                await person.wait_until_still()
+                await person.pilot.pause()
                 if len(person.console.screen_stack) > 1:
-                    await _settle_behind(person)
+                    _settle_behind(person)
+                await person.wait_until_still()
                 seen = person.console.export_screenshot()
                 if seen == pictures(name=f"{width}x{height}-{theme}"):
                     break

@@ -153,8 +153,10 @@ async def _remove(person, past) -> None:
 
 async def _damage(person, past) -> None:
     await _go_to(person, past[3])
+    area = person.console.screen
     await person.press("v")
     await person.see("is broken")
+    await person.wait(lambda: not area._works, "the end of the work")
 
 
 async def _details(person, past) -> None:
