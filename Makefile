@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-JOBS ?= 2
+# Tests of servers wait more than they work.
+JOBS ?= 3
 
 .PHONY: demo demo-console test torture bench lint check format picture screenshots clean
 
@@ -25,6 +26,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/side_by_side.py
 	$(BIN)/python tests/bench/large_archive.py
 	$(BIN)/python tests/bench/console.py
+	$(BIN)/python tests/bench/screen_delay.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

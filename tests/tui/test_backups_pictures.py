@@ -79,7 +79,8 @@ async def _see_area(person) -> None:
     person.console.screen.show_series("alice/web1/nightly")
     await person.see("Backups of alice/w")
     await person.wait(lambda: person.console.screen.panes.place is not None, "where it lies")
-    await person.pilot.pause()
+    await person.see("Browse")  # in the footer, which is made anew
+    await person.wait_until_still()
 
 
 async def _go_to(person, backup) -> None:
@@ -152,8 +153,10 @@ async def _remove(person, past) -> None:
 
 async def _damage(person, past) -> None:
     await _go_to(person, past[3])
+    area = person.console.screen
     await person.press("v")
     await person.see("is broken")
+    await person.wait(lambda: not area._works, "the end of the work")
 
 
 async def _details(person, past) -> None:

@@ -333,7 +333,7 @@ def test_interrupted_wait_gives_back_what_runs(schedule, work, monkeypatch):
 
 @pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
 def test_interrupt_between_the_claim_and_the_work_gives_back_the_claim(schedule, store, work, monkeypatch, call):
-    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    monkeypatch.setattr(Schedule.shut_down, "__defaults__", (0.01,))
     work.may_end.clear()
     transaction = store.transaction
 
@@ -354,7 +354,7 @@ def test_interrupt_between_the_claim_and_the_work_gives_back_the_claim(schedule,
 
 @pytest.mark.parametrize("call", [lambda schedule: schedule.run_now("task", "login:test"), Schedule.run_due_to_end])
 def test_signal_while_one_waits_gives_back_what_does_not_stop(schedule, work, monkeypatch, call):
-    monkeypatch.setattr("thaniya_core.jobs.schedule.STOP_S", 0.01)
+    monkeypatch.setattr(Schedule.shut_down, "__defaults__", (0.01,))
     work.may_end.clear()
     main = threading.main_thread().ident
 

@@ -70,8 +70,17 @@ def upload(server: RealServer) -> Iterator[tuple[str, str]]:
     """An open upload of alice: its id and its slot, which is ready again when the next test begins."""
     upload, slot = server.allocate()
     yield upload, slot
-    if server.json("upload", "show", upload)["state"] == "open":
+    if server.is_open(upload):
         server.abort(upload)
+    server.wait_until_ready(slot)
+
+
+@pytest.fixture(scope="module")
+def kept_upload(server: RealServer) -> Iterator[tuple[str, str]]:
+    """An open upload of bob for all tests of a module that leave its slot empty: its id and its slot."""
+    upload, slot = server.allocate("bob")
+    yield upload, slot
+    server.abort(upload, "bob")
     server.wait_until_ready(slot)
 
 

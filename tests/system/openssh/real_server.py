@@ -397,8 +397,15 @@ class RealServer:
         return self.machine.path(self.sshd_log).read_text(errors="replace")
 
     def slot_states(self) -> dict[str, str]:
-        state = json.loads(self.machine.path("/var/lib/thaniya/state.json").read_bytes())
-        return {name: slot.get("state", "ready") for name, slot in state["slots"].items()}
+        return {name: slot.get("state", "ready") for name, slot in self._read_state()["slots"].items()}
+
+    def is_open(self, upload: str) -> bool:
+        """Whether an upload is open; quicker than asking with a command."""
+        found = self._read_state()["uploads"].get(upload)
+        return found is not None and found.get("state", "open") == "open"
+
+    def _read_state(self) -> Any:
+        return json.loads(self.machine.path("/var/lib/thaniya/state.json").read_bytes())
 
 
 def become(account: str) -> list[str]:

@@ -104,12 +104,12 @@ def test_files_are_for_the_service_to_read_and_for_nobody_else(server, upload, m
 
 
 @pytest.mark.parametrize("path", ["upload/", "upload", "/upload/", "./upload/", "upload/data.bin", "/upload/data.bin"])
-def test_path_means_the_same_for_every_client(server, upload, make_file, path):
-    _, slot = upload
+def test_path_means_the_same_for_every_client(server, kept_upload, make_file, path):
+    _, slot = kept_upload
     file = make_file("data.bin")
     there = server.upload_directory(slot) / "data.bin"
     for options in (["-O"], []):
-        done = scp(server, *options, file, f"{slot}@127.0.0.1:{path}")
+        done = scp(server, *options, file, f"{slot}@127.0.0.1:{path}", user="bob")
         assert done.returncode == 0, done.stderr
         assert there.read_bytes() == file.read_bytes()
         there.unlink()
@@ -117,9 +117,9 @@ def test_path_means_the_same_for_every_client(server, upload, make_file, path):
 
 @pytest.mark.parametrize("path", ["", ".", "/", "missing/data.bin", "../data.bin"])
 @pytest.mark.parametrize("options", [["-O"], []], ids=["old", "sftp"])
-def test_file_that_would_lie_elsewhere_is_refused(server, upload, make_file, path, options):
-    _, slot = upload
-    done = scp(server, *options, make_file("data.bin"), f"{slot}@127.0.0.1:{path}")
+def test_file_that_would_lie_elsewhere_is_refused(server, kept_upload, make_file, path, options):
+    _, slot = kept_upload
+    done = scp(server, *options, make_file("data.bin"), f"{slot}@127.0.0.1:{path}", user="bob")
     assert done.returncode == 1
     assert done.stderr
     assert entries(server, slot) == []
@@ -171,9 +171,9 @@ def test_library_and_example_script_back_up_and_restore(server, make_file, tmp_p
         (["touch upload/made"], "is not run here"),
     ],
 )
-def test_anything_but_files_is_refused_with_what_is_possible(server, upload, words, why):
-    _, slot = upload
-    done = server.ssh("alice", *words, account=slot)
+def test_anything_but_files_is_refused_with_what_is_possible(server, kept_upload, words, why):
+    _, slot = kept_upload
+    done = server.ssh("bob", *words, account=slot)
     assert (done.returncode, done.stdout) == (1, "")
     assert why in done.stderr
     assert done.stderr.strip().endswith(POSSIBLE)
@@ -181,10 +181,10 @@ def test_anything_but_files_is_refused_with_what_is_possible(server, upload, wor
 
 
 @pytest.mark.parametrize("path", ["$(touch upload/made)", "`touch upload/made`", "upload/*", "upload/|id", "~root/x"])
-def test_path_is_taken_to_the_letter(server, upload, make_file, path):
-    _, slot = upload
-    server.ssh("alice", f"scp -t '{path}'", account=slot)
-    scp(server, "-O", make_file("data.bin"), f"{slot}@127.0.0.1:{path}")
+def test_path_is_taken_to_the_letter(server, kept_upload, make_file, path):
+    _, slot = kept_upload
+    server.ssh("bob", f"scp -t '{path}'", account=slot)
+    scp(server, "-O", make_file("data.bin"), f"{slot}@127.0.0.1:{path}", user="bob")
     assert not {"made", "data.bin"} & {*entries(server, slot)}
 
 
@@ -203,10 +203,10 @@ def test_nothing_is_fetched_and_no_directory_taken_by_old_scp(server, upload, ma
 # What is out of reach.
 
 
-def test_nothing_outside_of_the_slot_is_read(server, upload, tmp_path):
-    _, slot = upload
-    other_upload, other = server.allocate("bob")
-    (server.upload_directory(other) / "secret").write_text("of bob\n")
+def test_nothing_outside_of_the_slot_is_read(server, upload, kept_upload, tmp_path):
+    (_, slot), (_, other) = upload, kept_upload
+    secret = server.upload_directory(other) / "secret"
+    secret.write_text("of bob\n")
     places = [
         "/etc/thaniya/thaniya.toml",
         "/etc/thaniya/root.json",
@@ -239,16 +239,15 @@ def test_nothing_outside_of_the_slot_is_read(server, upload, tmp_path):
     assert names - {"lib64"} == {"dev", "etc", "lib", "upload", "usr", "null", "log", "ld.so.cache", "passwd"}
     assert server.sftp("alice", slot, f"get /etc/passwd {tmp_path}/passwd\n").returncode == 0
     assert [line.split(":")[0] for line in (tmp_path / "passwd").read_text().splitlines()] == [slot]
-    server.abort(other_upload, "bob")
-    server.wait_until_ready(other)
+    secret.unlink()
 
 
 @pytest.mark.parametrize("place", ["/", "/usr/", "/usr/bin/", "/usr/local/", "/etc/", "/dev/", "/lib/", "/tmp/"])
-def test_nothing_outside_of_the_slot_is_written(server, upload, make_file, place):
-    _, slot = upload
+def test_nothing_outside_of_the_slot_is_written(server, kept_upload, make_file, place):
+    _, slot = kept_upload
     file = make_file("data.bin")
-    assert scp(server, "-O", file, f"{slot}@127.0.0.1:{place}data.bin").returncode == 1
-    done = server.sftp("alice", slot, f"-put {file} {place}data.bin\n-mkdir {place}made\n-chmod 777 {place}\n")
+    assert scp(server, "-O", file, f"{slot}@127.0.0.1:{place}data.bin", user="bob").returncode == 1
+    done = server.sftp("bob", slot, f"-put {file} {place}data.bin\n-mkdir {place}made\n-chmod 777 {place}\n")
     told = [line.partition('"')[0] for line in done.stderr.splitlines()]
     assert (done.returncode, told) == (0, ["dest open ", "remote mkdir ", "remote setstat "]), done.stderr
     assert not {"data.bin", "made"} & {path.name for path in server.machine.path(place).iterdir()}

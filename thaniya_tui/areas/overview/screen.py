@@ -68,6 +68,11 @@ class Overview(Area):
         self.focus_main()
         self.query_one("#verdict", Lines).show(partial(draw.draw_verdict, None, None, 0))
 
+    def on_resize(self) -> None:
+        """Give as many reasons as there is room for now."""
+        if self._survey is not None:
+            self.show_survey(self._survey)
+
     def show_live(self, live: Live) -> None:
         """Draw what moves, and now and then what only grows older."""
         self.query_one("#uploads", Lines).show(partial(draw.draw_uploads, live))
