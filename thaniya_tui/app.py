@@ -36,6 +36,9 @@ LIVE_S = 0.4
 
 STALE_AFTER_S = 5.0
 
+_SETTLED_S = (2.0, 15.0)
+"""So long after the start the first area has read and drawn what it shows, and most people have seen the others."""
+
 
 class Console(ActingApp):
     """Shows a server. It decides nothing: what it changes goes through the functions that the commands use."""
@@ -72,6 +75,7 @@ class Console(ActingApp):
         theme: str = themes.DARK.name,
         keys: Mapping[str, str] | None = None,
         stale_after_s: float = STALE_AFTER_S,
+        keep: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
@@ -81,6 +85,7 @@ class Console(ActingApp):
             theme: the name of a theme.
             keys: other keys for bindings, by the bindings' ids.
             stale_after_s: what was read longer ago is said not to be of now.
+            keep: called when the console is set up, and once more later: most of what is there then stays.
         """
         super().__init__(is_read_only=is_read_only)
         self.server = server
@@ -91,6 +96,7 @@ class Console(ActingApp):
         self._live_read_at = 0.0
         self.survey: Survey | None = None
         self._stale_after_s = stale_after_s
+        self._keep = keep
         self._unread: set[tuple[DOMNode, str]] = set()
         """What cannot be read now, with the node that it is read for."""
         self._surveying = Surveying(server)
@@ -115,6 +121,8 @@ class Console(ActingApp):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self._live_reader.start()
         self._survey_reader.start()
+        for settled_s in _SETTLED_S:
+            self.set_timer(settled_s, self._keep)
 
     def _draw_all(self, _: object) -> None:
         """After SIGTSTP and SIGCONT: the terminal has forgotten what was on it, and Textual draws what has changed."""

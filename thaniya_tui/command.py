@@ -44,6 +44,7 @@ def open_console(config_file: Path | None, *, is_read_only: bool, theme: Console
         is_read_only=is_read_only,
         theme=themes.NAMES[theme or settings.theme],
         keys=keys,
+        keep=gc.freeze,
     )
     try:
         console.run()

@@ -73,7 +73,7 @@ async def watch(config: Path, begun: float, move: Path) -> Figures:
         await asyncio.sleep(WATCHED_S)
         return (time.process_time() - processor) / (time.perf_counter() - wall)
 
-    console = Console(open_server(config), "login:bench")
+    console = Console(open_server(config), "login:bench", keep=gc.freeze)
     gc.freeze()  # as the command does
     async with console.run_test(size=(120, 40)) as pilot:
         while console.survey is None or console.live is None:
