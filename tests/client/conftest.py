@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from thaniya_client import LocalDirectory
+from thaniya_client import LocalDirectory, ThaniyaServer
+from thaniya_client.connectors.ssh.keys import make_key, public_line
+from thaniya_core.initialise import initialise
+from thaniya_core.server import Server
+from thaniya_core.service import Service
 
 Snapshot = dict[bytes, tuple[object, ...]]
 
@@ -25,6 +29,33 @@ def target(tmp_path: Path) -> LocalDirectory:
     place = tmp_path / "disk"
     place.mkdir()
     return LocalDirectory(place, user="alice")
+
+
+@pytest.fixture
+def login_key(tmp_path: Path) -> Path:
+    """The private key by which alice logs in to `server`."""
+    key = tmp_path / "login/id_ed25519"
+    make_key(key)
+    return key
+
+
+@pytest.fixture
+def server(login_key: Path, tmp_path: Path) -> Server:
+    """A server of the embedded kind that knows alice; nothing runs yet."""
+    server = initialise(tmp_path / "server", "test", port=0)
+    server.users.add("alice", [public_line(login_key)], "test")
+    return server
+
+
+@pytest.fixture
+def client(server: Server, login_key: Path, tmp_path: Path) -> Iterator[ThaniyaServer]:
+    """A client of alice, of the server while it runs."""
+    known = tmp_path / "known_hosts"
+    with (
+        Service(server) as service,
+        ThaniyaServer("127.0.0.1", port=service.gate.port, key=login_key, known_hosts=known, accept_new=True) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,16 +27,13 @@ from thaniya_client import (
     WrongUsage,
 )
 from thaniya_client.cli.main import run as run_client
-from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.encryption import library
 from thaniya_client.encryption.encrypting import EncryptingWriter
 from thaniya_client.encryption.recipients import read_recipients
 from thaniya_core.cli.main import run
 from thaniya_core.errors import ExitCode
 from thaniya_core.formats.manifest import BackupDocument
-from thaniya_core.initialise import initialise
-from thaniya_core.server import Server
-from thaniya_core.service import Service
+from thaniya_core.server import Server, open_server
 
 Snapshot = dict[bytes, tuple[object, ...]]
 
@@ -393,30 +390,11 @@ def test_command_encrypts_lists_and_restores(
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Server:
-    """A server that knows alice and compresses all that it may."""
-    make_key(tmp_path / "id/id_ed25519")
-    server = initialise(tmp_path / "server", "test", port=0)
+def server(server: Server, tmp_path: Path) -> Server:
+    """One that compresses all that it may."""
     config = tmp_path / "server/thaniya.toml"
     config.write_text(config.read_text() + '\n[compression]\n"*" = "gzip"\n')
-    server.users.add("alice", [public_line(tmp_path / "id/id_ed25519")], "test")
-    return server
-
-
-@pytest.fixture
-def client(server: Server, tmp_path: Path) -> Iterator[ThaniyaServer]:
-    """A client of the running server."""
-    with (
-        Service(server) as service,
-        ThaniyaServer(
-            "127.0.0.1",
-            port=service.gate.port,
-            key=tmp_path / "id/id_ed25519",
-            known_hosts=tmp_path / "known_hosts",
-            accept_new=True,
-        ) as client,
-    ):
-        yield client
+    return open_server(config)
 
 
 def test_server_keeps_and_verifies_what_it_cannot_read(

@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from thaniya_client import Directory, LocalDirectory, Target, ThaniyaServer
+from thaniya_client import Directory, LocalDirectory, Target
 from thaniya_client.cli.main import run
-from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_core.errors import AlreadyExists, IntegrityFailed, NotFound, WrongUsage
-from thaniya_core.initialise import initialise
-from thaniya_core.service import Service
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ThaniyaServer]:
-    """A client of a running server."""
-    key = tmp_path / "keys/id_ed25519"
-    make_key(key)
-    server = initialise(tmp_path / "server", "test", port=0)
-    server.users.add("alice", [public_line(key)], "test")
-    known = tmp_path / "known_hosts"
-    with (
-        Service(server) as service,
-        ThaniyaServer("127.0.0.1", port=service.gate.port, key=key, known_hosts=known, accept_new=True) as client,
-    ):
-        yield client
 
 
 @pytest.fixture
@@ -54,7 +36,7 @@ def names(directory: Path) -> set[str]:
 ALL = {"source.tar.gz", "source.files.gz", "client.log", "backup.json", "RESTORE.txt", "SHA256SUMS"}
 
 
-@pytest.mark.parametrize("kind", ["target", "server"])
+@pytest.mark.parametrize("kind", ["target", "client"])
 def test_what_was_fetched_restores_itself(
     kind: str, source: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

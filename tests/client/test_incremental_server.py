@@ -4,56 +4,28 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from thaniya_client import Directory, NotFound, Report, ThaniyaServer, UploadState
-from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.connectors.thaniya import ThaniyaUpload
 from thaniya_core.callers import CallerServices
 from thaniya_core.cli.main import run
 from thaniya_core.errors import UploadRejected, WrongState
 from thaniya_core.formats.manifest import TREE_FORMAT, Manifest
 from thaniya_core.gate.services import Caller
-from thaniya_core.initialise import initialise
 from thaniya_core.model import Backup
 from thaniya_core.retention import parse_policy
 from thaniya_core.server import Server
-from thaniya_core.service import Service
 
 Snapshot = dict[bytes, tuple[object, ...]]
 
 
 class _Killed(BaseException):
     """Stands for the end of the process."""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Server:
-    """A server that knows alice."""
-    make_key(tmp_path / "keys/id_ed25519")
-    server = initialise(tmp_path / "server", "test", port=0)
-    server.users.add("alice", [public_line(tmp_path / "keys/id_ed25519")], "test")
-    return server
-
-
-@pytest.fixture
-def client(server: Server, tmp_path: Path) -> Iterator[ThaniyaServer]:
-    """A client of the running server."""
-    with (
-        Service(server) as service,
-        ThaniyaServer(
-            "127.0.0.1",
-            port=service.gate.port,
-            key=tmp_path / "keys/id_ed25519",
-            known_hosts=tmp_path / "known_hosts",
-            accept_new=True,
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.fixture

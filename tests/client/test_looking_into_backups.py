@@ -7,41 +7,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from thaniya_client import Directory, Incremental, LocalDirectory, Packer, Report, Target, ThaniyaServer
+from thaniya_client import Directory, Incremental, LocalDirectory, Packer, Report, Target
 from thaniya_client.cli.main import run
-from thaniya_client.connectors.ssh.keys import make_key, public_line
 from thaniya_client.incremental import snapshot as snapshot_module
 from thaniya_client.restoring.moments import newest_good, parse_moment
 from thaniya_core.errors import IntegrityFailed, NotFound, WrongUsage
 from thaniya_core.formats.protocol import BackupSummary
-from thaniya_core.initialise import initialise
-from thaniya_core.service import Service
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ThaniyaServer]:
-    """A client of a running server."""
-    key = tmp_path / "keys/id_ed25519"
-    make_key(key)
-    server = initialise(tmp_path / "server", "test", port=0)
-    server.users.add("alice", [public_line(key)], "test")
-    known = tmp_path / "known_hosts"
-    with (
-        Service(server) as service,
-        ThaniyaServer("127.0.0.1", port=service.gate.port, key=key, known_hosts=known, accept_new=True) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(params=["target", "server"])
+@pytest.fixture(params=["target", "client"])
 def place(request: pytest.FixtureRequest) -> Target:
     """Either place for backups."""
     found: Target = request.getfixturevalue(request.param)
