@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
-
-import typer
 
 from thaniya_client.cli.options import (
     AcceptNewOption,
     BackupArgument,
     ConfigOption,
+    HostOption,
     IdentityOption,
     JsonOption,
+    NameOption,
     connect,
     load,
 )
@@ -24,8 +23,8 @@ from thaniya_core.system.terminal import show_table
 
 
 def list_backups(
-    name: Annotated[str, typer.Option("--name", help="Of this series only.")] = "",
-    host: Annotated[str, typer.Option("--host", help="Of this host only.")] = "",
+    name: NameOption = "",
+    host: HostOption = "",
     config: ConfigOption = None,
     accept_new: AcceptNewOption = False,
     as_json: JsonOption = False,

@@ -41,7 +41,7 @@ def keygen(
         )
     make_key(file)
     line = public_line(file)
-    command = f"thaniya user add {name} --key {shlex.quote(line)}"
+    command = add_command(name, line)
     if as_json:
         print_json("key", {"key": str(file), "public_key": line, "user": name, "command": command})
         return
@@ -50,14 +50,18 @@ def keygen(
         print_line(text)
 
 
+def add_command(user: str, public_line: str) -> str:
+    """What the server's administrator runs for somebody new."""
+    return f"thaniya user add {user} --key {shlex.quote(public_line)}"
+
+
 def key_instructions(user: str, public_line: str) -> list[str]:
     """What a person has to do with a new key: the public line, and what to hand to the administrator."""
-    quoted = shlex.quote(public_line)
     return [
         f"  {public_line}",
         "Ask the server's administrator to run:",
-        f"  thaniya user add {user} --key {quoted}",
-        f"or, when the server knows you already: thaniya user key add {user} --key {quoted}",
+        f"  {add_command(user, public_line)}",
+        f"or, when the server knows you already: thaniya user key add {user} --key {shlex.quote(public_line)}",
     ]
 
 

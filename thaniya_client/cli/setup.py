@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from thaniya_client.cli.keygen import key_instructions
+from thaniya_client.cli.keygen import add_command, key_instructions
 from thaniya_client.cli.options import ConfigOption, JsonOption
 from thaniya_client.cli.output import print_json, print_line
 from thaniya_client.config import ClientConfig, find_config, load_config, save_config
@@ -68,7 +67,7 @@ def init(
     if not file.exists():
         # Last: an interrupted `init` can then simply be run again.
         save_config(file, settings, example_profile(Path.home()))
-    command = f"thaniya user add {name} --key {shlex.quote(line)}"
+    command = add_command(name, line)
     _print_made(
         {"config": str(file), "key": str(key_file), "public_key": line, "user": name, "command": command},
         as_json,

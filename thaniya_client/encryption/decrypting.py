@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from typing import IO, cast
 
 from thaniya_client.encryption.library import load_pyrage
-from thaniya_client.encryption.pump import Pump, Sink, Source
+from thaniya_client.encryption.pump import PIPE_BUFFER_BYTES, Pump, RawPipe, Sink, Source
 from thaniya_core.errors import IdentityNeeded
 from thaniya_core.formats.encryption import identity_needed
 from thaniya_core.formats.manifest import BackupFile
-
-_PIPE_BUFFER_BYTES = 256 * 1024
 
 
 @contextmanager
@@ -52,13 +50,13 @@ class _DecryptingReader:
         self._name = name
         self._refusal = pyrage.DecryptError
         read_end, write_end = os.pipe()
-        self._pipe = os.fdopen(read_end, "rb", buffering=_PIPE_BUFFER_BYTES)
-        plain = os.fdopen(write_end, "wb", buffering=0)
+        self._pipe = os.fdopen(read_end, "rb", buffering=PIPE_BUFFER_BYTES)
+        plain = RawPipe(write_end)
 
         def decrypt(source: Source, sink: Sink) -> None:
             pyrage.decrypt_io(source, sink, list(identities))
 
-        self._pump = Pump(decrypt, Source(read), Sink(_Whole(plain)), plain, "decrypt")
+        self._pump = Pump(decrypt, Source(read), Sink(plain), plain, "decrypt")
 
     def read(self, size: int = -1) -> bytes:
         data = self._pipe.read(size)
@@ -88,15 +86,3 @@ class _DecryptingReader:
                     hint="give the private key that belongs to a public key it was encrypted to",
                 ) from exc
             raise OSError(f"it cannot be decrypted: {exc}") from exc
-
-
-class _Whole:
-    """Writes all of it to a raw pipe, which takes a part at a time."""
-
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe = pipe
-
-    def write(self, data: bytes, /) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[self._pipe.write(left) :]

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 
 from thaniya_client.encryption.library import load_pyrage
-from thaniya_client.encryption.pump import Pump, Sink, Source
+from thaniya_client.encryption.pump import PIPE_BUFFER_BYTES, Pump, RawPipe, Sink, Source
 from thaniya_client.encryption.recipients import Recipients
 from thaniya_core.system.streams import Writable
-
-_PIPE_BUFFER_BYTES = 256 * 1024
 
 
 class EncryptingWriter:
@@ -21,8 +19,8 @@ class EncryptingWriter:
     def __init__(self, target: Writable, recipients: Recipients) -> None:
         pyrage = load_pyrage()
         read_end, write_end = os.pipe()
-        self._pipe = os.fdopen(write_end, "wb", buffering=0)
-        plain = os.fdopen(read_end, "rb", buffering=_PIPE_BUFFER_BYTES)
+        self._pipe = RawPipe(write_end)
+        plain = os.fdopen(read_end, "rb", buffering=PIPE_BUFFER_BYTES)
 
         def encrypt(source: Source, sink: Sink) -> None:
             pyrage.encrypt_io(source, sink, list(recipients.keys))
@@ -30,10 +28,8 @@ class EncryptingWriter:
         self._pump = Pump(encrypt, Source(plain.read), Sink(target), plain, "encrypt")
 
     def write(self, data: bytes) -> int:
-        left = memoryview(data)
         try:
-            while left:
-                left = left[self._pipe.write(left) :]
+            self._pipe.write(data)
         except BrokenPipeError:
             self._pump.join()
             raise

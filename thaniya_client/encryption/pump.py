@@ -6,6 +6,7 @@ streams into errors of its own. So each stream keeps the error that came out of 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import IO
@@ -13,6 +14,7 @@ from typing import IO
 from thaniya_core.system.streams import Writable
 
 ABANDON_WAIT_S = 5.0
+PIPE_BUFFER_BYTES = 256 * 1024
 
 
 class Source:
@@ -50,11 +52,26 @@ class Sink:
         """There is nothing held back."""
 
 
+class RawPipe:
+    """Writes all of it to the unbuffered end of a pipe, which takes a part at a time."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._pipe = os.fdopen(descriptor, "wb", buffering=0)
+
+    def write(self, data: bytes, /) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._pipe.write(left) :]
+
+    def close(self) -> None:
+        self._pipe.close()
+
+
 class Pump:
     """The thread."""
 
     def __init__(
-        self, work: Callable[[Source, Sink], None], source: Source, sink: Sink, pipe: IO[bytes], name: str
+        self, work: Callable[[Source, Sink], None], source: Source, sink: Sink, pipe: IO[bytes] | RawPipe, name: str
     ) -> None:
         """Start it.
 

@@ -89,7 +89,7 @@ def _check(profile: Profile, config: ClientConfig, where: Where) -> None:
 
 
 def limits_of(profile: Profile) -> Limits:
-    """What a run of the profile keeps to."""
+    """What a run of the profile keeps to; the fields are arguments of `Target.backup`."""
     return Limits(
         retries=profile.retries,
         retry_pause_s=profile.retry_pause,

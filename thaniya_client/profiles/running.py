@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from thaniya_client.profiles.profile import Profile
+from thaniya_client.profiles.reading import limits_of
 from thaniya_client.target import Target
 from thaniya_client.values import OnProgress, Report
 
@@ -37,13 +40,8 @@ def run_profile(
         before=profile.before,
         after=profile.after,
         on_error=profile.on_error,
-        retries=profile.retries,
-        retry_pause_s=profile.retry_pause,
-        time_limit_s=profile.time_limit,
-        bytes_per_s=profile.rate,
-        nice=profile.nice,
-        idle_disk=profile.idle_disk,
         tags=(*profile.tags, *tags),
         encrypt_to=profile.encrypt_to,
         simulate=simulate,
+        **msgspec.structs.asdict(limits_of(profile)),
     )

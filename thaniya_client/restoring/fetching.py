@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, BinaryIO, cast
 
@@ -114,6 +114,15 @@ def read_decompressed(checked: CheckedReader, stream: BinaryIO, file: BackupFile
         yield data
 
 
+def copy_chunks(chunks: Iterable[bytes], into: BinaryIO) -> int:
+    """Write the chunks to a stream; gives the number of their bytes."""
+    copied = 0
+    for chunk in chunks:
+        into.write(chunk)
+        copied += len(chunk)
+    return copied
+
+
 def copy_file_to(
     connector: Connector, backup_id: str, name: str, into: BinaryIO, identities: Sequence[object] = ()
 ) -> int:
@@ -142,10 +151,6 @@ def _copy_as_packed(
     connector: Connector, document: BackupDocument, file: BackupFile, into: BinaryIO, identities: Sequence[object]
 ) -> int:
     """Write a file that the archive has compressed as it was before, one that is encrypted decrypted."""
-    copied = 0
     as_packed = file if file.uploaded_name else msgspec.structs.replace(file, compression=Compression.NONE)
     with open_checked(connector, document, as_packed, identities=identities) as (checked, stream):
-        for data in read_decompressed(checked, stream, file):
-            into.write(data)
-            copied += len(data)
-    return copied
+        return copy_chunks(read_decompressed(checked, stream, file), into)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, BinaryIO, cast
 
 from thaniya_client.connectors.interface import Connector
 from thaniya_client.restoring.contents import read_contents, read_tree
-from thaniya_client.restoring.fetching import CHUNK_BYTES, open_checked, read_decompressed
+from thaniya_client.restoring.fetching import CHUNK_BYTES, copy_chunks, open_checked, read_decompressed
 from thaniya_client.restoring.unpack import ChunkReader
 from thaniya_core.errors import IntegrityFailed, WrongUsage
 from thaniya_core.formats.chains import Step, read_chain, restore_steps
@@ -30,7 +30,7 @@ def copy_inside_to(
     part = parts[0]
     if part.file.kind is FileKind.FILE:
         with open_checked(connector, document, part.file, identities=identities) as (checked, stream):
-            return _copy(read_decompressed(checked, stream, part.file), into)
+            return copy_chunks(read_decompressed(checked, stream, part.file), into)
     steps = restore_steps(read_chain(document, connector.document), [part])
     step = steps[0] if len(steps) == 1 else _newest_step(connector, backup_id, steps[::-1], identities)
     wanted = os.fsencode(part.members[0])
@@ -93,15 +93,7 @@ def _copy_found(tar: tarfile.TarFile, member: tarfile.TarInfo, into: BinaryIO) -
     data = tar.extractfile(member) if member.isfile() else None
     if data is None:
         raise WrongUsage(f"{name} is not a file", hint="restore it into a directory")
-    return _copy(iter(lambda: data.read(CHUNK_BYTES), b""), into)
-
-
-def _copy(chunks: Iterator[bytes], into: BinaryIO) -> int:
-    copied = 0
-    for chunk in chunks:
-        into.write(chunk)
-        copied += len(chunk)
-    return copied
+    return copy_chunks(iter(lambda: data.read(CHUNK_BYTES), b""), into)
 
 
 def _bare(path: bytes) -> bytes:
